@@ -1,0 +1,38 @@
+package driver
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Identity names a virtual actor: its kind and its name within the kind.
+type Identity struct {
+	Kind, Name string
+}
+
+// String joins kind and name with a slash. It is for people: a name may
+// itself hold slashes.
+func (i Identity) String() string { return i.Kind + "/" + i.Name }
+
+// Fence names one activation of an identity, and is its fencing token:
+// strictly larger for every later activation of the same identity. Term is
+// compared first, then Seq.
+type Fence struct {
+	// Term is the epoch at which the owner of the identity's slot began to
+	// acquire it.
+	Term uint64
+	// Seq counts the activations that were granted within the term.
+	Seq uint64
+}
+
+// Compare orders two tokens: negative when f is older than o.
+func (f Fence) Compare(o Fence) int {
+	return cmp.Or(cmp.Compare(f.Term, o.Term), cmp.Compare(f.Seq, o.Seq))
+}
+
+// IsZero reports whether the token names no activation.
+func (f Fence) IsZero() bool { return f == Fence{} }
+
+// String prints both numbers in hexadecimal at full width, so that the order
+// of the texts is the order of the tokens.
+func (f Fence) String() string { return fmt.Sprintf("%016x.%016x", f.Term, f.Seq) }

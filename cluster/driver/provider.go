@@ -1,0 +1,67 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
+
+// ErrRemoved is returned by [Session.Watch] when the published view no longer
+// holds this member, or belongs to another incarnation of the cluster. The
+// session is over; the process may join again under a new id.
+var ErrRemoved = errors.New("driver: this member is no longer in the view")
+
+// ErrClosed is returned by the methods of a session after Close.
+var ErrClosed = errors.New("driver: session is closed")
+
+// Request is what the cluster tells a provider when it joins or observes.
+type Request struct {
+	// Cluster is the name that members of one cluster share. Never empty.
+	Cluster string
+	// Member describes this process; for an observer only Address is set.
+	Member Member
+	// BindHost is the host that the process's own listener is bound to.
+	// A provider that listens binds the same host unless told otherwise.
+	BindHost string
+	// Logger is the application's logger. Never nil.
+	Logger *slog.Logger
+}
+
+// Provider gives a consistent view of the active members. A Provider may be
+// used for one session at a time; the cluster opens the next one only after
+// Close of the last one has returned.
+type Provider interface {
+	// Join makes the process a candidate member and returns without waiting
+	// to be in a view: [Session.Watch] tells when it is. It returns an error
+	// for what will not mend by itself (a port in use, a nonsense address,
+	// refused credentials). The context bounds the call, not the session.
+	Join(ctx context.Context, r Request) (Session, error)
+	// Observe follows the views without being a member.
+	Observe(ctx context.Context, r Request) (Session, error)
+}
+
+// Session is one incarnation's part in the membership. Its methods may be
+// called from several goroutines; Watch is called by one at a time.
+type Session interface {
+	// Watch waits for a view with a higher epoch than after and returns the
+	// newest. For a member it returns only views that hold the member; it
+	// returns [ErrRemoved] once a view that was published after the member
+	// had been in one does not. It returns the context's error when that is
+	// done first and ErrClosed after Close; other errors are passing ones:
+	// the caller backs off and calls again.
+	Watch(ctx context.Context, after uint64) (View, error)
+	// Refresh hints that a view with at least this epoch exists, so that a
+	// provider that polls may poll at once. It does not wait.
+	Refresh(epoch uint64)
+	// Drain publishes that the member is leaving: it keeps what it hosts,
+	// owns nothing and takes nothing new. Watch will show it as [Leaving].
+	Drain(ctx context.Context) error
+	// Leave removes the member from the view. The caller hosts nothing by
+	// then. It waits until the removal is published as far as the provider
+	// can tell, or the context is done.
+	Leave(ctx context.Context) error
+	// Close ends the session and frees its ports and goroutines, which have
+	// all ended when it returns. It removes nobody from the view: a member
+	// that closes without Leave looks like one that crashed.
+	Close() error
+}
