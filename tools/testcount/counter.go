@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// An event is one line of go test -json: what cmd/test2json documents, and the build events beside it.
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string // of build events
+	Test       string
+	Elapsed    float64
+	Output     string
+}
+
+// A counter reads the events of any number of runs and adds them up. The zero value is not ready; use newCounter.
+type counter struct {
+	out                     io.Writer // for people: a line a package, and all that failing tests printed
+	passed, failed, skipped int
+	running                 map[string]*packageRun
+	builds                  map[string]*strings.Builder // by package, what its compiler said
+}
+
+// packageRun is one package whose tests are running.
+type packageRun struct {
+	output  map[string]*strings.Builder // by test; "" is the package itself
+	started []string
+	results map[string]string // test to pass, fail or skip
+}
+
+func newCounter(out io.Writer) *counter {
+	return &counter{out: out, running: map[string]*packageRun{}, builds: map[string]*strings.Builder{}}
+}
+
+// read consumes the output of one go test -json until its end. Lines that are no event are shown as they are.
+// A package that began and did not end, because its run was killed, is a failure.
+func (c *counter) read(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			var e event
+			if json.Unmarshal([]byte(line), &e) == nil && e.Action != "" {
+				c.add(e)
+			} else {
+				fmt.Fprint(c.out, line)
+			}
+		}
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	for name := range c.running {
+		c.add(event{Action: "fail", Package: name})
+	}
+	return nil
+}
+
+func (c *counter) add(e event) {
+	switch e.Action {
+	case "build-output":
+		// The compiler tells of a package's tests under "path [path.test]".
+		name, _, _ := strings.Cut(e.ImportPath, " ")
+		if c.builds[name] == nil {
+			c.builds[name] = &strings.Builder{}
+		}
+		c.builds[name].WriteString(e.Output)
+		return
+	case "build-fail":
+		name, _, _ := strings.Cut(e.ImportPath, " ")
+		if text := c.builds[name]; text != nil {
+			fmt.Fprint(c.out, text.String())
+			delete(c.builds, name)
+		}
+		return
+	}
+	run := c.running[e.Package]
+	if run == nil {
+		run = &packageRun{output: map[string]*strings.Builder{}, results: map[string]string{}}
+		c.running[e.Package] = run
+	}
+	switch e.Action {
+	case "run":
+		run.started = append(run.started, e.Test)
+	case "output":
+		if run.output[e.Test] == nil {
+			run.output[e.Test] = &strings.Builder{}
+		}
+		run.output[e.Test].WriteString(e.Output)
+	case "pass", "fail", "skip":
+		if e.Test != "" {
+			run.results[e.Test] = e.Action
+			return
+		}
+		delete(c.running, e.Package)
+		c.close(e, run)
+	}
+}
+
+// close counts a package that ended, and shows what failed in it.
+func (c *counter) close(e event, run *packageRun) {
+	passed, skipped := 0, 0
+	var failed []string
+	for _, test := range run.started {
+		isParent := hasSubtest(run.started, test)
+		switch result := run.results[test]; {
+		case result == "pass" && !isParent:
+			passed++
+		case result == "skip" && !isParent:
+			skipped++
+		case result != "pass" && result != "skip":
+			// Also a test that began and did not end: it was running when the process broke.
+			failed = append(failed, test)
+		}
+	}
+	failed = withoutParents(failed)
+	if e.Action == "fail" && len(failed) == 0 {
+		failed = []string{""} // the package itself: its build, its TestMain, or a crash
+	}
+	c.passed, c.failed, c.skipped = c.passed+passed, c.failed+len(failed), c.skipped+skipped
+	c.show(e, run, passed, skipped, failed)
+}
+
+// withoutParents drops tests whose subtests are in the list too: they failed because those did.
+func withoutParents(failed []string) []string {
+	return slices.DeleteFunc(slices.Clone(failed), func(test string) bool {
+		return hasSubtest(failed, test)
+	})
+}
+
+func hasSubtest(tests []string, parent string) bool {
+	return slices.ContainsFunc(tests, func(t string) bool { return strings.HasPrefix(t, parent+"/") })
+}
+
+func (c *counter) show(e event, run *packageRun, passed, skipped int, failed []string) {
+	if len(failed) == 0 && passed+skipped == 0 {
+		return // no tests: nothing to say
+	}
+	for _, test := range failed {
+		for _, name := range ancestry(test) {
+			if text := run.output[name]; text != nil {
+				fmt.Fprint(c.out, text.String())
+				delete(run.output, name)
+			}
+		}
+	}
+	verdict := "ok  "
+	if len(failed) > 0 {
+		verdict = "FAIL"
+		if text := run.output[""]; text != nil {
+			fmt.Fprint(c.out, text.String()) // a panic or a race is told here
+		}
+	}
+	fmt.Fprintf(c.out, "%s %s\t%d passed, %d failed, %d skipped\t%.1fs\n", verdict, e.Package, passed, len(failed), skipped, e.Elapsed)
+}
+
+// ancestry lists a test and the tests it is a part of, outermost first: what they printed belongs to the failure.
+func ancestry(test string) []string {
+	var names []string
+	for i, r := range test {
+		if r == '/' {
+			names = append(names, test[:i])
+		}
+	}
+	return append(names, test)
+}
+
+// verdict gives the closing line, and an error unless it is good news.
+func (c *counter) verdict() (line string, err error) {
+	line = fmt.Sprintf("%d passed, %d failed", c.passed, c.failed)
+	if c.skipped > 0 {
+		line += fmt.Sprintf(", %d skipped", c.skipped)
+	}
+	switch {
+	case c.failed > 0:
+		return line, fmt.Errorf("%d failed", c.failed)
+	case c.passed == 0:
+		return line, fmt.Errorf("no test ran")
+	}
+	return line, nil
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The cases are small modules that really run: what go test -json prints for a panic or a broken build is
+// for the go command to say, not for us to remember.
+var modules = []struct {
+	name   string
+	files  map[string]string
+	want   string // the closing line
+	fails  bool
+	shows  []string
+	hidden []string
+}{
+	{
+		name: "passing, with subtests counted and their parents not",
+		files: map[string]string{"a_test.go": `package a
+import "testing"
+func TestAlone(t *testing.T) { t.Log("quiet") }
+func TestTable(t *testing.T) { t.Run("x", func(*testing.T) {}); t.Run("y", func(*testing.T) {}) }
+func TestLater(t *testing.T) { t.Skip("not yet") }
+func Example() { println() }
+func FuzzIt(f *testing.F) { f.Add(1); f.Fuzz(func(*testing.T, int) {}) }
+`},
+		want:   "4 passed, 0 failed, 1 skipped",
+		shows:  []string{"ok   example.com/m\t"},
+		hidden: []string{"quiet"},
+	},
+	{
+		name: "failing, in a subtest and alone",
+		files: map[string]string{"a_test.go": `package a
+import "testing"
+func TestGood(t *testing.T) { t.Log("quiet") }
+func TestAlone(t *testing.T) { t.Error("why alone") }
+func TestTable(t *testing.T) { t.Log("from the parent"); t.Run("x", func(t *testing.T) { t.Error("why x") }); t.Run("y", func(*testing.T) {}) }
+`},
+		want:   "2 passed, 2 failed",
+		fails:  true,
+		shows:  []string{"why alone", "why x", "from the parent", "FAIL example.com/m\t"},
+		hidden: []string{"quiet"},
+	},
+	{
+		name: "panicking, which ends the package in the middle of a test",
+		files: map[string]string{"a_test.go": `package a
+import "testing"
+func TestBefore(*testing.T) {}
+func TestPanics(*testing.T) { panic("what a surprise") }
+func TestNever(*testing.T) {}
+`},
+		want:  "1 passed, 1 failed",
+		fails: true,
+		shows: []string{"what a surprise"},
+	},
+	{
+		name: "exiting in the middle of a test",
+		files: map[string]string{"a_test.go": `package a
+import ("os"; "testing")
+func TestExits(*testing.T) { os.Exit(3) }
+`},
+		want:  "0 passed, 1 failed",
+		fails: true,
+	},
+	{
+		name:  "not compiling",
+		files: map[string]string{"a_test.go": "package a\nvar x int = \"a string\"\n", "b/b_test.go": "package b\nimport \"testing\"\nfunc TestB(*testing.T) {}\n"},
+		want:  "1 passed, 1 failed",
+		fails: true,
+		shows: []string{"a_test.go:2"},
+	},
+	{
+		name:  "failing in TestMain",
+		files: map[string]string{"a_test.go": "package a\nimport (\"os\"; \"testing\")\nfunc TestMain(*testing.M) { println(\"no database\"); os.Exit(1) }\nfunc TestA(*testing.T) {}\n"},
+		want:  "0 passed, 1 failed",
+		fails: true,
+		shows: []string{"no database"},
+	},
+	{
+		name:  "without tests",
+		files: map[string]string{"a.go": "package a\n"},
+		want:  "0 passed, 0 failed",
+		fails: true,
+	},
+}
+
+func TestCounts(t *testing.T) {
+	for _, m := range modules {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, m.files)
+			write(t, dir, map[string]string{"go.mod": "module example.com/m\n\ngo 1.26.0\n"})
+			var out strings.Builder
+			c := newCounter(&out)
+			cmd := goCommand(context.Background(), dir, &out, "test", "-json", "-count=1", "./...")
+			cmd.Env = append(os.Environ(), "GOWORK=off")
+			text, _ := cmd.Output() // its status is what the counter must find out by itself
+			if err := c.read(strings.NewReader(string(text))); err != nil {
+				t.Fatal(err)
+			}
+			line, err := c.verdict()
+			if line != m.want || (err != nil) != m.fails {
+				t.Errorf("verdict %q, %v; want %q, failing: %t\n%s", line, err, m.want, m.fails, &out)
+			}
+			for _, part := range m.shows {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("does not show %q:\n%s", part, &out)
+				}
+			}
+			for _, part := range m.hidden {
+				if strings.Contains(out.String(), part) {
+					t.Errorf("shows %q:\n%s", part, &out)
+				}
+			}
+		})
+	}
+}
+
+// A run that was killed leaves a package without an end.
+func TestTruncatedRunFails(t *testing.T) {
+	c := newCounter(&strings.Builder{})
+	stream := `{"Action":"start","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestB"}
+`
+	if err := c.read(strings.NewReader(stream)); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := c.verdict(); line != "1 passed, 1 failed" || err == nil {
+		t.Errorf("verdict %q, %v", line, err)
+	}
+}
+
+// A module may compile in the workspace and not by itself.
+func TestModuleThatNeedsTheWorkspaceFails(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{
+		"go.work":  "go 1.26.0\n\nuse ./a\nuse ./b\n",
+		"a/go.mod": "module example.com/a\n\ngo 1.26.0\n",
+		"a/a.go":   "package a\n\nimport _ \"example.com/b\"\n", "a/a_test.go": "package a\nimport \"testing\"\nfunc TestA(*testing.T) {}\n",
+		"b/go.mod": "module example.com/b\n\ngo 1.26.0\n",
+		"b/b.go":   "package b\n",
+	})
+	var out strings.Builder
+	c := newCounter(&out)
+	if err := runAll(context.Background(), c, root, nil); err != nil {
+		t.Fatal(err)
+	}
+	if line, _ := c.verdict(); line != "1 passed, 1 failed" || !strings.Contains(out.String(), "FAIL ./a: GOWORK=off go build") {
+		t.Errorf("closing line %q:\n%s", line, &out)
+	}
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		target := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,15 @@
+// Command testcount runs the tests of every module of the workspace and closes with one line of counts:
+//
+//	212 passed, 0 failed, 3 skipped
+//
+// It exits 1 when something failed, and when nothing ran at all: a green run of no tests is no run.
+//
+// For each module of go.work it first builds and vets the module by itself (GOWORK=off), as somebody who requires it
+// gets it: the workspace chooses the highest version of a dependency over all modules, so a requirement that is
+// missing or too old in one go.mod shows only there, and shows when compiling. The tests then run once, in the
+// workspace, with the race detector; running them a second time would double the time and find the same faults.
+//
+// What is counted are tests without subtests, and the subtests themselves; examples and fuzz seeds are tests too. A
+// package that does not build, or breaks outside of a test, is one failure, and so is a module that does not build
+// by itself.
+package main

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	root := flag.String("root", ".", "the root of the house")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-- flags of go test]")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	c := newCounter(os.Stdout)
+	if err := runAll(ctx, c, *root, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "testcount:", err)
+		c.failed++
+	}
+	line, err := c.verdict()
+	fmt.Println(line)
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+// runAll tests every module of the workspace. Its error is about running; what failed is in the counter.
+func runAll(ctx context.Context, c *counter, root string, flags []string) error {
+	modules, err := workspace(ctx, root)
+	if err != nil {
+		return err
+	}
+	for _, dir := range modules {
+		start := time.Now()
+		fmt.Fprintf(c.out, "== %s: builds by itself?\n", dir)
+		for _, args := range [][]string{{"build", "-o", os.DevNull, "./..."}, {"vet", "./..."}} {
+			cmd := goCommand(ctx, filepath.Join(root, dir), c.out, args...)
+			cmd.Env = append(os.Environ(), "GOWORK=off")
+			cmd.Stdout = c.out
+			if err := cmd.Run(); err != nil {
+				c.failed++
+				fmt.Fprintf(c.out, "FAIL %s: GOWORK=off go %s: %v\n", dir, args[0], err)
+				break
+			}
+		}
+		fmt.Fprintf(c.out, "== %s: tests (the former took %.0fs)\n", dir, time.Since(start).Seconds())
+		if err := testModule(ctx, c, filepath.Join(root, dir), flags); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// testModule runs the tests of the module at dir and lets the counter read them.
+func testModule(ctx context.Context, c *counter, dir string, flags []string) error {
+	args := append([]string{"test", "-json", "-race", "-count=1"}, flags...)
+	cmd := goCommand(ctx, dir, os.Stderr, append(args, "./...")...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	before := c.failed
+	readErr := c.read(stdout)
+	if err := cmd.Wait(); err != nil && c.failed == before {
+		return fmt.Errorf("go test: %w, and no test says why", err)
+	}
+	return readErr
+}
+
+// workspace lists the folders of the modules that go.work names, in its order.
+func workspace(ctx context.Context, root string) ([]string, error) {
+	text, err := goCommand(ctx, root, os.Stderr, "work", "edit", "-json").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go work edit -json: %w", err)
+	}
+	var work struct{ Use []struct{ DiskPath string } }
+	if err := json.Unmarshal(text, &work); err != nil {
+		return nil, fmt.Errorf("go work edit -json: %w", err)
+	}
+	var dirs []string
+	for _, use := range work.Use {
+		dirs = append(dirs, use.DiskPath)
+	}
+	return dirs, nil
+}
+
+// goCommand is a run of the go command in dir that an interrupt ends softly, so that it ends its own children.
+func goCommand(ctx context.Context, dir string, stderr io.Writer, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Stderr = stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
