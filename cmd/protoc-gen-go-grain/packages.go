@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -28,9 +29,9 @@ func withoutPackage(req *pluginpb.CodeGeneratorRequest) []string {
 }
 
 // packageError tells how to say the Go packages of the missing files, with a
-// command to copy.
+// command to copy: the options that were given and those that are missing.
 func packageError(req *pluginpb.CodeGeneratorRequest, missing []string) error {
-	opts := []string{"paths=source_relative"}
+	opts := []string{cmp.Or(req.GetParameter(), "paths=source_relative")}
 	for _, file := range missing {
 		opts = append(opts, fmt.Sprintf("M%s=%s", file, exampleImportPath(file)))
 	}
