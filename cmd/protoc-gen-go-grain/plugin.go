@@ -61,19 +61,18 @@ func refuseParameter(name, _ string) error {
 // generate writes the grain file of every file that has services, or none
 // when anything is wrong with one of them.
 func generate(gen *protogen.Plugin) error {
+	var files []*protogen.File
 	var problems []error
 	for _, file := range gen.Files {
 		if file.Generate && len(file.Services) > 0 {
+			files = append(files, file)
 			problems = append(problems, checkServices(gen, file)...)
 		}
 	}
 	if len(problems) > 0 {
 		return errors.Join(problems...)
 	}
-	for _, file := range gen.Files {
-		if !file.Generate || len(file.Services) == 0 {
-			continue
-		}
+	for _, file := range files {
 		if err := generateFile(gen, file); err != nil {
 			return fmt.Errorf("%s: %w", file.Desc.Path(), err)
 		}

@@ -88,12 +88,12 @@ func TestNoServicesNoFile(t *testing.T) {
 }
 
 func TestImportedServicesAreNotGenerated(t *testing.T) {
-	main := protoFile(t, `name: "main.proto" package: "main" {{PKG}} dependency: "app/ponger.proto"`)
+	const imported = `name: "a.proto" package: "a" options { go_package: "example.com/a" } service { name: "S"
+		method { name: "Init" input_type: ".a.Q" output_type: ".a.A" server_streaming: true } }`
+	const main = `name: "main.proto" package: "main" {{PKG}} dependency: "a.proto"`
 	response := respond(&pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{"main.proto"},
-		ProtoFile: []*descriptorpb.FileDescriptorProto{
-			protoFile(t, strings.ReplaceAll(ponger, "messages", "elsewhere")), main,
-		},
+		ProtoFile:      []*descriptorpb.FileDescriptorProto{protoFile(t, imported), protoFile(t, main)},
 	})
 	if response.Error != nil || len(response.GetFile()) != 0 {
 		t.Errorf("got %v, want neither files nor an error", response)
