@@ -1,0 +1,385 @@
+package placement
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// HostConfig sets the host machine's limits; zero values take the defaults.
+type HostConfig struct {
+	// Resend is how long an unacknowledged Deactivated waits before it is
+	// sent again, in nanoseconds. Defaults to 200 ms.
+	Resend Time
+	// ReportBytes bounds the entries of one Promise message. A single slot
+	// beyond it is reported in parts. Defaults to 256 KiB.
+	ReportBytes int
+}
+
+const (
+	defaultResend      = Time(200_000_000)
+	defaultReportBytes = 256 << 10
+	// maxEarly bounds the messages kept until the view they speak of
+	// arrives; beyond it they are dropped, as their sender sends them again.
+	maxEarly = 256
+)
+
+// Host is the acceptor: what one member has promised, and what is activated
+// on it.
+type Host struct {
+	self    driver.MemberID
+	cfg     HostConfig
+	view    driver.View
+	known   bool
+	kinds   map[string]bool
+	leaving bool
+	slots   [SlotCount]hostSlot
+	reports uint64
+	ended   map[Entry]*notice
+	early   []Received
+}
+
+type hostSlot struct {
+	// promised is the highest term promised, to whom, and the highest
+	// sequence number that was answered in it. None of them goes down.
+	promised uint64
+	owner    driver.MemberID
+	seq      uint64
+	live     map[driver.Identity]*activation
+}
+
+type activation struct {
+	fence    driver.Fence
+	stopping bool
+}
+
+// notice is a Deactivated that has not been acknowledged.
+type notice struct{ due Time }
+
+// NewHost makes the machine of a member that hosts nothing.
+func NewHost(self driver.MemberID, cfg HostConfig) *Host {
+	if cfg.Resend <= 0 {
+		cfg.Resend = defaultResend
+	}
+	if cfg.ReportBytes <= 0 {
+		cfg.ReportBytes = defaultReportBytes
+	}
+	return &Host{self: self, cfg: cfg, ended: make(map[Entry]*notice)}
+}
+
+// Step takes one event and returns what is to be done about it.
+func (h *Host) Step(now Time, ev Event) []Effect {
+	switch ev := ev.(type) {
+	case ViewChanged:
+		return h.viewChanged(now, ev.View)
+	case Received:
+		return h.received(now, ev)
+	case StopBegun:
+		if a := h.find(ev.Identity, ev.Fence); a != nil {
+			a.stopping = true
+		}
+	case Stopped:
+		return h.stopped(now, ev)
+	case Tick:
+		return h.resend(now)
+	}
+	return nil
+}
+
+// Pending reports whether the machine wants a Tick.
+func (h *Host) Pending() bool { return len(h.ended) > 0 }
+
+// Each calls yield for every activation until it returns false.
+func (h *Host) Each(yield func(e Entry, stopping bool) bool) {
+	for s := range h.slots {
+		for id, a := range h.slots[s].live {
+			if !yield(Entry{id, a.fence}, a.stopping) {
+				return
+			}
+		}
+	}
+}
+
+// Promised gives the term that the host has promised for a slot, and to whom.
+func (h *Host) Promised(s Slot) (term uint64, owner driver.MemberID) {
+	return h.slots[s].promised, h.slots[s].owner
+}
+
+func (h *Host) viewChanged(now Time, v driver.View) []Effect {
+	if h.known && v.Epoch <= h.view.Epoch {
+		return nil
+	}
+	h.view, h.known = v, true
+	me, in := v.Member(h.self)
+	h.leaving = !in || me.State != driver.Active
+	h.kinds = make(map[string]bool, len(me.Kinds))
+	for _, k := range me.Kinds {
+		h.kinds[k.Name] = true
+	}
+	early := h.early
+	h.early = nil
+	var out []Effect
+	for _, r := range early {
+		out = append(out, h.received(now, r)...)
+	}
+	return out
+}
+
+func (h *Host) received(now Time, r Received) []Effect {
+	if term := termOf(r.Message); !h.known || term > h.view.Epoch {
+		return h.tooEarly(r, term)
+	}
+	if _, in := h.view.Member(r.From); !in {
+		return nil // rule 14
+	}
+	switch m := r.Message.(type) {
+	case *Prepare:
+		return h.prepare(r.From, m)
+	case *Spawn:
+		return h.spawn(r.From, m)
+	case *Verify:
+		return []Effect{Send{r.From, h.verify(r.From, m)}}
+	case *StopOrder:
+		if h.find(m.Identity, m.Fence) != nil {
+			return []Effect{Stop(*m)}
+		}
+	case *DeactivatedAck:
+		for _, e := range m.Entries {
+			delete(h.ended, e)
+		}
+	}
+	return nil
+}
+
+// tooEarly keeps a message that speaks of a view this member has not seen
+// until it has (rule 2).
+func (h *Host) tooEarly(r Received, term uint64) []Effect {
+	if len(h.early) < maxEarly {
+		h.early = append(h.early, r)
+	}
+	return []Effect{Refresh{term}}
+}
+
+func termOf(m Message) uint64 {
+	switch m := m.(type) {
+	case *Prepare:
+		return m.Term
+	case *Spawn:
+		return m.Fence.Term
+	case *Verify:
+		return m.Fence.Term
+	}
+	return 0
+}
+
+// prepare is rule 2.
+func (h *Host) prepare(from driver.MemberID, p *Prepare) []Effect {
+	var stale []Slot
+	var promised []Slot
+	for _, s := range p.Slots {
+		if s >= SlotCount {
+			continue
+		}
+		slot := &h.slots[s]
+		switch {
+		case p.Term > slot.promised:
+			slot.promised, slot.owner, slot.seq = p.Term, from, 0
+			promised = append(promised, s)
+		case p.Term == slot.promised && from == slot.owner:
+			promised = append(promised, s)
+		default:
+			stale = append(stale, s)
+		}
+	}
+	return h.report(from, p.Term, promised, stale)
+}
+
+// report splits what the slots hold into messages of bounded size. A slot
+// that fits stands whole in one of them.
+func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Effect {
+	h.reports++
+	var out []Effect
+	current, size := &Promise{Term: term, Stale: stale}, 0
+	flush := func() {
+		out = append(out, Send{to, current})
+		current, size = &Promise{Term: term}, 0
+	}
+	for _, s := range slots {
+		parts := h.parts(s)
+		for i, entries := range parts {
+			bytes := sizeOf(entries)
+			if size > 0 && size+bytes > h.cfg.ReportBytes {
+				flush()
+			}
+			size += bytes
+			current.Reports = append(current.Reports, SlotReport{
+				Slot: s, Report: h.reports, Part: uint32(i), Parts: uint32(len(parts)), Entries: entries,
+			})
+		}
+	}
+	if len(current.Reports)+len(current.Stale) > 0 {
+		flush()
+	}
+	return out
+}
+
+// parts gives the activations of a slot in identity order, cut so that each
+// part keeps to the limit. An empty slot is one empty part.
+func (h *Host) parts(s Slot) [][]Entry {
+	entries := make([]Entry, 0, len(h.slots[s].live))
+	for id, a := range h.slots[s].live {
+		entries = append(entries, Entry{id, a.fence})
+	}
+	slices.SortFunc(entries, compareEntries)
+	var parts [][]Entry
+	start, size := 0, 0
+	for i, e := range entries {
+		bytes := entrySize(e)
+		if size > 0 && size+bytes > h.cfg.ReportBytes {
+			parts = append(parts, entries[start:i])
+			start, size = i, 0
+		}
+		size += bytes
+	}
+	return append(parts, entries[start:])
+}
+
+func compareEntries(a, b Entry) int {
+	if c := strings.Compare(a.Identity.Kind, b.Identity.Kind); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Identity.Name, b.Identity.Name); c != 0 {
+		return c
+	}
+	return a.Fence.Compare(b.Fence)
+}
+
+// entrySize is a little more than an entry takes on the wire.
+func entrySize(e Entry) int { return len(e.Identity.Kind) + len(e.Identity.Name) + 32 }
+
+func sizeOf(entries []Entry) int {
+	size := 16
+	for _, e := range entries {
+		size += entrySize(e)
+	}
+	return size
+}
+
+// spawn is rule 3.
+func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
+	slot := &h.slots[SlotOf(m.Identity)]
+	answer := &Spawned{Identity: m.Identity, Fence: m.Fence}
+	effects := []Effect{Send{from, answer}}
+	existing := slot.live[m.Identity]
+	switch {
+	case existing != nil && existing.fence == m.Fence:
+		answer.Verdict = Accepted
+		return effects
+	case m.Fence.Term < slot.promised:
+		answer.Verdict = Stale
+		return effects
+	case m.Fence.Term == slot.promised && m.Fence.Seq <= slot.seq:
+		answer.Verdict, answer.Reason = Refused, Overtaken
+		return effects
+	}
+	slot.raise(m.Fence, from)
+	switch {
+	case existing != nil && !existing.stopping:
+		answer.Verdict, answer.Existing = Exists, existing.fence
+	case existing != nil:
+		answer.Verdict, answer.Reason = Refused, Busy
+	case h.leaving:
+		answer.Verdict, answer.Reason = Refused, HostLeaving
+	case !h.kinds[m.Identity.Kind]:
+		answer.Verdict, answer.Reason = Refused, UnknownKind
+	default:
+		answer.Verdict = Accepted
+		if slot.live == nil {
+			slot.live = make(map[driver.Identity]*activation)
+		}
+		slot.live[m.Identity] = &activation{fence: m.Fence}
+		effects = append(effects, Start(*m))
+	}
+	return effects
+}
+
+// raise lifts both marks to a token, and never lowers one.
+func (s *hostSlot) raise(f driver.Fence, owner driver.MemberID) {
+	switch {
+	case f.Term > s.promised:
+		s.promised, s.owner, s.seq = f.Term, owner, f.Seq
+	case f.Term == s.promised && f.Seq > s.seq:
+		s.seq = f.Seq
+	}
+}
+
+// verify is the host's half of rule 9: before it says absent it makes sure
+// that a grant still under way can no longer be accepted.
+func (h *Host) verify(from driver.MemberID, m *Verify) *Verified {
+	answer := &Verified{Identity: m.Identity, Fence: m.Fence, Phase: Absent}
+	switch a := h.find(m.Identity, m.Fence); {
+	case a == nil:
+		h.slots[SlotOf(m.Identity)].raise(m.Fence, from)
+	case a.stopping:
+		answer.Phase = Stopping
+	default:
+		answer.Phase = Running
+	}
+	return answer
+}
+
+func (h *Host) find(id driver.Identity, f driver.Fence) *activation {
+	if a := h.slots[SlotOf(id)].live[id]; a != nil && a.fence == f {
+		return a
+	}
+	return nil
+}
+
+// stopped is the host's half of rule 8: only now may another activation of
+// the identity begin, and the owner hears of it until it says so.
+func (h *Host) stopped(now Time, ev Stopped) []Effect {
+	if h.find(ev.Identity, ev.Fence) == nil {
+		return nil
+	}
+	slot := &h.slots[SlotOf(ev.Identity)]
+	delete(slot.live, ev.Identity)
+	e := Entry(ev)
+	h.ended[e] = &notice{due: now + h.cfg.Resend}
+	return []Effect{Send{slot.owner, &Deactivated{Entries: []Entry{e}}}}
+}
+
+// resend tells the owners again of the ends they have not acknowledged. The
+// owner of the highest promised term is asked each time: it may have changed.
+func (h *Host) resend(now Time) []Effect {
+	byOwner := make(map[driver.MemberID][]Entry)
+	for e, n := range h.ended {
+		owner := h.slots[SlotOf(e.Identity)].owner
+		if _, in := h.view.Member(owner); n.due > now || !in {
+			continue
+		}
+		n.due = now + h.cfg.Resend
+		byOwner[owner] = append(byOwner[owner], e)
+	}
+	return sendEntries(byOwner, h.cfg.ReportBytes, func(e []Entry) Message { return &Deactivated{Entries: e} })
+}
+
+// sendEntries makes one message per member, or several where one would be
+// too large, in an order that does not depend on chance.
+func sendEntries(to map[driver.MemberID][]Entry, limit int, message func([]Entry) Message) []Effect {
+	var out []Effect
+	for _, id := range sortedKeys(to) {
+		entries := to[id]
+		slices.SortFunc(entries, compareEntries)
+		start, size := 0, 0
+		for i, e := range entries {
+			if size > 0 && size+entrySize(e) > limit {
+				out = append(out, Send{id, message(entries[start:i])})
+				start, size = i, 0
+			}
+			size += entrySize(e)
+		}
+		out = append(out, Send{id, message(entries[start:])})
+	}
+	return out
+}

@@ -1,0 +1,450 @@
+package placement
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// OwnerConfig sets the owner machine's limits and choices; zero values take
+// the defaults.
+type OwnerConfig struct {
+	// Resend is how long an unanswered Prepare, Spawn or Verify waits before
+	// it is sent again, in nanoseconds. Defaults to 200 ms.
+	Resend Time
+	// MaxWaiting bounds the resolves that wait at one time; beyond it a
+	// resolve is answered Wait. Defaults to 100,000.
+	MaxWaiting int
+	// Pick chooses a host; nil is round robin per kind.
+	Pick Pick
+}
+
+// Pick chooses the host of a new activation among the members that can take
+// it: hosts is never empty, in order of seniority; turn counts the choices
+// made for the kind; hint is a member that the caller would like, or empty.
+// It returns an index into hosts; one out of range is taken modulo its length.
+type Pick func(id driver.Identity, hosts []driver.Member, turn uint64, hint driver.MemberID) int
+
+// RoundRobin takes the hosts in turn.
+func RoundRobin(_ driver.Identity, hosts []driver.Member, turn uint64, _ driver.MemberID) int {
+	return int(turn % uint64(len(hosts)))
+}
+
+const defaultMaxWaiting = 100_000
+
+// Owner remembers where the identities of one member's slots are, and grants
+// new activations.
+type Owner struct {
+	self    driver.MemberID
+	cfg     OwnerConfig
+	view    driver.View
+	known   bool
+	table   *Table
+	slots   [SlotCount]*ownedSlot
+	hosts   map[string][]driver.Member
+	turns   map[string]uint64
+	waiting int
+	early   []Resolve
+	// acquiring and asking hold what may have to be sent again: slots that
+	// are not open, and grants with an unanswered Spawn or Verify.
+	acquiring map[Slot]bool
+	asking    map[driver.Identity]*grant
+	prepared  map[driver.MemberID]Time
+	// silent are hosts that left a Spawn unanswered for more than one
+	// resend: new activations go elsewhere while there is an elsewhere.
+	silent map[driver.MemberID]bool
+}
+
+// ownedSlot is a slot in acquisition (missing is not empty) or open.
+type ownedSlot struct {
+	term, seq uint64
+	// missing are the hosts whose promise has not come; their partly
+	// received reports are kept here.
+	missing map[driver.MemberID]*partial
+	grants  map[driver.Identity]*grant
+	waiters []Resolve
+}
+
+// partial collects the parts of one report.
+type partial struct {
+	report  uint64
+	parts   map[uint32][]Entry
+	entries int
+}
+
+// grant is one identity's entry in the table of an owner.
+type grant struct {
+	identity driver.Identity
+	fence    driver.Fence
+	host     driver.MemberID
+	phase    grantPhase
+	// verifying is set while a Verify is unanswered.
+	verifying bool
+	due       Time
+	resent    int
+	waiters   []Resolve
+}
+
+type grantPhase uint8
+
+const (
+	granting grantPhase = iota
+	granted
+	ending
+)
+
+// NewOwner makes the machine of a member that owns nothing yet.
+func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
+	if cfg.Resend <= 0 {
+		cfg.Resend = defaultResend
+	}
+	if cfg.MaxWaiting <= 0 {
+		cfg.MaxWaiting = defaultMaxWaiting
+	}
+	if cfg.Pick == nil {
+		cfg.Pick = RoundRobin
+	}
+	return &Owner{
+		self: self, cfg: cfg, turns: make(map[string]uint64),
+		acquiring: make(map[Slot]bool), asking: make(map[driver.Identity]*grant),
+		prepared: make(map[driver.MemberID]Time), silent: make(map[driver.MemberID]bool),
+	}
+}
+
+// Step takes one event and returns what is to be done about it.
+func (o *Owner) Step(now Time, ev Event) []Effect {
+	switch ev := ev.(type) {
+	case ViewChanged:
+		return o.viewChanged(now, ev.View)
+	case Resolve:
+		return o.resolve(now, ev)
+	case Received:
+		return o.received(now, ev)
+	case Tick:
+		return o.resend(now)
+	}
+	return nil
+}
+
+// Pending reports whether the machine wants a Tick.
+func (o *Owner) Pending() bool { return len(o.acquiring)+len(o.asking) > 0 }
+
+// Acquiring counts the slots that are owned and not open yet.
+func (o *Owner) Acquiring() int { return len(o.acquiring) }
+
+// Each calls yield for every activation in the tables of open slots until it
+// returns false.
+func (o *Owner) Each(yield func(e Entry, host driver.MemberID) bool) {
+	for _, s := range o.slots {
+		if s == nil || len(s.missing) > 0 {
+			continue
+		}
+		for id, g := range s.grants {
+			if !yield(Entry{id, g.fence}, g.host) {
+				return
+			}
+		}
+	}
+}
+
+// viewChanged is rule 1: a slot that was owned in the view before keeps its
+// term and does not pause; one that was not is acquired.
+func (o *Owner) viewChanged(now Time, v driver.View) []Effect {
+	if o.known && v.Epoch <= o.view.Epoch {
+		return nil
+	}
+	sawPrevious := o.known && v.Previous == o.view.Epoch && v.Incarnation == o.view.Incarnation
+	o.view, o.known, o.hosts = v, true, nil
+	o.table = NewTable(v)
+	maps.DeleteFunc(o.silent, func(id driver.MemberID, _ bool) bool { _, in := v.Member(id); return !in })
+	var out []Effect
+	for s := range Slot(SlotCount) {
+		switch mine := o.table.OwnedBy(s, o.self); {
+		case mine && sawPrevious && o.slots[s] != nil:
+			out = append(out, o.retain(now, s)...)
+		case mine:
+			out = append(out, o.disown(s)...)
+			o.acquire(s)
+		default:
+			out = append(out, o.disown(s)...)
+		}
+	}
+	clear(o.prepared)
+	out = append(out, o.prepare(now)...)
+	early := o.early
+	o.early = nil
+	o.waiting -= len(early)
+	for _, r := range early {
+		out = append(out, o.resolve(now, r)...)
+	}
+	return out
+}
+
+// retain drops what was on members that are gone; nothing else of a retained
+// slot changes.
+func (o *Owner) retain(now Time, s Slot) []Effect {
+	slot := o.slots[s]
+	var out []Effect
+	lost := slot.where(func(g *grant) bool { _, in := o.view.Member(g.host); return !in })
+	for _, g := range lost {
+		out = append(out, o.regrant(now, slot, g, "")...)
+	}
+	if len(slot.missing) > 0 {
+		for id := range slot.missing {
+			if _, in := o.view.Member(id); !in {
+				delete(slot.missing, id)
+			}
+		}
+		if len(slot.missing) == 0 {
+			out = append(out, o.open(now, s)...)
+		}
+	}
+	return out
+}
+
+// disown forgets a slot; whoever waits for it is told to ask its new owner.
+func (o *Owner) disown(s Slot) []Effect {
+	slot := o.slots[s]
+	if slot == nil {
+		return nil
+	}
+	var out []Effect
+	for _, g := range slot.where(func(g *grant) bool { return o.asking[g.identity] == g }) {
+		delete(o.asking, g.identity)
+		out = append(out, o.dismiss(g.waiters, NotOwner)...)
+	}
+	out = append(out, o.dismiss(slot.waiters, NotOwner)...)
+	o.slots[s] = nil
+	delete(o.acquiring, s)
+	return out
+}
+
+// where gives the grants that match, in identity order: what a machine does
+// must not depend on the order of a map.
+func (s *ownedSlot) where(match func(*grant) bool) []*grant {
+	var out []*grant
+	for _, g := range s.grants {
+		if match(g) {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, compareGrants)
+	return out
+}
+
+func compareGrants(a, b *grant) int {
+	return compareEntries(Entry{a.identity, a.fence}, Entry{b.identity, b.fence})
+}
+
+// dismiss answers resolves without an activation.
+func (o *Owner) dismiss(waiters []Resolve, outcome Outcome) []Effect {
+	out := make([]Effect, len(waiters))
+	for i, r := range waiters {
+		out[i] = Answer{Request: r.Request, Outcome: outcome, Epoch: o.view.Epoch}
+	}
+	o.waiting -= len(waiters)
+	return out
+}
+
+// acquire begins a term: every host of the view has to promise it (rule 4).
+func (o *Owner) acquire(s Slot) {
+	slot := &ownedSlot{
+		term:    o.view.Epoch,
+		missing: make(map[driver.MemberID]*partial, len(o.view.Members)),
+		grants:  make(map[driver.Identity]*grant),
+	}
+	for _, m := range o.view.Members {
+		slot.missing[m.ID] = nil
+	}
+	o.slots[s] = slot
+	o.acquiring[s] = true
+}
+
+// prepare asks, per host and term, for what has not been promised.
+func (o *Owner) prepare(now Time) []Effect {
+	type target struct {
+		host driver.MemberID
+		term uint64
+	}
+	ask := make(map[target][]Slot)
+	for s := range o.acquiring {
+		slot := o.slots[s]
+		for host := range slot.missing {
+			if o.prepared[host] <= now {
+				t := target{host, slot.term}
+				ask[t] = append(ask[t], s)
+			}
+		}
+	}
+	targets := slices.SortedFunc(maps.Keys(ask), func(a, b target) int {
+		if a.host != b.host {
+			return compareIDs(a.host, b.host)
+		}
+		return driver.Fence{Term: a.term}.Compare(driver.Fence{Term: b.term})
+	})
+	out := make([]Effect, 0, len(targets))
+	for _, t := range targets {
+		slices.Sort(ask[t])
+		out = append(out, Send{t.host, &Prepare{Term: t.term, Slots: ask[t]}})
+		o.prepared[t.host] = now + o.cfg.Resend
+	}
+	return out
+}
+
+func (o *Owner) received(now Time, r Received) []Effect {
+	if _, in := o.view.Member(r.From); !in {
+		return nil // rule 14
+	}
+	switch m := r.Message.(type) {
+	case *Promise:
+		return o.promise(now, r.From, m)
+	case *Spawned:
+		return o.spawned(now, r.From, m)
+	case *Deactivated:
+		return o.deactivated(now, r.From, m)
+	case *Verified:
+		return o.verified(now, r.From, m)
+	}
+	return nil
+}
+
+// promise takes a host's reports in and opens the slots that wait for no
+// other host.
+func (o *Owner) promise(now Time, from driver.MemberID, p *Promise) []Effect {
+	var out []Effect
+	if slices.ContainsFunc(p.Stale, func(s Slot) bool { return s < SlotCount && o.acquiring[s] && o.slots[s].term == p.Term }) {
+		out = append(out, Refresh{o.view.Epoch + 1})
+	}
+	o.prepared[from] = now + o.cfg.Resend // it is answering: no need to ask again yet
+	for _, r := range p.Reports {
+		if r.Slot >= SlotCount {
+			continue
+		}
+		slot := o.slots[r.Slot]
+		if slot == nil || slot.term != p.Term {
+			continue
+		}
+		got, waiting := slot.missing[from]
+		if !waiting {
+			continue
+		}
+		entries, complete := collect(&got, r)
+		if !complete {
+			slot.missing[from] = got
+			continue
+		}
+		delete(slot.missing, from)
+		for _, e := range entries {
+			out = append(out, slot.adopt(from, e)...)
+		}
+		if len(slot.missing) == 0 {
+			out = append(out, o.open(now, r.Slot)...)
+		}
+	}
+	return out
+}
+
+// collect adds a part to a report and gives all entries once it is complete.
+// A part of a newer report begins it anew: parts of two snapshots together
+// could miss an activation.
+func collect(got **partial, r SlotReport) ([]Entry, bool) {
+	if r.Parts <= 1 {
+		return r.Entries, true
+	}
+	p := *got
+	switch {
+	case p != nil && r.Report < p.report:
+		return nil, false
+	case p == nil || r.Report > p.report:
+		p = &partial{report: r.Report, parts: make(map[uint32][]Entry)}
+		*got = p
+	}
+	if r.Part < r.Parts {
+		p.parts[r.Part] = r.Entries
+	}
+	if uint32(len(p.parts)) < r.Parts {
+		return nil, false
+	}
+	var entries []Entry
+	for i := range r.Parts {
+		entries = append(entries, p.parts[i]...)
+	}
+	return entries, true
+}
+
+// adopt is rule 7: the newest of two activations wins, the other is stopped.
+func (s *ownedSlot) adopt(host driver.MemberID, e Entry) []Effect {
+	mine := &grant{identity: e.Identity, fence: e.Fence, host: host, phase: granted}
+	other, conflict := s.grants[e.Identity]
+	if !conflict || other.fence == e.Fence {
+		s.grants[e.Identity] = mine
+		return nil
+	}
+	loser := other
+	if e.Fence.Compare(other.fence) < 0 {
+		loser = mine
+	} else {
+		s.grants[e.Identity] = mine
+	}
+	return []Effect{
+		Violation{e.Identity, "two hosts report an activation"},
+		Send{loser.host, &StopOrder{Identity: e.Identity, Fence: loser.fence}},
+	}
+}
+
+// open answers what has waited for the slot.
+func (o *Owner) open(now Time, s Slot) []Effect {
+	delete(o.acquiring, s)
+	slot := o.slots[s]
+	waiters := slot.waiters
+	slot.waiters = nil
+	o.waiting -= len(waiters)
+	var out []Effect
+	for _, r := range waiters {
+		out = append(out, o.resolve(now, r)...)
+	}
+	return out
+}
+
+// resend asks again for what has not been answered.
+func (o *Owner) resend(now Time) []Effect {
+	out := o.prepare(now)
+	var due []*grant
+	for _, g := range o.asking {
+		if g.due <= now {
+			due = append(due, g)
+		}
+	}
+	slices.SortFunc(due, compareGrants)
+	for _, g := range due {
+		g.due = now + o.cfg.Resend
+		if g.resent++; g.resent > 1 {
+			o.silent[g.host] = true
+		}
+		out = append(out, Send{g.host, g.question()})
+	}
+	return out
+}
+
+func (g *grant) question() Message {
+	if g.phase == granting {
+		return &Spawn{Identity: g.identity, Fence: g.fence}
+	}
+	return &Verify{Identity: g.identity, Fence: g.fence}
+}
+
+func compareIDs(a, b driver.MemberID) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func sortedKeys[V any](m map[driver.MemberID]V) []driver.MemberID {
+	return slices.Sorted(maps.Keys(m))
+}

@@ -1,0 +1,104 @@
+package placement
+
+import (
+	"math/bits"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// ProtocolVersion names the rules, the hash and the slot count that members
+// must have in common.
+const ProtocolVersion = 1
+
+// SlotCount is the number of slots that identities are spread over.
+const SlotCount = 4096
+
+// Slot is one share of the identities, from 0 to SlotCount-1.
+type Slot uint16
+
+// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+// SlotOf gives the slot of an identity. The lengths of both words go into the
+// hash, so that a/bc and ab/c are different identities here too.
+func SlotOf(id driver.Identity) Slot {
+	h := uint64(fnvOffset)
+	h = hashWord(h, id.Kind)
+	h = hashWord(h, id.Name)
+	return Slot(mix(h) % SlotCount)
+}
+
+func hashWord(h uint64, word string) uint64 {
+	for n, i := uint64(len(word)), 0; i < 8; i++ {
+		h = (h ^ n&0xff) * fnvPrime
+		n >>= 8
+	}
+	for i := range len(word) {
+		h = (h ^ uint64(word[i])) * fnvPrime
+	}
+	return h
+}
+
+// mix is the finaliser of MurmurHash3 (fmix64): every input bit reaches every
+// output bit, which FNV alone does not give for short words.
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// Table says who owns each slot in one view. It is immutable.
+type Table struct {
+	owners  [SlotCount]int16
+	members []driver.Member
+}
+
+// NewTable computes the owners of a view by rendezvous hashing (Thaler and
+// Ravishankar, 1998) with equal weights over all active members, whatever
+// kinds they host: each slot goes to the member with the highest hash of
+// member and slot, so a view that gains or loses one member moves only that
+// member's share. A view without active members owns nothing.
+func NewTable(view driver.View) *Table {
+	t := new(Table)
+	seeds := make([]uint64, 0, len(view.Members))
+	for _, m := range view.Members {
+		if m.State == driver.Active {
+			t.members = append(t.members, m)
+			seeds = append(seeds, mix(hashWord(fnvOffset, string(m.ID))))
+		}
+	}
+	for s := range t.owners {
+		t.owners[s] = t.winner(mix(uint64(s)+1), seeds)
+	}
+	return t
+}
+
+func (t *Table) winner(slot uint64, seeds []uint64) int16 {
+	best, high := -1, uint64(0)
+	for i, seed := range seeds {
+		w := mix(seed ^ bits.RotateLeft64(slot, 32) + slot)
+		if best < 0 || w > high || w == high && t.members[i].ID < t.members[best].ID {
+			best, high = i, w
+		}
+	}
+	return int16(best)
+}
+
+// Owner gives the member that owns a slot; false when no member is active.
+func (t *Table) Owner(s Slot) (driver.Member, bool) {
+	if i := t.owners[s]; i >= 0 {
+		return t.members[i], true
+	}
+	return driver.Member{}, false
+}
+
+// OwnedBy reports whether a member owns a slot.
+func (t *Table) OwnedBy(s Slot, id driver.MemberID) bool {
+	i := t.owners[s]
+	return i >= 0 && t.members[i].ID == id
+}
