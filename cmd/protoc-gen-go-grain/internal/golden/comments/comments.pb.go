@@ -10,7 +10,7 @@
 // 	protoc        (unknown)
 // source: cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto
 
-// Package comments are not carried over.
+// Comments of the package are left out.
 
 package comments
 

@@ -1,0 +1,2 @@
+// Package ctx is called as a parameter of generated code.
+package ctx

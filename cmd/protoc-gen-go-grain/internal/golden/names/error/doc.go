@@ -1,0 +1,2 @@
+// Package error is called as a type of the language.
+package error
