@@ -15,6 +15,10 @@ import (
 )
 
 func main() {
+	os.Exit(status())
+}
+
+func status() int {
 	root := flag.String("root", ".", "the root of the house")
 	check := flag.Bool("check", false, "write nothing; fail and show the difference where a file is stale")
 	flag.Parse()
@@ -22,8 +26,9 @@ func main() {
 	defer stop()
 	if err := run(ctx, *root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, root string, check bool) error {

@@ -45,7 +45,7 @@ func (t *toolbox) run(ctx context.Context, p plugin, s source) (map[string]strin
 	// No compiler version is told: the generated header then says "(unknown)", whoever generates.
 	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(&pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{s.file.GetName()},
-		Parameter:      proto.String("module=" + modulePath),
+		Parameter:      new("module=" + modulePath),
 		ProtoFile:      s.all,
 	})
 	if err != nil {

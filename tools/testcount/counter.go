@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,12 +12,12 @@ import (
 
 // An event is one line of go test -json: what cmd/test2json documents, and the build events beside it.
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string // of build events
-	Test       string
-	Elapsed    float64
-	Output     string
+	Action     string  `json:"Action"`
+	Package    string  `json:"Package"`
+	ImportPath string  `json:"ImportPath"` // of build events
+	Test       string  `json:"Test"`
+	Elapsed    float64 `json:"Elapsed"` // seconds
+	Output     string  `json:"Output"`
 }
 
 // A counter reads the events of any number of runs and adds them up. The zero value is not ready; use newCounter.
@@ -183,7 +184,7 @@ func (c *counter) verdict() (line string, err error) {
 	case c.failed > 0:
 		return line, fmt.Errorf("%d failed", c.failed)
 	case c.passed == 0:
-		return line, fmt.Errorf("no test ran")
+		return line, errors.New("no test ran")
 	}
 	return line, nil
 }

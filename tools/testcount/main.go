@@ -14,6 +14,10 @@ import (
 )
 
 func main() {
+	os.Exit(status())
+}
+
+func status() int {
 	root := flag.String("root", ".", "the root of the house")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-- flags of go test]")
@@ -31,8 +35,9 @@ func main() {
 	line, err := c.verdict()
 	fmt.Println(line)
 	if err != nil {
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // runAll tests every module of the workspace. Its error is about running; what failed is in the counter.
@@ -87,7 +92,11 @@ func workspace(ctx context.Context, root string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go work edit -json: %w", err)
 	}
-	var work struct{ Use []struct{ DiskPath string } }
+	var work struct {
+		Use []struct {
+			DiskPath string `json:"DiskPath"`
+		} `json:"Use"`
+	}
 	if err := json.Unmarshal(text, &work); err != nil {
 		return nil, fmt.Errorf("go work edit -json: %w", err)
 	}

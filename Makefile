@@ -1,0 +1,40 @@
+# Targets are listed by `make help`, from the comments behind their names.
+
+GO ?= go
+# More flags for go test, for example TESTFLAGS='-run TestHouse'.
+TESTFLAGS ?=
+# SETUP=no skips scripts/setup, where its packages cannot be had.
+SETUP ?= yes
+# How long each fuzz target runs.
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo lint generate check-generate bench fuzz
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+setup: ## install the Debian packages that the tests and scripts need
+	@[ "$(SETUP)" = no ] || ./scripts/setup
+
+test: setup ## all tests of all modules, with the race detector; closes with a line of counts
+	@$(GO) run ./tools/testcount -- -timeout=8m $(TESTFLAGS)
+
+demo: ## a cluster of processes on this machine that loses a member while it is called
+	@$(GO) run ./cmd/granary demo
+
+lint: ## formatting, vet, golangci-lint and the rules of the house
+	@./scripts/lint
+
+generate: ## write the Go code of all .proto files
+	@$(GO) run ./tools/generate -root .
+
+check-generate: ## fail where the Go code of a .proto file is stale
+	@$(GO) run ./tools/generate -root . -check
+
+bench: ## benchmarks of the hot paths
+	@$(GO) test -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@./scripts/fuzz $(FUZZTIME)
