@@ -1,0 +1,47 @@
+package actor
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNameExists says that SpawnNamed found an actor of that name.
+	ErrNameExists = errors.New("actor: the name is taken by another actor")
+	// ErrEmptyName says that SpawnNamed was given no name.
+	ErrEmptyName = errors.New("actor: an actor's name is not empty; use Spawn for a generated one")
+	// ErrNoProducer says that props were nil or made without a producer.
+	ErrNoProducer = errors.New("actor: props without a producer; make them with PropsFromProducer or PropsFromFunc")
+	// ErrNoActor says that a producer returned nil.
+	ErrNoActor = errors.New("actor: the producer returned no actor")
+	// ErrProducerPanicked says that a producer panicked.
+	ErrProducerPanicked = errors.New("actor: the producer panicked")
+	// ErrStopped says that the system, or the actor that was to spawn a child,
+	// has stopped.
+	ErrStopped = errors.New("actor: stopped")
+	// ErrTimeout says that a future's time ran out. Whether the message was
+	// handled is unknown.
+	ErrTimeout = errors.New("actor: no answer within the timeout")
+	// ErrCanceled says that a future was canceled by [Future.Cancel].
+	ErrCanceled = errors.New("actor: future canceled")
+	// ErrDeadLetter is what every [DeadLetterError] is.
+	ErrDeadLetter = errors.New("actor: dead letter")
+	// ErrUnexpectedReply says that the answer to [Ask] had another type.
+	ErrUnexpectedReply = errors.New("actor: reply of an unexpected type")
+)
+
+// DeadLetterError is the error of a request that was not delivered. The message
+// certainly did not run, so it may be sent again, elsewhere or later.
+type DeadLetterError struct {
+	Target *PID
+	// Reason is one of the DeadLetter constants, or a transport's own.
+	Reason string
+}
+
+// Error implements error.
+func (e *DeadLetterError) Error() string {
+	return fmt.Sprintf("actor: dead letter: %s: %s", e.Target, e.Reason)
+}
+
+// Is reports whether target is [ErrDeadLetter].
+func (e *DeadLetterError) Is(target error) bool { return target == ErrDeadLetter }

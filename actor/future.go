@@ -1,0 +1,180 @@
+package actor
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Future stands for an answer that has not come yet. It is a [Process]: what is
+// sent to its PID completes it, and only the first completion counts. Any number
+// of goroutines may wait for it. It costs no goroutine, and once it is complete
+// the system forgets it.
+type Future struct {
+	ref    processRef
+	pid    PID
+	system *ActorSystem
+	target *PID // who was asked; nil if nobody in particular
+
+	mu        sync.Mutex
+	completed bool          // guarded by mu
+	result    any           // guarded by mu
+	err       error         // guarded by mu
+	done      chan struct{} // guarded by mu: made when somebody waits, closed on completion
+	timer     *time.Timer   // guarded by mu: nil without a timeout
+	pipes     []*PID        // guarded by mu: who receives the result
+}
+
+// NewFuture returns a future whose PID can be given away as a sender. A timeout
+// of 0 or less means none; the caller then sees to it that it completes.
+func NewFuture(system *ActorSystem, timeout time.Duration) *Future {
+	return newFuture(system, nil, timeout)
+}
+
+func newFuture(system *ActorSystem, target *PID, timeout time.Duration) *Future {
+	r := system.ProcessRegistry
+	f := &Future{system: system, target: target}
+	f.ref.process, f.ref.registry = f, r
+	f.pid.Address = r.Address()
+	f.pid.Id = r.nextID("future")
+	for !r.add(&f.ref, &f.pid) {
+		f.pid.Id = r.nextID("future")
+	}
+	if timeout > 0 {
+		f.mu.Lock()
+		f.timer = time.AfterFunc(timeout, func() { f.complete(nil, ErrTimeout) })
+		f.mu.Unlock()
+	}
+	return f
+}
+
+// PID returns the PID that completes the future when something is sent to it.
+func (f *Future) PID() *PID { return &f.pid }
+
+// Done returns a channel that is closed when the future is complete.
+func (f *Future) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.completed {
+			close(f.done)
+		}
+	}
+	return f.done
+}
+
+// Result waits for completion and returns the answer, or why there is none:
+// [ErrTimeout], a [*DeadLetterError], [ErrCanceled], [ErrStopped], or the cause
+// that a transport gave to [ActorSystem.AbandonRequests].
+func (f *Future) Result() (any, error) {
+	<-f.Done()
+	return f.outcome()
+}
+
+// ResultContext is Result with an end to the waiting: when ctx is done first it
+// returns ctx's error and leaves the future as it is.
+func (f *Future) ResultContext(ctx context.Context) (any, error) {
+	done := f.Done()
+	select {
+	case <-done:
+	default:
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return f.outcome()
+}
+
+// Wait waits for completion and returns Result's error.
+func (f *Future) Wait() error {
+	_, err := f.Result()
+	return err
+}
+
+// PipeTo sends the answer to each of pids when it comes, at once if it is there.
+// Without an answer they receive the error.
+func (f *Future) PipeTo(pids ...*PID) {
+	f.mu.Lock()
+	if !f.completed {
+		f.pipes = append(f.pipes, pids...)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	f.pipe(pids)
+}
+
+// Cancel completes the future with [ErrCanceled]; a late answer is a dead
+// letter. It does not take the request back. A complete future stays as it is.
+func (f *Future) Cancel() { f.complete(nil, ErrCanceled) }
+
+// SendUserMessage implements [Process].
+func (f *Future) SendUserMessage(pid *PID, env MessageEnvelope) {
+	var ok bool
+	if d, dead := env.Message.(*DeadLetterResponse); dead {
+		ok = f.complete(nil, &DeadLetterError{Target: d.Target, Reason: d.Reason})
+	} else {
+		ok = f.complete(env.Message, nil)
+	}
+	if !ok {
+		f.system.DeadLetter(pid, env, DeadLetterNoActor)
+	}
+}
+
+// SendSystemMessage implements [Process]. A future that watches, as those of
+// StopFuture do, completes with the *Terminated.
+func (f *Future) SendSystemMessage(pid *PID, message any) {
+	switch m := message.(type) {
+	case *Terminated:
+		f.complete(m, nil)
+	case *Watch:
+		f.system.sendSystem(m.Watcher, &Terminated{Who: pid, Why: TerminatedReasonNotFound})
+	case *Stop:
+		f.Cancel()
+	}
+}
+
+func (f *Future) outcome() (any, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.result, f.err
+}
+
+// complete reports whether it was this call that completed the future.
+func (f *Future) complete(result any, err error) bool {
+	f.mu.Lock()
+	if f.completed {
+		f.mu.Unlock()
+		return false
+	}
+	f.completed, f.result, f.err = true, result, err
+	if f.done != nil {
+		close(f.done)
+	}
+	timer, pipes := f.timer, f.pipes
+	f.timer, f.pipes = nil, nil
+	f.mu.Unlock()
+
+	if timer != nil {
+		timer.Stop()
+	}
+	f.system.ProcessRegistry.remove(&f.ref, f.pid.Id)
+	f.pipe(pipes)
+	return true
+}
+
+func (f *Future) pipe(pids []*PID) {
+	if len(pids) == 0 {
+		return
+	}
+	result, err := f.outcome()
+	if err != nil {
+		result = err
+	}
+	for _, pid := range pids {
+		f.system.send(pid, MessageEnvelope{Message: result})
+	}
+}

@@ -1,0 +1,133 @@
+package actor
+
+// lifecycle is where an actor is in its life; it only grows, but for a restart.
+type lifecycle int8
+
+const (
+	lifeStarting   lifecycle = iota // has not received Started
+	lifeAlive                       // handles messages, or is suspended
+	lifeRestarting                  // waits for its children to be gone, then begins anew
+	lifeStopping                    // waits for its children to be gone, then ends
+	lifeStopped                     // is not registered any more
+)
+
+// abort ends a cell that never got an actor. Its spawner still runs it, and
+// schedules it for the last time, for what arrived in its mailbox.
+func (c *cell) abort() {
+	c.life = lifeStopped
+	c.closing.Store(true)
+	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
+	c.system.dispatcher.schedule(c)
+}
+
+// beginStop is what Stop and PoisonPill do.
+func (c *cell) beginStop() {
+	if c.life >= lifeStopping {
+		return
+	}
+	c.life = lifeStopping
+	c.suspended = false
+	c.CancelReceiveTimeout()
+	c.closing.Store(true)
+	c.drain()
+	c.deliverFinal(stoppingMessage)
+	c.stopChildren()
+	c.childrenGone()
+}
+
+// drain makes dead letters of what waits in the mailbox. What a sender pushes
+// behind its back finds the same end in handleUser.
+func (c *cell) drain() {
+	for {
+		env, ok := c.user.Pop()
+		if !ok {
+			return
+		}
+		c.system.DeadLetter(&c.pid, env, DeadLetterStopped)
+	}
+}
+
+func (c *cell) stopChildren() {
+	if c.extras == nil {
+		return
+	}
+	for i := range c.extras.children.entries {
+		c.system.stop(c.extras.children.entries[i].pid)
+	}
+}
+
+// childrenGone takes the step that waits for the last child, if it is gone.
+func (c *cell) childrenGone() {
+	if c.extras != nil && c.extras.children.len() > 0 {
+		return
+	}
+	switch c.life {
+	case lifeStopping:
+		c.finish()
+	case lifeRestarting:
+		c.reincarnate()
+	}
+}
+
+// finish is the end: first the actor's last message, then its name, then those
+// who wait for it.
+func (c *cell) finish() {
+	c.deliverFinal(stoppedMessage)
+	c.life = lifeStopped
+	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
+	c.drain()
+	c.announceEnd()
+	c.actor, c.extras, c.env = nil, nil, MessageEnvelope{}
+}
+
+// beginRestart replaces the instance.
+func (c *cell) beginRestart() {
+	if c.life != lifeAlive {
+		return
+	}
+	c.life = lifeRestarting
+	c.suspended = true
+	c.CancelReceiveTimeout()
+	c.deliverFinal(restartingMessage)
+	c.mute = true
+	c.stopChildren()
+	c.childrenGone()
+}
+
+func (c *cell) reincarnate() {
+	c.life = lifeAlive
+	c.actor = nil
+	instance, err := c.props.produce()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.actor, c.mute, c.suspended = instance, false, false
+	c.redeliver()
+	c.deliver(startedMessage)
+}
+
+// resumed lets an actor that failed go on with the next message, and its
+// children with it if their failure was what it escalated.
+func (c *cell) resumed() {
+	if c.life != lifeAlive || !c.suspended || c.actor == nil {
+		return
+	}
+	c.suspended = false
+	c.redeliver()
+	for _, child := range c.Children() {
+		c.system.sendSystem(child, resumeMessage)
+	}
+}
+
+// deliverFinal delivers one of an instance's last messages. Its failure changes
+// nothing any more.
+func (c *cell) deliverFinal(message any) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.system.logger.Error("actor: panicked in its last messages; it ends all the same",
+				"actor", &c.pid, "message", typeName(message), "panic", r, "stack", stack())
+		}
+	}()
+	c.deliver(message)
+}

@@ -1,0 +1,149 @@
+package actor
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ActorSystem holds actors. A process may have several; they know nothing of
+// each other. Its methods may be called by any goroutine.
+type ActorSystem struct {
+	// Root spawns, sends and stops on behalf of code that is not an actor.
+	Root *RootContext
+	// EventStream carries the system's events.
+	EventStream *EventStream
+	// ProcessRegistry is where transports hook in.
+	ProcessRegistry *ProcessRegistry
+
+	logger      *slog.Logger
+	deadLetters deadLetterLog
+	extensions  sync.Map
+	dispatcher  dispatcher
+	stopped     atomic.Bool // set by the first shutdown; nothing is spawned after it
+}
+
+// SystemOption changes a system while it is made.
+type SystemOption func(*ActorSystem)
+
+// WithLogger sets where the system logs. Defaults to slog.Default().
+func WithLogger(logger *slog.Logger) SystemOption {
+	return func(s *ActorSystem) {
+		if logger != nil {
+			s.logger = logger
+		}
+	}
+}
+
+// NewActorSystem returns a system without actors. It runs nothing until
+// something is spawned.
+func NewActorSystem(opts ...SystemOption) *ActorSystem {
+	s := &ActorSystem{logger: slog.Default(), dispatcher: newGoDispatcher()}
+	for _, opt := range opts {
+		opt(s)
+	}
+	s.Root = &RootContext{system: s}
+	s.EventStream = NewEventStream(s.logger)
+	s.ProcessRegistry = newProcessRegistry(&deadLetterProcess{system: s})
+	return s
+}
+
+// Address returns the address under which other processes reach the system,
+// "nonhost" until a transport set one.
+func (s *ActorSystem) Address() string { return s.ProcessRegistry.Address() }
+
+// NewLocalPID returns a PID of this system. Nothing needs to exist there.
+func (s *ActorSystem) NewLocalPID(id string) *PID { return NewPID(s.Address(), id) }
+
+// Logger returns the system's logger.
+func (s *ActorSystem) Logger() *slog.Logger { return s.logger }
+
+// SetExtension keeps value under key, as package context does: the key's type
+// should be the caller's own, so that no two packages meet. A nil value removes.
+func (s *ActorSystem) SetExtension(key, value any) {
+	if value == nil {
+		s.extensions.Delete(key)
+		return
+	}
+	s.extensions.Store(key, value)
+}
+
+// Extension returns what SetExtension kept under key, or nil.
+func (s *ActorSystem) Extension(key any) any {
+	value, _ := s.extensions.Load(key)
+	return value
+}
+
+// AbandonRequests completes every pending future whose request went to address
+// with cause, and returns how many there were. A transport calls it when a
+// connection broke: whether those requests were handled is unknown.
+func (s *ActorSystem) AbandonRequests(address string, cause error) int {
+	return s.abandon(cause, func(f *Future) bool { return f.target != nil && f.target.Address == address })
+}
+
+func (s *ActorSystem) abandon(cause error, match func(*Future) bool) int {
+	futures := collect(s.ProcessRegistry, func(p Process) (*Future, bool) {
+		f, ok := p.(*Future)
+		return f, ok && match(f)
+	})
+	n := 0
+	for _, f := range futures {
+		if f.complete(nil, cause) {
+			n++
+		}
+	}
+	return n
+}
+
+// send is the path of every message between actors.
+func (s *ActorSystem) send(pid *PID, env MessageEnvelope) {
+	switch {
+	case env.Message == nil:
+		s.DeadLetter(pid, env, DeadLetterNilMessage)
+	case pid == nil:
+		s.DeadLetter(pid, env, DeadLetterNoTarget)
+	default:
+		pid.resolve(s.ProcessRegistry).SendUserMessage(pid, env)
+	}
+}
+
+func (s *ActorSystem) sendSystem(pid *PID, message any) {
+	if pid == nil {
+		s.DeadLetter(nil, MessageEnvelope{Message: message}, DeadLetterNoTarget)
+		return
+	}
+	pid.resolve(s.ProcessRegistry).SendSystemMessage(pid, message)
+}
+
+func (s *ActorSystem) request(pid *PID, message any, timeout time.Duration) *Future {
+	f := newFuture(s, pid, timeout)
+	s.send(pid, envelopeOf(message, &f.pid))
+	return f
+}
+
+func (s *ActorSystem) stop(pid *PID)   { s.sendSystem(pid, stopMessage) }
+func (s *ActorSystem) poison(pid *PID) { s.send(pid, MessageEnvelope{Message: poisonMessage}) }
+
+func (s *ActorSystem) stopFuture(pid *PID) *Future {
+	f := s.watchFuture(pid)
+	s.stop(pid)
+	return f
+}
+
+func (s *ActorSystem) poisonFuture(pid *PID) *Future {
+	f := s.watchFuture(pid)
+	s.poison(pid)
+	return f
+}
+
+// watchFuture returns a future of pid's end.
+func (s *ActorSystem) watchFuture(pid *PID) *Future {
+	f := newFuture(s, pid, 0)
+	if pid == nil {
+		f.complete(nil, nil)
+		return f
+	}
+	s.sendSystem(pid, &Watch{Watcher: &f.pid})
+	return f
+}
