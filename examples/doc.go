@@ -1,0 +1,6 @@
+// Package examples is the module of the example programs; it holds no code
+// itself. Each folder is one example:
+//
+//   - pingpong: a grain that answers pings, a member that hosts it, and a
+//     client that calls it.
+package examples
