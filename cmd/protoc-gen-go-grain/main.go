@@ -11,7 +11,7 @@ const version = "v0.1.0"
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		fmt.Println("protoc-gen-go-grain", version)
+		fmt.Fprintln(os.Stdout, "protoc-gen-go-grain", version)
 		return
 	}
 	if len(os.Args) > 1 {
