@@ -48,8 +48,9 @@ var pongerGrainFactory atomic.Pointer[func() Ponger]
 
 // PongerFactory sets how each PongerActor of this process makes its grain,
 // unless it came from NewPongerKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func PongerFactory(factory func() Ponger) {
 	pongerGrainFactory.Store(&factory)
 }

@@ -86,8 +86,9 @@ var oracleGrainFactory atomic.Pointer[func() Oracle]
 
 // OracleFactory sets how each OracleActor of this process makes its grain,
 // unless it came from NewOracleKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func OracleFactory(factory func() Oracle) {
 	oracleGrainFactory.Store(&factory)
 }
@@ -331,8 +332,9 @@ var soothsayerGrainFactory atomic.Pointer[func() Soothsayer]
 
 // SoothsayerFactory sets how each SoothsayerActor of this process makes its
 // grain, unless it came from NewSoothsayerKind with a factory of its own. The
-// last call counts, for grains that are activated after it. Until the first
-// one, calls fail with an error that names this function.
+// last call counts, for grains that are activated after it. Before the first
+// call, and after one with nil, calls of such grains fail with an error that
+// names this function.
 //
 // Deprecated: Marked as deprecated in
 // cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto.

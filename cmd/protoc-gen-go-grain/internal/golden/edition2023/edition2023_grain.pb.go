@@ -47,8 +47,9 @@ var halverGrainFactory atomic.Pointer[func() Halver]
 
 // HalverFactory sets how each HalverActor of this process makes its grain,
 // unless it came from NewHalverKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func HalverFactory(factory func() Halver) {
 	halverGrainFactory.Store(&factory)
 }

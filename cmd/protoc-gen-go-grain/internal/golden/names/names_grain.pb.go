@@ -51,8 +51,8 @@ var typeGrainFactory atomic.Pointer[func() Type]
 
 // TypeFactory sets how each TypeActor of this process makes its grain, unless
 // it came from NewTypeKind with a factory of its own. The last call counts, for
-// grains that are activated after it. Until the first one, calls fail with an
-// error that names this function.
+// grains that are activated after it. Before the first call, and after one with
+// nil, calls of such grains fail with an error that names this function.
 func TypeFactory(factory func() Type) {
 	typeGrainFactory.Store(&factory)
 }
@@ -167,8 +167,9 @@ var wordCounterGrainFactory atomic.Pointer[func() WordCounter]
 
 // WordCounterFactory sets how each WordCounterActor of this process makes its
 // grain, unless it came from NewWordCounterKind with a factory of its own. The
-// last call counts, for grains that are activated after it. Until the first
-// one, calls fail with an error that names this function.
+// last call counts, for grains that are activated after it. Before the first
+// call, and after one with nil, calls of such grains fail with an error that
+// names this function.
 func WordCounterFactory(factory func() WordCounter) {
 	wordCounterGrainFactory.Store(&factory)
 }
@@ -286,8 +287,9 @@ var importerGrainFactory atomic.Pointer[func() Importer]
 
 // ImporterFactory sets how each ImporterActor of this process makes its grain,
 // unless it came from NewImporterKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func ImporterFactory(factory func() Importer) {
 	importerGrainFactory.Store(&factory)
 }
@@ -425,8 +427,9 @@ var contextGrainFactory atomic.Pointer[func() Context]
 
 // ContextFactory sets how each ContextActor of this process makes its grain,
 // unless it came from NewContextKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func ContextFactory(factory func() Context) {
 	contextGrainFactory.Store(&factory)
 }

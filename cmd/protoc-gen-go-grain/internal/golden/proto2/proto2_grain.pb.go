@@ -45,8 +45,9 @@ var doublerGrainFactory atomic.Pointer[func() Doubler]
 
 // DoublerFactory sets how each DoublerActor of this process makes its grain,
 // unless it came from NewDoublerKind with a factory of its own. The last call
-// counts, for grains that are activated after it. Until the first one, calls
-// fail with an error that names this function.
+// counts, for grains that are activated after it. Before the first call, and
+// after one with nil, calls of such grains fail with an error that names this
+// function.
 func DoublerFactory(factory func() Doubler) {
 	doublerGrainFactory.Store(&factory)
 }

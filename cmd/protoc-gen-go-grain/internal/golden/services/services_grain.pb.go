@@ -52,8 +52,8 @@ var cartGrainFactory atomic.Pointer[func() Cart]
 
 // CartFactory sets how each CartActor of this process makes its grain, unless
 // it came from NewCartKind with a factory of its own. The last call counts, for
-// grains that are activated after it. Until the first one, calls fail with an
-// error that names this function.
+// grains that are activated after it. Before the first call, and after one with
+// nil, calls of such grains fail with an error that names this function.
 func CartFactory(factory func() Cart) {
 	cartGrainFactory.Store(&factory)
 }
@@ -184,8 +184,8 @@ var tillGrainFactory atomic.Pointer[func() Till]
 
 // TillFactory sets how each TillActor of this process makes its grain, unless
 // it came from NewTillKind with a factory of its own. The last call counts, for
-// grains that are activated after it. Until the first one, calls fail with an
-// error that names this function.
+// grains that are activated after it. Before the first call, and after one with
+// nil, calls of such grains fail with an error that names this function.
 func TillFactory(factory func() Till) {
 	tillGrainFactory.Store(&factory)
 }
@@ -276,8 +276,8 @@ var shelfGrainFactory atomic.Pointer[func() Shelf]
 
 // ShelfFactory sets how each ShelfActor of this process makes its grain, unless
 // it came from NewShelfKind with a factory of its own. The last call counts,
-// for grains that are activated after it. Until the first one, calls fail with
-// an error that names this function.
+// for grains that are activated after it. Before the first call, and after one
+// with nil, calls of such grains fail with an error that names this function.
 func ShelfFactory(factory func() Shelf) {
 	shelfGrainFactory.Store(&factory)
 }
