@@ -101,7 +101,7 @@ func generate(ctx context.Context, module, root, dir string) error {
 
 // goBuild builds a program of the module at dir, by the versions of that module alone.
 func goBuild(ctx context.Context, dir, program, pkg string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", "build", "-mod=mod", "-o", program, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	return cmd

@@ -13,6 +13,7 @@ import (
 
 // pace holds the times of a run. They follow from the article: a ping each second, a grain idle after ten.
 type pace struct {
+	ping   time.Duration // between two pings
 	answer time.Duration // in which a ping must be answered while nothing is wrong
 	idle   time.Duration // the grain's timeout
 	down   time.Duration // how long the member stays dead
@@ -20,7 +21,7 @@ type pace struct {
 	exit   time.Duration // in which a process must end when it is interrupted
 }
 
-var articlePace = pace{answer: 10 * time.Second, idle: 10 * time.Second, down: 4 * time.Second, back: 30 * time.Second, exit: 5 * time.Second}
+var articlePace = pace{ping: time.Second, answer: 10 * time.Second, idle: 10 * time.Second, down: 4 * time.Second, back: 30 * time.Second, exit: 5 * time.Second}
 
 // What the article's programs print.
 var (
@@ -124,9 +125,9 @@ func (d *drive) passivate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The last ping was up to a second before the pause.
+	// The last ping may have come up to one beat before the pause.
 	idle := l.at.Sub(paused)
-	if idle < d.pace.idle-1500*time.Millisecond {
+	if idle < d.pace.idle-d.pace.ping-200*time.Millisecond {
 		return fmt.Errorf("the grain was terminated after %s without a ping, its timeout is %s", idle.Round(time.Millisecond), d.pace.idle)
 	}
 	d.out.sayf("OK: the grain was terminated %.1fs after the pause", idle.Seconds())
