@@ -93,15 +93,21 @@ func licence(file *protogen.File) string {
 	return b.String()
 }
 
-// deprecation gives the paragraph that tells Go tools that something is
-// deprecated, by itself or with its whole file; otherwise it is empty.
-func deprecation(file *protogen.File, deprecated bool) string {
+// deprecation gives the paragraph that tells Go tools that a service or an rpc
+// is deprecated, by itself or with its whole file; otherwise it is empty.
+func deprecation(desc protoreflect.Descriptor) string {
+	file := desc.ParentFile()
 	switch {
-	case file.Proto.GetOptions().GetDeprecated():
-		return "Deprecated: The entire proto file " + file.Desc.Path() + " is marked as deprecated."
-	case deprecated:
-		return "Deprecated: Marked as deprecated in " + file.Desc.Path() + "."
+	case isDeprecated(file):
+		return "Deprecated: The entire proto file " + file.Path() + " is marked as deprecated."
+	case isDeprecated(desc):
+		return "Deprecated: Marked as deprecated in " + file.Path() + "."
 	default:
 		return ""
 	}
+}
+
+func isDeprecated(desc protoreflect.Descriptor) bool {
+	options, ok := desc.Options().(interface{ GetDeprecated() bool })
+	return ok && options.GetDeprecated()
 }

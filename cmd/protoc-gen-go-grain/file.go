@@ -9,7 +9,6 @@ import (
 	"text/template"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // suffix is what follows the name of the .proto file in that of the generated
@@ -78,36 +77,34 @@ func describeFile(gen *protogen.Plugin, file *protogen.File) grainFile {
 		Licence:    licence(file),
 		Version:    version,
 		Source:     file.Desc.Path(),
-		Deprecated: file.Proto.GetOptions().GetDeprecated(),
+		Deprecated: isDeprecated(file.Desc),
 		Package:    string(file.GoPackageName),
 	}
 	imports := newImports(gen, file)
 	for _, service := range file.Services {
-		described.Services = append(described.Services, describeService(file, service, imports))
+		described.Services = append(described.Services, describeService(service, imports))
 		described.HasMethods = described.HasMethods || len(service.Methods) > 0
 	}
 	described.Imports = imports.list
 	return described
 }
 
-func describeService(file *protogen.File, service *protogen.Service, imports *imports) grainService {
+func describeService(service *protogen.Service, imports *imports) grainService {
 	described := grainService{
-		Kind:    string(service.Desc.Name()),
-		GoName:  service.GoName,
-		Private: privateName(service),
-		Comment: string(service.Comments.Leading),
-		Deprecated: deprecation(file,
-			service.Desc.Options().(*descriptorpb.ServiceOptions).GetDeprecated()),
+		Kind:       string(service.Desc.Name()),
+		GoName:     service.GoName,
+		Private:    privateName(service),
+		Comment:    string(service.Comments.Leading),
+		Deprecated: deprecation(service.Desc),
 	}
 	for _, method := range service.Methods {
 		described.Methods = append(described.Methods, grainMethod{
-			Name:    string(method.Desc.Name()),
-			GoName:  method.GoName,
-			Comment: string(method.Comments.Leading),
-			Deprecated: deprecation(file,
-				method.Desc.Options().(*descriptorpb.MethodOptions).GetDeprecated()),
-			Request:  imports.typeName(method.Input),
-			Response: imports.typeName(method.Output),
+			Name:       string(method.Desc.Name()),
+			GoName:     method.GoName,
+			Comment:    string(method.Comments.Leading),
+			Deprecated: deprecation(method.Desc),
+			Request:    imports.typeName(method.Input),
+			Response:   imports.typeName(method.Output),
 		})
 	}
 	return described

@@ -17,7 +17,6 @@ import (
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/names"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/proto2"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/services"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -52,7 +51,7 @@ func compiled(t *testing.T, name string) *pluginpb.CodeGeneratorRequest {
 	t.Helper()
 	req := &pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{name},
-		Parameter:      proto.String("module=" + modulePath),
+		Parameter:      new("module=" + modulePath),
 	}
 	seen := make(map[string]bool)
 	var add func(protoreflect.FileDescriptor)

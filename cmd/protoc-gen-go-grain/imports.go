@@ -67,7 +67,7 @@ func (i *imports) typeName(message *protogen.Message) string {
 	return name + "." + message.GoIdent.GoName
 }
 
-// free takes the first name that is not in use: ctx, ctx1, ctx2, …
+// free takes the first name of ctx, ctx1, ctx2, … that is not in use.
 func (i *imports) free(name protogen.GoPackageName) string {
 	free := string(name)
 	for n := 1; i.taken[free]; n++ {

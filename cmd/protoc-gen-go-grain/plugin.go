@@ -40,7 +40,7 @@ func respond(req *pluginpb.CodeGeneratorRequest) *pluginpb.CodeGeneratorResponse
 		if missing := withoutPackage(req); len(missing) > 0 {
 			err = packageError(req, missing)
 		}
-		return &pluginpb.CodeGeneratorResponse{Error: proto.String(err.Error())}
+		return &pluginpb.CodeGeneratorResponse{Error: new(err.Error())}
 	}
 	gen.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL |
 		pluginpb.CodeGeneratorResponse_FEATURE_SUPPORTS_EDITIONS)

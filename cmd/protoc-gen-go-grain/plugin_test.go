@@ -21,10 +21,10 @@ func protoFile(t *testing.T, text string) *descriptorpb.FileDescriptorProto {
 		t.Fatalf("the test's own descriptor: %v", err)
 	}
 	if file.Syntax == nil {
-		file.Syntax = proto.String("proto3")
+		file.Syntax = new("proto3")
 		file.MessageType = append(file.MessageType,
-			&descriptorpb.DescriptorProto{Name: proto.String("Q")},
-			&descriptorpb.DescriptorProto{Name: proto.String("A")})
+			&descriptorpb.DescriptorProto{Name: new("Q")},
+			&descriptorpb.DescriptorProto{Name: new("A")})
 	}
 	return file
 }
@@ -32,7 +32,7 @@ func protoFile(t *testing.T, text string) *descriptorpb.FileDescriptorProto {
 // ask hands files to the plugin, to be generated all of them.
 func ask(t *testing.T, parameter string, files ...string) *pluginpb.CodeGeneratorResponse {
 	t.Helper()
-	req := &pluginpb.CodeGeneratorRequest{Parameter: proto.String(parameter)}
+	req := &pluginpb.CodeGeneratorRequest{Parameter: new(parameter)}
 	for _, text := range files {
 		file := protoFile(t, text)
 		req.ProtoFile = append(req.ProtoFile, file)

@@ -12,6 +12,7 @@ import (
 // mutex.
 type ponger struct {
 	cluster.Grain
+
 	answered uint64
 }
 

@@ -12,6 +12,7 @@ import (
 
 type oracle struct {
 	grain
+
 	pondering, woken chan<- struct{}
 }
 

@@ -15,6 +15,7 @@ import (
 // numbered is a till whose receipts have one number.
 type numbered struct {
 	grain
+
 	number int64
 }
 
@@ -75,6 +76,7 @@ func TestFactory(t *testing.T) {
 // terminated tells when its grain ends.
 type terminated struct {
 	numbered
+
 	ended chan<- string
 }
 

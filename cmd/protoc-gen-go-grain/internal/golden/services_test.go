@@ -13,6 +13,7 @@ import (
 
 type cart struct {
 	grain
+
 	cents int64
 }
 

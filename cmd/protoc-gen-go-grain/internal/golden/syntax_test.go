@@ -3,8 +3,6 @@ package golden_test
 import (
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/edition2023"
 	oldproto "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/proto2"
@@ -13,7 +11,7 @@ import (
 type doubler struct{ grain }
 
 func (*doubler) Double(n *oldproto.Number, _ cluster.GrainContext) (*oldproto.Number, error) {
-	return &oldproto.Number{Value: proto.Int64(2 * n.GetValue())}, nil
+	return &oldproto.Number{Value: new(2 * n.GetValue())}, nil
 }
 
 type halver struct{ grain }
@@ -29,8 +27,8 @@ func TestSyntaxes(t *testing.T) {
 		oldproto.NewDoublerKind(func() oldproto.Doubler { return new(doubler) }),
 		edition2023.NewHalverKind(func() edition2023.Halver { return new(halver) }),
 	)
-	double, err := oldproto.GetDoublerGrainClient(c, "a").Double(&oldproto.Number{Value: proto.Int64(21)})
-	answers(t, double, err, &oldproto.Number{Value: proto.Int64(42)})
+	double, err := oldproto.GetDoublerGrainClient(c, "a").Double(&oldproto.Number{Value: new(int64(21))})
+	answers(t, double, err, &oldproto.Number{Value: new(int64(42))})
 
 	number, want := new(edition2023.Number), new(edition2023.Number)
 	number.SetValue(42)
