@@ -21,7 +21,11 @@ func freePorts(t *testing.T, n int) []int {
 			t.Fatal(err)
 		}
 		defer listener.Close() // all at once, so that no port comes twice
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		address, ok := listener.Addr().(*net.TCPAddr)
+		if !ok {
+			t.Fatalf("a TCP listener at %v", listener.Addr())
+		}
+		ports = append(ports, address.Port)
 	}
 	return ports
 }
