@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -37,7 +38,7 @@ func run(ctx context.Context, root string, check bool) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	outputs, err := generate(ctx, root, temp)
+	outputs, err := generate(ctx, root, toolbox{house: root, bin: temp, have: map[string]string{}})
 	if err != nil {
 		return err
 	}
@@ -46,19 +47,17 @@ func run(ctx context.Context, root string, check bool) error {
 		return err
 	}
 	if check {
-		return compare(ctx, root, temp, outputs, stale)
+		return compare(ctx, os.Stdout, root, temp, outputs, stale)
 	}
 	return write(root, outputs, stale)
 }
 
-// generate compiles every .proto of the house and returns the files that the plugins make of them.
-// It builds the plugins in temp.
-func generate(ctx context.Context, root, temp string) (map[string]string, error) {
+// generate compiles every .proto below root and returns the files that the plugins make of them.
+func generate(ctx context.Context, root string, tools toolbox) (map[string]string, error) {
 	names, err := findProtos(root)
 	if err != nil {
 		return nil, err
 	}
-	tools := toolbox{root: root, bin: temp, have: map[string]string{}}
 	outputs := map[string]string{}
 	for _, name := range names {
 		s, err := compile(ctx, root, name)
@@ -108,9 +107,9 @@ func write(root string, outputs map[string]string, stale []string) error {
 	return nil
 }
 
-// compare fails, and prints the differences, unless the tree holds exactly outputs and nothing stale.
+// compare fails, and writes to out the differences, unless the tree holds exactly outputs and nothing stale.
 // It looks at files alone, never at git: uncommitted changes are as good as committed ones.
-func compare(ctx context.Context, root, temp string, outputs map[string]string, stale []string) error {
+func compare(ctx context.Context, out io.Writer, root, temp string, outputs map[string]string, stale []string) error {
 	differ := 0
 	for _, name := range slices.Sorted(maps.Keys(outputs)) {
 		old := filepath.Join(root, filepath.FromSlash(name))
@@ -127,7 +126,7 @@ func compare(ctx context.Context, root, temp string, outputs map[string]string, 
 			return err
 		}
 		diff := exec.CommandContext(ctx, "diff", "-u", "-N", "--label", name, "--label", name+" (generated anew)", old, fresh)
-		diff.Stdout, diff.Stderr = os.Stdout, os.Stderr
+		diff.Stdout, diff.Stderr = out, out
 		var exit *exec.ExitError
 		if err := diff.Run(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
 			return fmt.Errorf("diff: %w", err)
@@ -135,11 +134,11 @@ func compare(ctx context.Context, root, temp string, outputs map[string]string, 
 	}
 	for _, name := range stale {
 		differ++
-		fmt.Printf("%s: no .proto file makes it any more\n", name)
+		fmt.Fprintf(out, "%s: no .proto file makes it any more\n", name)
 	}
 	if differ > 0 {
 		return fmt.Errorf("%d generated files are stale: run make generate and commit what it writes", differ)
 	}
-	fmt.Printf("%d generated files are up to date\n", len(outputs))
+	fmt.Fprintf(out, "%d generated files are up to date\n", len(outputs))
 	return nil
 }

@@ -15,9 +15,9 @@ import (
 
 // toolbox builds plugins when they are first asked for.
 type toolbox struct {
-	root string            // of the house
-	bin  string            // where the built plugins are
-	have map[string]string // plugin name to program
+	house string            // the root of the tree whose modules pin the plugins
+	bin   string            // where the built plugins are
+	have  map[string]string // plugin name to program
 }
 
 func (t *toolbox) program(ctx context.Context, p plugin) (string, error) {
@@ -26,7 +26,7 @@ func (t *toolbox) program(ctx context.Context, p plugin) (string, error) {
 	}
 	program := filepath.Join(t.bin, "protoc-gen-"+p.name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, p.pkg)
-	cmd.Dir = filepath.Join(t.root, p.module)
+	cmd.Dir = filepath.Join(t.house, p.module)
 	// The workspace would choose the highest versions over all modules; the pin is the module's own.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
