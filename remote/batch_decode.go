@@ -1,0 +1,191 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// errMalformed says that what a peer sent as a batch is none. It ends the
+// connection: what the batch held is not known, so the peer must not think that
+// it was delivered.
+var errMalformed = errors.New("the peer sent a malformed batch")
+
+var errTooMany = fmt.Errorf("%w: more than %d messages or entries of a table", errMalformed, maxBatchMessages)
+
+// batch is a remotepb.Batch as received. Its tables are read; its envelopes are
+// read one by one, so that what is wrong with one costs only that one.
+type batch struct {
+	targets []string
+	senders []pidKey
+	types   []wireType
+	count   int
+	data    []byte
+}
+
+// parseBatch reads the tables of a batch and checks its outline. The batch refers
+// to data.
+func parseBatch(data []byte) (*batch, error) {
+	b := &batch{data: data}
+	for field, value := range fields(data) {
+		if value.err != nil {
+			return nil, fmt.Errorf("%w: %w", errMalformed, value.err)
+		}
+		if value.kind != protowire.BytesType {
+			continue
+		}
+		if err := b.entry(field, value.bytes); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *batch) entry(field protowire.Number, value []byte) error {
+	n := 0
+	switch field {
+	case fieldTargets:
+		b.targets = append(b.targets, string(value))
+		n = len(b.targets)
+	case fieldSenders:
+		address, id, err := parsePair(value)
+		if err != nil {
+			return err
+		}
+		b.senders = append(b.senders, pidKey{address, id})
+		n = len(b.senders)
+	case fieldTypes:
+		name, serializer, err := parsePair(value)
+		if err != nil {
+			return err
+		}
+		b.types = append(b.types, wireType{name, serializer})
+		n = len(b.types)
+	case fieldEnvelopes:
+		b.count++
+		n = b.count
+	}
+	if n > maxBatchMessages {
+		return errTooMany
+	}
+	return nil
+}
+
+// parsePair reads a message of two strings.
+func parsePair(data []byte) (first, second string, err error) {
+	for field, value := range fields(data) {
+		switch {
+		case value.err != nil:
+			return "", "", fmt.Errorf("%w: %w", errMalformed, value.err)
+		case value.kind != protowire.BytesType:
+		case field == fieldFirst:
+			first = string(value.bytes)
+		case field == fieldSecond:
+			second = string(value.bytes)
+		}
+	}
+	return first, second, nil
+}
+
+// envelopes ranges over the envelopes of the batch, serialised.
+func (b *batch) envelopes() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for field, value := range fields(b.data) {
+			if field == fieldEnvelopes && value.kind == protowire.BytesType && !yield(value.bytes) {
+				return
+			}
+		}
+	}
+}
+
+// envelope is a remotepb.Envelope as received; data and control refer to the
+// batch's bytes.
+type envelope struct {
+	target, sender, typ uint64
+	data                []byte
+	control             []byte // nil if it is none
+	header              map[string]string
+}
+
+// parse reads an envelope. Whatever the error, sender is what was read of it.
+func (e *envelope) parse(data []byte) error {
+	*e = envelope{}
+	for field, value := range fields(data) {
+		if value.err != nil {
+			return fmt.Errorf("remote: a malformed envelope: %w", value.err)
+		}
+		switch {
+		case field == fieldTarget && value.kind == protowire.VarintType:
+			e.target = value.number
+		case field == fieldSender && value.kind == protowire.VarintType:
+			e.sender = value.number
+		case field == fieldType && value.kind == protowire.VarintType:
+			e.typ = value.number
+		case value.kind != protowire.BytesType:
+		case field == fieldData:
+			e.data = value.bytes
+		case field == fieldControl:
+			e.control = value.bytes
+		case field == fieldHeader:
+			k, v, err := parsePair(value.bytes)
+			if err != nil {
+				return fmt.Errorf("remote: a malformed header: %w", err)
+			}
+			if e.header == nil {
+				e.header = make(map[string]string)
+			}
+			e.header[k] = v
+		}
+	}
+	return nil
+}
+
+// fieldValue is the value of one field of a serialised message: number or bytes,
+// as kind says. Values of other kinds are passed over.
+type fieldValue struct {
+	kind   protowire.Type
+	number uint64
+	bytes  []byte // not nil if kind is BytesType
+	err    error  // data is malformed from here on
+}
+
+// fields ranges over the fields of a serialised message, up to the first error.
+func fields(data []byte) iter.Seq2[protowire.Number, fieldValue] {
+	return func(yield func(protowire.Number, fieldValue) bool) {
+		for len(data) > 0 {
+			field, value, n := consumeField(data)
+			if n < 0 {
+				yield(0, fieldValue{kind: -1, err: protowire.ParseError(n)})
+				return
+			}
+			if !yield(field, value) {
+				return
+			}
+			data = data[n:]
+		}
+	}
+}
+
+// consumeField reads the first field of data; n is its length, or an error code
+// of protowire.
+func consumeField(data []byte) (field protowire.Number, value fieldValue, n int) {
+	field, kind, tag := protowire.ConsumeTag(data)
+	if tag < 0 {
+		return 0, fieldValue{}, tag
+	}
+	value.kind = kind
+	switch kind {
+	case protowire.VarintType:
+		value.number, n = protowire.ConsumeVarint(data[tag:])
+	case protowire.BytesType:
+		value.bytes, n = protowire.ConsumeBytes(data[tag:])
+	default:
+		n = protowire.ConsumeFieldValue(field, kind, data[tag:])
+	}
+	if n < 0 {
+		return 0, fieldValue{}, n
+	}
+	return field, value, tag + n
+}

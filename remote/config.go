@@ -1,0 +1,197 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// What holds when no option says otherwise.
+const (
+	// DefaultMaxMessageSize is the largest message that is sent, in bytes as
+	// serialised, its headers and the names of target and sender included.
+	DefaultMaxMessageSize = 4 << 20
+	// DefaultQueueMessages and DefaultQueueBytes bound what waits to be written
+	// to one peer.
+	DefaultQueueMessages = 1 << 17
+	DefaultQueueBytes    = 64 << 20
+	// DefaultDialTimeout bounds an attempt to connect, the handshake included.
+	DefaultDialTimeout = 3 * time.Second
+	// DefaultBackoffMin and DefaultBackoffMax bound the pause after failed
+	// attempts to connect.
+	DefaultBackoffMin = 10 * time.Millisecond
+	DefaultBackoffMax = time.Second
+	// DefaultKeepAliveInterval is after how long a silence of the peer it is
+	// pinged, DefaultKeepAliveTimeout how long it has to answer.
+	DefaultKeepAliveInterval = 5 * time.Second
+	DefaultKeepAliveTimeout  = 5 * time.Second
+	// DefaultGoodbyeTimeout bounds a graceful shutdown.
+	DefaultGoodbyeTimeout = 2 * time.Second
+)
+
+// Config says where a remote listens and how it speaks to its peers. It is made
+// by [Configure] and not changed afterwards; a remote takes a copy.
+type Config struct {
+	host       string
+	port       int
+	advertised string
+
+	listen        func(ctx context.Context, address string) (net.Listener, error)
+	dial          func(ctx context.Context, address string) (net.Conn, error)
+	dialOptions   []grpc.DialOption
+	serverOptions []grpc.ServerOption
+
+	maxMessage        int
+	queueMessages     int
+	queueBytes        int
+	dialTimeout       time.Duration
+	backoff           backoff
+	keepAliveInterval time.Duration
+	keepAliveTimeout  time.Duration
+	goodbyeTimeout    time.Duration
+}
+
+// ConfigOption changes what [Configure] returns.
+type ConfigOption func(*Config)
+
+// Configure returns the configuration of a remote that listens on host and
+// port. Port 0 means any free one. Others reach this process at exactly that
+// host and the port it got, unless [WithAdvertisedHost] says otherwise; that
+// option is needed when host stands for every interface ("", "0.0.0.0", "::").
+//
+// What is wrong with the configuration is told by [Remote.Start].
+func Configure(host string, port int, opts ...ConfigOption) *Config {
+	c := &Config{
+		host: host, port: port,
+		listen:            listenTCP,
+		dial:              dialTCP,
+		maxMessage:        DefaultMaxMessageSize,
+		queueMessages:     DefaultQueueMessages,
+		queueBytes:        DefaultQueueBytes,
+		dialTimeout:       DefaultDialTimeout,
+		backoff:           backoff{min: DefaultBackoffMin, max: DefaultBackoffMax},
+		keepAliveInterval: DefaultKeepAliveInterval,
+		keepAliveTimeout:  DefaultKeepAliveTimeout,
+		goodbyeTimeout:    DefaultGoodbyeTimeout,
+	}
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c
+}
+
+// WithAdvertisedHost sets the host, or host:port, at which others reach this
+// process when that is not where it listens: behind NAT, in a container, or
+// when it listens on every interface. Without a port, or with port 0, the port
+// is the one it listens on.
+func WithAdvertisedHost(hostport string) ConfigOption {
+	return func(c *Config) { c.advertised = hostport }
+}
+
+// WithListener replaces how the remote listens. With [WithDialer] it puts the
+// remote on another network, such as one in memory. The port of the listener's
+// address counts, if it has one, when the configured port is 0.
+func WithListener(listen func(ctx context.Context, address string) (net.Listener, error)) ConfigOption {
+	return func(c *Config) { c.listen = listen }
+}
+
+// WithDialer replaces how the remote connects to the advertised address of a peer.
+func WithDialer(dial func(ctx context.Context, address string) (net.Conn, error)) ConfigOption {
+	return func(c *Config) { c.dial = dial }
+}
+
+// WithDialOptions passes options on to gRPC for the connections that this
+// process dials. They come after the remote's own and win over them.
+func WithDialOptions(opts ...grpc.DialOption) ConfigOption {
+	return func(c *Config) { c.dialOptions = append(c.dialOptions, opts...) }
+}
+
+// WithServerOptions passes options on to the gRPC server. They come after the
+// remote's own and win over them.
+func WithServerOptions(opts ...grpc.ServerOption) ConfigOption {
+	return func(c *Config) { c.serverOptions = append(c.serverOptions, opts...) }
+}
+
+// WithMaxMessageSize sets the largest message that is sent or accepted, in
+// bytes. A larger one is a dead letter where it is sent. A peer that accepts
+// less says so when the two connect. Defaults to [DefaultMaxMessageSize].
+func WithMaxMessageSize(bytes int) ConfigOption {
+	return func(c *Config) { c.maxMessage = bytes }
+}
+
+// WithQueueLimits bounds what may wait to be written to one peer: a number of
+// messages and their bytes as serialised. What does not fit is a dead letter at
+// once. One message is always accepted, however large, and so are watches and
+// what answers them. Defaults to [DefaultQueueMessages] and [DefaultQueueBytes].
+func WithQueueLimits(messages, bytes int) ConfigOption {
+	return func(c *Config) { c.queueMessages, c.queueBytes = messages, bytes }
+}
+
+// WithDialTimeout bounds an attempt to connect. Defaults to [DefaultDialTimeout].
+func WithDialTimeout(d time.Duration) ConfigOption {
+	return func(c *Config) { c.dialTimeout = d }
+}
+
+// WithBackoff sets the pause after a failed attempt to connect, during which
+// messages to the peer are dead letters at once: at most min after the first,
+// doubled with each further failure up to max, less up to half of it by chance.
+// Defaults to [DefaultBackoffMin] and [DefaultBackoffMax].
+func WithBackoff(min, max time.Duration) ConfigOption {
+	return func(c *Config) { c.backoff = backoff{min: min, max: max} }
+}
+
+// WithKeepAlive sets after how long a silence a peer is pinged and how long it
+// has to answer before the connection counts as lost. gRPC lets the side that
+// dialled ping no more often than every 10 seconds, and the other every second;
+// shorter intervals are raised to that. Defaults to [DefaultKeepAliveInterval]
+// and [DefaultKeepAliveTimeout].
+func WithKeepAlive(interval, timeout time.Duration) ConfigOption {
+	return func(c *Config) { c.keepAliveInterval, c.keepAliveTimeout = interval, timeout }
+}
+
+// WithGoodbyeTimeout bounds how long a graceful [Remote.Shutdown] waits for what
+// is queued to be written. Defaults to [DefaultGoodbyeTimeout].
+func WithGoodbyeTimeout(d time.Duration) ConfigOption {
+	return func(c *Config) { c.goodbyeTimeout = d }
+}
+
+func (c *Config) check() error {
+	if err := c.checkAddresses(); err != nil {
+		return err
+	}
+	for name, n := range map[string]int64{
+		"WithMaxMessageSize": int64(c.maxMessage),
+		"WithQueueLimits":    int64(min(c.queueMessages, c.queueBytes)),
+		"WithDialTimeout":    int64(c.dialTimeout),
+		"WithBackoff":        int64(min(c.backoff.min, c.backoff.max)),
+		"WithKeepAlive":      int64(min(c.keepAliveInterval, c.keepAliveTimeout)),
+		"WithGoodbyeTimeout": int64(c.goodbyeTimeout),
+	} {
+		if n <= 0 {
+			return fmt.Errorf("%w: %s: the values are positive", ErrBadConfig, name)
+		}
+	}
+	if c.backoff.min > c.backoff.max {
+		return fmt.Errorf("%w: WithBackoff: the least pause is longer than the longest", ErrBadConfig)
+	}
+	if c.maxMessage > maxMaxMessageSize {
+		return fmt.Errorf("%w: WithMaxMessageSize: at most %d bytes", ErrBadConfig, maxMaxMessageSize)
+	}
+	if c.listen == nil || c.dial == nil {
+		return fmt.Errorf("%w: WithListener and WithDialer take a function", ErrBadConfig)
+	}
+	return nil
+}
+
+func listenTCP(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "tcp", address)
+}
+
+func dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}

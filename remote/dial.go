@@ -1,0 +1,110 @@
+package remote
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// window is how much a peer may send ahead of what is read, in bytes. A fixed
+// one saves gRPC's estimating.
+const window = 4 << 20
+
+// frameOverhead is the most that a frame is larger than the larger of the message
+// limit and batchBytes.
+const frameOverhead = 4 << 10
+
+func (c *Config) maxFrame() int { return max(c.maxMessage, batchBytes) + frameOverhead }
+
+// dialPeer connects to the process at address. The context bounds the attempt,
+// not the connection.
+func (r *Remote) dialPeer(ctx context.Context, address string, attempt uint64) (*conn, error) {
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
+	var network atomic.Pointer[error] // what the last try to reach the host ended with
+	client, err := grpc.NewClient("passthrough:///"+address, r.dialOptions(&network)...)
+	if err != nil {
+		return nil, err
+	}
+	streamCtx, cancel := context.WithCancel(r.ctx)
+	hangUp := func() {
+		cancel()
+		_ = client.Close() // it fails only if it was closed before
+	}
+	ctx, release := context.WithTimeoutCause(ctx, r.config.dialTimeout, errHandshake)
+	defer release()
+	stop := context.AfterFunc(ctx, cancel)
+	c, err := r.introduce(streamCtx, client, address, attempt)
+	if inTime := stop(); err == nil && inTime {
+		c.hangUp = hangUp
+		return c, nil
+	} else if !inTime {
+		err = context.Cause(ctx)
+	} else if cause := network.Load(); cause != nil {
+		err = *cause
+	} else {
+		err = rootCause(err)
+	}
+	hangUp()
+	return nil, err
+}
+
+// introduce opens the stream and exchanges Hello and HelloReply.
+func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, address string, attempt uint64) (*conn, error) {
+	stream, err := remotepb.NewRemotingClient(client).Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hello := &remotepb.Frame{Kind: &remotepb.Frame_Hello{Hello: r.hello(address, attempt)}}
+	sendErr := stream.Send(hello)
+	frame, err := stream.Recv() // has the reason if Send failed
+	if err != nil {
+		return nil, err
+	}
+	reply := frame.GetHelloReply()
+	if err := r.checkReply(address, reply); err != nil {
+		return nil, err
+	}
+	if sendErr != nil {
+		return nil, sendErr
+	}
+	p := peer{address: address, member: reply.Member, maxMessage: r.limit(reply.MaxMessageSize)}
+	c := newConn(r, stream, p, reply.Incarnation, reply.Attempts)
+	c.dialed = true
+	r.warnIfExposed(stream.Context())
+	return c, nil
+}
+
+func (r *Remote) dialOptions(network *atomic.Pointer[error]) []grpc.DialOption {
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		c, err := r.config.dial(ctx, address)
+		if err != nil {
+			network.Store(&err)
+		} else {
+			network.Store(nil)
+		}
+		return c, err
+	}
+	return append([]grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(dial),
+		grpc.WithDisableRetry(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithInitialWindowSize(window),
+		grpc.WithInitialConnWindowSize(window),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(r.config.maxFrame()),
+			grpc.MaxCallSendMsgSize(r.config.maxFrame()),
+		),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time: r.config.keepAliveInterval, Timeout: r.config.keepAliveTimeout,
+		}),
+	}, r.config.dialOptions...)
+}

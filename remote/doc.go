@@ -1,0 +1,65 @@
+// Package remote connects the actor systems of several processes: a PID whose
+// address is another process's is used like any other.
+//
+//	system := actor.NewActorSystem()
+//	r := remote.NewRemote(system, remote.Configure("10.0.0.5", 8090))
+//	if err := r.Start(); err != nil {
+//		return err
+//	}
+//	defer r.Shutdown(true)
+//
+//	greeter := actor.NewPID("10.0.0.6:8090", "greeter")
+//	reply, err := actor.Ask[*hello.Greeting](ctx, system.Root, greeter, &hello.Request{Name: "world"})
+//
+// Users of a cluster do not call this package beyond [Configure]: the cluster
+// starts and stops the remote itself.
+//
+// # Messages
+//
+// A message to another process is a protobuf message, which travels by its full
+// name and needs to be linked into both programs, or a value that the [Codec]
+// knows. It is serialised before the send returns. Anything else, a nil pointer,
+// and what is larger than the limit (4 MiB by default) is a dead letter at once.
+// Headers travel with the message. So do watches, Stop, PoisonPill and dead
+// letter responses.
+//
+// Messages from one sender to one target arrive in the order in which they were
+// sent, each at most once.
+//
+// # Connections
+//
+// Two processes share one connection, whoever dialled it; the first message makes
+// it. What is sent meanwhile waits in a bounded queue (131,072 messages and 64 MiB
+// by default; what does not fit is a dead letter). When the peer cannot be
+// reached, what waits becomes dead letters with the cause as their reason, and so
+// does what is sent during the pause that follows (10 ms at first, up to 1 s); the
+// next message after it tries again.
+//
+// A process is known by its advertised address alone, and its peers have to use
+// exactly that one: "localhost:8090" and "127.0.0.1:8090" are two addresses.
+//
+// When a connection is lost, those concerned are told in this order:
+//
+//   - what was not written is a dead letter: it certainly did not run;
+//   - requests that were written and not answered fail with [ErrConnectionLost]:
+//     whether they ran is unknown;
+//   - actors here that watch actors there receive *actor.Terminated with the
+//     reason AddressTerminated, and the watches in the other direction end;
+//   - [EndpointTerminatedEvent] is published.
+//
+// A peer that dies without closing its connections is noticed by pings: within
+// 10 seconds by the side that was dialled, within 15 by the side that dialled
+// (see [WithKeepAlive]), or when [Remote.Disconnect] says so.
+//
+// # What a peer can do
+//
+// Any process that reaches the port, speaks the protocol and names the same
+// cluster can send to, watch and stop every actor and future here whose id it
+// knows. It can neither spawn, nor subscribe to the event stream, nor call
+// anything else, and nothing that it sends makes this process panic: a message
+// that cannot be read is a dead letter ([Undecodable] stands for it) whose
+// requester is answered at once, and a stream that is not the protocol's is
+// closed. Connections are not encrypted unless gRPC is told to by
+// [WithDialOptions] and [WithServerOptions]; a warning is logged once if one
+// leaves the loopback.
+package remote

@@ -1,0 +1,342 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+)
+
+// restFor is how long an endpoint without a connection is kept after its last
+// pause. It remembers how often reaching the peer failed.
+const restFor = 2 * time.Second
+
+// endpoint is a peer as seen from here: the process behind every PID of its
+// address. It carries out what its link decides.
+type endpoint struct {
+	remote  *Remote
+	address string
+	gone    chan struct{} // closed when the link is
+
+	// wake tells the connection's writer to look again.
+	wake chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	link    link
+	queue   queue
+	watches watches
+	cancel  context.CancelFunc // ends the attempt that is under way
+	rest    *time.Timer        // retires the endpoint
+	refusal string             // why messages are refused in phaseDown
+}
+
+func newEndpoint(r *Remote, address string) *endpoint {
+	return &endpoint{
+		remote: r, address: address,
+		gone:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		link:    link{lower: r.address < address, backoff: r.config.backoff},
+		queue:   queue{maxMessages: r.config.queueMessages, maxBytes: r.config.queueBytes},
+		refusal: "remote: no connection to " + address,
+	}
+}
+
+// SendUserMessage implements [actor.Process].
+func (ep *endpoint) SendUserMessage(pid *actor.PID, env actor.MessageEnvelope) {
+	o := outbound{target: pid, env: env}
+	if reason := ep.send(&o); reason != "" {
+		ep.remote.system.DeadLetter(pid, env, reason)
+	}
+}
+
+// SendSystemMessage implements [actor.Process].
+func (ep *endpoint) SendSystemMessage(pid *actor.PID, message any) {
+	o := outbound{target: pid, env: actor.MessageEnvelope{Message: message}, system: true}
+	reason := ep.send(&o)
+	if reason == "" {
+		return
+	}
+	switch m := message.(type) {
+	case *actor.Watch:
+		if m != nil && m.Watcher != nil {
+			terminate(ep.remote.system, pid, m.Watcher)
+		}
+	case *actor.Unwatch, *actor.Terminated: // there is nobody to tell
+	default:
+		ep.remote.system.DeadLetter(pid, o.env, reason)
+	}
+}
+
+// send queues a message, or says why it is a dead letter.
+func (ep *endpoint) send(o *outbound) (refused string) {
+	if err := ep.remote.serial.encode(o); err != nil {
+		return err.Error()
+	}
+	if o.size > ep.remote.config.maxMessage {
+		return tooLarge(o.size, ep.remote.config.maxMessage)
+	}
+	for {
+		refused, retired := ep.enqueue(o)
+		if !retired {
+			return refused
+		}
+		ep = ep.remote.endpoint(ep.address)
+	}
+}
+
+// enqueue reports retired if the peer has another endpoint by now.
+func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if o.system && !ep.registerWatch(o) {
+		return "", false
+	}
+	if !ep.link.accepts() {
+		if ep.link.phase == phaseClosed && !ep.link.leaving {
+			return "", true
+		}
+		ep.step(event{kind: eventSend})
+	}
+	switch {
+	case !ep.link.accepts():
+		ep.forgetWatch(o)
+		return ep.whyRefused(), false
+	case !ep.queue.push(o):
+		return fmt.Sprintf("remote: the queue to %s is full", ep.address), false
+	}
+	select {
+	case ep.wake <- struct{}{}:
+	default:
+	}
+	return "", false
+}
+
+// registerWatch keeps the books of watches for a message that goes out, and
+// reports whether it needs to: of what ended with an earlier connection the peer
+// knows already.
+func (ep *endpoint) registerWatch(o *outbound) bool {
+	switch m := o.env.Message.(type) {
+	case *actor.Watch:
+		ep.watches.add(o.target, m.Watcher)
+	case *actor.Unwatch:
+		return ep.watches.remove(o.target.Id, m.Watcher.Id)
+	case *actor.Terminated:
+		return ep.watches.removeTheirs(m.Who.Id, o.target.Id)
+	}
+	return true
+}
+
+func (ep *endpoint) forgetWatch(o *outbound) {
+	if m, ok := o.env.Message.(*actor.Watch); ok && o.system {
+		ep.watches.remove(o.target.Id, m.Watcher.Id)
+	}
+}
+
+func (ep *endpoint) whyRefused() string {
+	switch {
+	case ep.link.leaving:
+		return ErrShutDown.Error()
+	case ep.link.phase == phaseUp:
+		return fmt.Sprintf("remote: %s is shutting down", ep.address)
+	case ep.link.phase == phaseBreaking:
+		return fmt.Sprintf("remote: the connection to %s was lost", ep.address)
+	default:
+		return ep.refusal
+	}
+}
+
+// happened takes an event that comes from outside the endpoint.
+func (ep *endpoint) happened(ev event) {
+	ep.mu.Lock()
+	after := ep.step(ev)
+	ep.mu.Unlock()
+	after()
+}
+
+// step feeds the link an event and carries out the effects; ep.mu is held. None
+// of them blocks or runs anybody else's code; what would is returned, to be
+// called without the mutex.
+func (ep *endpoint) step(ev event) (after func()) {
+	after = func() {}
+	if ev.kind == eventSend {
+		ev.attempt = ep.remote.attempts.Add(1)
+	}
+	for _, e := range ep.link.step(time.Now(), ev) {
+		switch e.kind {
+		case effectDial:
+			ep.startDial()
+		case effectCancelDial:
+			ep.cancel()
+		case effectAdopt:
+			ep.stopRest()
+			e.conn.adopted(ep)
+		case effectRefuse:
+			e.conn.refused(e.reason)
+		case effectHangUp:
+			e.conn.fail(ep.hangUpCause(ev))
+		case effectDrop:
+			dropped, ended, reason := ep.queue.drain(), ep.watches.drain(), ep.whyRefused()
+			after = func() {
+				ep.deadLetter(dropped, reason)
+				ended.end(ep.remote.system, ep.address)
+			}
+		case effectRest:
+			ep.startRest()
+		}
+	}
+	if ep.link.phase == phaseClosed {
+		ep.stopRest()
+		ep.closeGone()
+	}
+	return after
+}
+
+func (ep *endpoint) hangUpCause(ev event) error {
+	if ev.kind == eventHello || ev.kind == eventDialed {
+		return errReplaced
+	}
+	return errClosing
+}
+
+func (ep *endpoint) closeGone() {
+	select {
+	case <-ep.gone:
+	default:
+		close(ep.gone)
+	}
+}
+
+func (ep *endpoint) startDial() {
+	ep.stopRest()
+	attempt := ep.link.attempt
+	ctx, cancel := context.WithCancel(ep.remote.ctx)
+	ep.cancel = cancel
+	ep.remote.wg.Go(func() {
+		defer cancel()
+		c, err := ep.remote.dialPeer(ctx, ep.address, attempt)
+		if err != nil {
+			ep.dialFailed(attempt, err)
+			return
+		}
+		ep.happened(event{kind: eventDialed, conn: c, attempt: attempt})
+	})
+}
+
+func (ep *endpoint) dialFailed(attempt uint64, err error) {
+	ep.mu.Lock()
+	current := ep.link.phase == phaseDialing && ep.link.attempt == attempt
+	first := current && ep.link.failures == 0
+	if current {
+		ep.refusal = fmt.Sprintf("remote: cannot reach %s: %v", ep.address, err)
+	}
+	after := ep.step(event{kind: eventDialFailed, attempt: attempt})
+	ep.mu.Unlock()
+	if first && !errors.Is(err, context.Canceled) {
+		ep.remote.logger.Warn("remote: cannot reach a peer", "peer", ep.address, "cause", err)
+	}
+	after()
+}
+
+// deadLetter disposes of what was not written. Those who wait for a Terminated
+// are told otherwise.
+func (ep *endpoint) deadLetter(items []outbound, reason string) {
+	for i := range items {
+		o := &items[i]
+		switch o.env.Message.(type) {
+		case *actor.Watch, *actor.Unwatch, *actor.Terminated:
+			if o.system {
+				continue
+			}
+		}
+		if o.target != nil {
+			ep.remote.system.DeadLetter(o.target, o.env, reason)
+		}
+	}
+}
+
+// broken tells everyone concerned that c is gone: first those whose message was
+// not written, which certainly did not run; then those who wait for an answer;
+// then those who watch. Both goroutines of c have ended.
+func (ep *endpoint) broken(c *conn, cause error) {
+	ep.mu.Lock()
+	items, ended := ep.queue.drain(), ep.watches.drain()
+	ep.mu.Unlock()
+	reason := fmt.Sprintf("remote: the connection to %s was lost: %v", ep.address, cause)
+	ep.deadLetter(c.unsent, reason)
+	ep.deadLetter(items, reason)
+	system := ep.remote.system
+	system.AbandonRequests(ep.address, fmt.Errorf("%w: %s: %w", ErrConnectionLost, ep.address, cause))
+	ended.end(system, ep.address)
+	ep.mu.Lock()
+	ep.refusal = reason
+	after := ep.step(event{kind: eventBroken, conn: c})
+	ep.mu.Unlock()
+	after()
+}
+
+// startRest makes the endpoint go away when nothing happens for a while.
+func (ep *endpoint) startRest() {
+	if ep.rest == nil {
+		ep.rest = time.AfterFunc(ep.link.backoff.max+restFor, ep.retire)
+		return
+	}
+	ep.rest.Reset(ep.link.backoff.max + restFor)
+}
+
+func (ep *endpoint) stopRest() {
+	if ep.rest != nil {
+		ep.rest.Stop()
+	}
+}
+
+func (ep *endpoint) retire() {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.link.phase == phaseIdle || ep.link.phase == phaseDown {
+		ep.link.phase = phaseClosed
+		ep.remote.endpoints.Delete(ep.address)
+		ep.closeGone()
+	}
+}
+
+// leave accepts no more messages, and ends the connection when what is queued
+// was written.
+func (ep *endpoint) leave() {
+	ep.mu.Lock()
+	after := ep.step(event{kind: eventLeave})
+	if c := ep.link.current; c != nil {
+		c.part()
+	}
+	ep.mu.Unlock()
+	after()
+}
+
+// disconnect gives the connection up, if there is one.
+func (ep *endpoint) disconnect() {
+	ep.mu.Lock()
+	if c := ep.link.current; c != nil {
+		c.fail(errDisconnected)
+	}
+	ep.mu.Unlock()
+}
+
+func (ep *endpoint) take() []outbound {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.queue.take()
+}
+
+func (ep *endpoint) giveBack(items []outbound) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.queue.giveBack(items)
+}
+
+func (ep *endpoint) written(messages, bytes int) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.queue.written(messages, bytes)
+}

@@ -1,0 +1,34 @@
+package remote
+
+import "errors"
+
+var (
+	// ErrConnectionLost says that the connection broke after a request was
+	// written and before it was answered. Whether it ran is unknown.
+	ErrConnectionLost = errors.New("remote: the connection was lost before the answer came")
+	// ErrStarted says that Start was called before.
+	ErrStarted = errors.New("remote: already started")
+	// ErrShutDown says that the remote was shut down. It is not started again;
+	// make a new one.
+	ErrShutDown = errors.New("remote: shut down")
+	// ErrPortInUse says that another process, or another remote of this one,
+	// listens on the configured port.
+	ErrPortInUse = errors.New("remote: the port is in use; choose another one, or 0 for any free one")
+	// ErrBadConfig says which part of the configuration makes no sense.
+	ErrBadConfig = errors.New("remote: bad configuration")
+	// ErrGoodbyeTimeout says that a graceful shutdown ran out of time: some
+	// peer took too long to take what was queued for it. The connections are
+	// closed nevertheless.
+	ErrGoodbyeTimeout = errors.New("remote: shut down before every peer had taken what was sent to it")
+)
+
+// Why a connection ended. These reach users inside dead letter reasons, the
+// cause of an [EndpointTerminatedEvent] and what [ErrConnectionLost] wraps.
+var (
+	errClosing      = errors.New("this process shuts down its remote")
+	errGoodbye      = errors.New("the peer said goodbye")
+	errReplaced     = errors.New("the peer connected anew")
+	errDisconnected = errors.New("it was given up by Disconnect")
+	errSilent       = errors.New("the peer did not finish the goodbye in time")
+	errHandshake    = errors.New("the peer did not answer the handshake in time")
+)

@@ -1,0 +1,173 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// Undecodable stands in an [actor.DeadLetterEvent] for a message from a peer that
+// could not be read.
+type Undecodable struct {
+	// Peer is the address of the process that sent it.
+	Peer string
+	// Type is the name of its type, as far as known.
+	Type string
+	// Size is the number of its bytes.
+	Size int
+}
+
+var (
+	errNoTarget = errors.New("remote: the message's target is out of range")
+	errNoSender = errors.New("remote: the message's sender is out of range or has no address")
+	errNoType   = errors.New("remote: the message's type is out of range")
+)
+
+// inboundTables are the PIDs of the batch that is being delivered, made when the
+// first message needs them.
+type inboundTables struct {
+	targets []target
+	senders []*actor.PID
+}
+
+type target struct {
+	pid     *actor.PID
+	process actor.Process
+}
+
+func (t *inboundTables) reset(b *batch) {
+	clear(t.targets)
+	clear(t.senders)
+	t.targets = append(t.targets[:0], make([]target, len(b.targets))...)
+	t.senders = append(t.senders[:0], make([]*actor.PID, len(b.senders))...)
+}
+
+// deliver hands the messages of a batch to the actors here. An error ends the
+// connection.
+func (c *conn) deliver(data []byte) error {
+	b, err := parseBatch(data)
+	if err != nil {
+		return err
+	}
+	c.inbound.reset(b)
+	c.remote.stats.received.Add(uint64(b.count))
+	var e envelope
+	for raw := range b.envelopes() {
+		c.deliverOne(b, &e, raw)
+	}
+	return nil
+}
+
+// deliverOne delivers one message, or makes it a dead letter. A panic costs the
+// message only: nothing here should, but a process that a program registered
+// itself may.
+func (c *conn) deliverOne(b *batch, e *envelope, raw []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.remote.logger.Error("remote: delivering a message panicked", "peer", c.peer.address, "panic", p)
+		}
+	}()
+	var t target
+	env := actor.MessageEnvelope{}
+	err := e.parse(raw)
+	if err == nil {
+		t, err = c.target(b, e.target)
+	}
+	if sender, senderErr := c.sender(b, e.sender); senderErr == nil {
+		env.Sender = sender
+	} else if err == nil {
+		err = senderErr
+	}
+	system := false
+	if err == nil {
+		env.Header = e.header
+		env.Message, system, err = c.message(b, e)
+	}
+	switch {
+	case err != nil:
+		c.undecodable(b, e, t.pid, env.Sender, err)
+	case !system:
+		t.process.SendUserMessage(t.pid, env)
+	case c.bookWatch(t.pid, env.Message):
+		t.process.SendSystemMessage(t.pid, env.Message)
+	}
+}
+
+func (c *conn) message(b *batch, e *envelope) (message any, system bool, err error) {
+	if e.control != nil {
+		var control remotepb.Control
+		if err := proto.Unmarshal(e.control, &control); err != nil {
+			return nil, false, fmt.Errorf("remote: %w", err)
+		}
+		return c.remote.serial.controlIn(&control, c.peer.address)
+	}
+	if e.typ >= uint64(len(b.types)) {
+		return nil, false, errNoType
+	}
+	message, err = c.remote.serial.decode(b.types[e.typ], e.data)
+	return message, false, err
+}
+
+// target returns the process that is the i-th of the batch's targets. For an id
+// that nobody has it is the one that makes dead letters.
+func (c *conn) target(b *batch, i uint64) (target, error) {
+	if i >= uint64(len(b.targets)) {
+		return target{}, errNoTarget
+	}
+	t := &c.inbound.targets[i]
+	if t.pid == nil {
+		t.pid = c.remote.system.NewLocalPID(b.targets[i])
+		t.process, _ = c.remote.system.ProcessRegistry.GetLocal(t.pid.Id)
+	}
+	return *t, nil
+}
+
+// sender returns the PID that is the i-th, from 1, of the batch's senders; nil for 0.
+func (c *conn) sender(b *batch, i uint64) (*actor.PID, error) {
+	if i == 0 {
+		return nil, nil
+	}
+	if i > uint64(len(b.senders)) {
+		return nil, errNoSender
+	}
+	pid := &c.inbound.senders[i-1]
+	if *pid == nil {
+		s := b.senders[i-1]
+		if s.address == "" || s.address == nowhere || s.id == "" {
+			return nil, errNoSender
+		}
+		*pid = actor.NewPID(s.address, s.id)
+	}
+	return *pid, nil
+}
+
+// bookWatch keeps the books of watches for a system message of the peer, and
+// reports whether it is to be delivered: a Terminated that nobody waits for is not.
+func (c *conn) bookWatch(pid *actor.PID, message any) bool {
+	c.ep.mu.Lock()
+	defer c.ep.mu.Unlock()
+	switch m := message.(type) {
+	case *actor.Watch:
+		c.ep.watches.addTheirs(pid.Id, m.Watcher.Id)
+	case *actor.Unwatch:
+		return c.ep.watches.removeTheirs(pid.Id, m.Watcher.Id)
+	case *actor.Terminated:
+		return c.ep.watches.remove(m.Who.Id, pid.Id)
+	}
+	return true
+}
+
+// undecodable makes a dead letter of what could not be read: its requester is
+// answered at once.
+func (c *conn) undecodable(b *batch, e *envelope, pid, sender *actor.PID, err error) {
+	c.remote.stats.undecodable.Add(1)
+	u := &Undecodable{Peer: c.peer.address, Size: len(e.data) + len(e.control)}
+	if e.typ < uint64(len(b.types)) && e.control == nil {
+		u.Type = b.types[e.typ].name
+	}
+	c.remote.system.DeadLetter(pid, actor.MessageEnvelope{Message: u, Sender: sender, Header: e.header}, err.Error())
+}

@@ -1,0 +1,171 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// serializerCodec names the [Codec] on the wire; protobuf's own form has no name.
+const serializerCodec = "codec"
+
+// wireType says how the data of a message is to be read.
+type wireType struct {
+	name       string
+	serializer string
+}
+
+// outbound is a message on its way to a peer, already serialised.
+type outbound struct {
+	target *actor.PID
+	env    actor.MessageEnvelope
+	system bool // came through SendSystemMessage
+
+	control bool // data is a remotepb.Control, and typ has no meaning
+	typ     wireType
+	data    []byte
+	size    int // what it counts for in queues and limits, in bytes
+}
+
+// serial turns messages into bytes and back. Both directions may be used by many
+// goroutines at once; they panic for nobody's message.
+type serial struct {
+	codec Codec
+	self  string // this process's address
+}
+
+var (
+	errNilMessage = errors.New(actor.DeadLetterNilMessage)
+	errNilPointer = errors.New("remote: the message is a nil pointer")
+	errNotUTF8    = errors.New("remote: ids and headers that cross processes are valid UTF-8")
+)
+
+// encode fills in how the message of o travels.
+func (s *serial) encode(o *outbound) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("remote: serialising %T panicked: %v", o.env.Message, p)
+		}
+	}()
+	if err := s.encodeMessage(o); err != nil {
+		return err
+	}
+	return o.measure()
+}
+
+func (s *serial) encodeMessage(o *outbound) (err error) {
+	switch m := o.env.Message.(type) {
+	case nil:
+		return errNilMessage
+	case proto.Message:
+		r := m.ProtoReflect()
+		if !r.IsValid() {
+			return errNilPointer
+		}
+		o.typ.name = string(r.Descriptor().FullName())
+		if o.data, err = proto.Marshal(m); err != nil {
+			return fmt.Errorf("remote: serialising %s: %w", o.typ.name, err)
+		}
+		return nil
+	default:
+		control, err := s.controlOf(m)
+		if err != nil {
+			return err
+		}
+		if control == nil {
+			return s.encodeOther(o)
+		}
+		return o.encodeControl(control)
+	}
+}
+
+func (o *outbound) encodeControl(control *remotepb.Control) (err error) {
+	o.control = true
+	if o.data, err = proto.Marshal(control); err != nil {
+		return fmt.Errorf("remote: serialising %T: %w", o.env.Message, err)
+	}
+	return nil
+}
+
+func (s *serial) encodeOther(o *outbound) error {
+	if s.codec != nil {
+		name, data, ok, err := s.codec.Encode(o.env.Message)
+		if err != nil {
+			return fmt.Errorf("remote: serialising %T: %w", o.env.Message, err)
+		}
+		if ok {
+			o.typ, o.data = wireType{name: name, serializer: serializerCodec}, data
+			return nil
+		}
+	}
+	return fmt.Errorf("remote: %T is no protobuf message and cannot be sent to another process", o.env.Message)
+}
+
+// measure sets the size of o and checks what is written beside its data.
+func (o *outbound) measure() error {
+	o.size = len(o.data) + len(o.target.Id) + len(o.typ.name)
+	valid := utf8.ValidString(o.target.Id) && utf8.ValidString(o.typ.name)
+	if s := o.env.Sender; s != nil {
+		o.size += maxAddress + len(s.Id)
+		valid = valid && utf8.ValidString(s.Address) && utf8.ValidString(s.Id)
+	}
+	for k, v := range o.env.Header {
+		o.size += len(k) + len(v) + headerOverhead
+		valid = valid && utf8.ValidString(k) && utf8.ValidString(v)
+	}
+	if !valid {
+		return errNotUTF8
+	}
+	return nil
+}
+
+// decode makes the message that data is the serialised form of.
+func (s *serial) decode(t wireType, data []byte) (message any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			message, err = nil, fmt.Errorf("remote: reading a %q panicked: %v", t.name, p)
+		}
+	}()
+	switch t.serializer {
+	case "":
+		return decodeProto(t.name, data)
+	case serializerCodec:
+		return s.decodeOther(t.name, data)
+	default:
+		return nil, fmt.Errorf("remote: no serializer %q here", t.serializer)
+	}
+}
+
+func decodeProto(name string, data []byte) (any, error) {
+	mt, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
+	if err != nil {
+		return nil, fmt.Errorf("remote: no protobuf message %q here", name)
+	}
+	m := mt.New().Interface()
+	if err := proto.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("remote: reading a %s: %w", name, err)
+	}
+	return m, nil
+}
+
+func (s *serial) decodeOther(name string, data []byte) (any, error) {
+	if s.codec == nil {
+		return nil, fmt.Errorf("remote: no codec for %q here", name)
+	}
+	m, ok, err := s.codec.Decode(name, data)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("remote: reading a %q: %w", name, err)
+	case !ok || m == nil:
+		return nil, fmt.Errorf("remote: the codec does not know %q", name)
+	default:
+		return m, nil
+	}
+}
