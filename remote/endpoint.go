@@ -73,10 +73,10 @@ func (ep *endpoint) SendSystemMessage(pid *actor.PID, message any) {
 // send queues a message, or says why it is a dead letter.
 func (ep *endpoint) send(o *outbound) (refused string) {
 	if err := ep.remote.serial.encode(o); err != nil {
-		return err.Error()
+		return ReasonUnsendable + err.Error()
 	}
 	if o.size > ep.remote.config.maxMessage {
-		return tooLarge(o.size, ep.remote.config.maxMessage)
+		return ReasonUnsendable + tooLarge(o.size, ep.remote.config.maxMessage)
 	}
 	for {
 		refused, retired := ep.enqueue(o)

@@ -169,5 +169,5 @@ func (c *conn) undecodable(b *batch, e *envelope, pid, sender *actor.PID, err er
 	if e.typ < uint64(len(b.types)) && e.control == nil {
 		u.Type = b.types[e.typ].name
 	}
-	c.remote.system.DeadLetter(pid, actor.MessageEnvelope{Message: u, Sender: sender, Header: e.header}, err.Error())
+	c.remote.system.DeadLetter(pid, actor.MessageEnvelope{Message: u, Sender: sender, Header: e.header}, ReasonUnreadable+err.Error())
 }
