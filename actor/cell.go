@@ -42,7 +42,7 @@ type extras struct {
 	watching pidSet
 	timer    receiveTimer
 	stats    *RestartStatistics
-	deferred []*Terminated // arrived while suspended
+	deferred []deferredTerminated
 	logger   *slog.Logger
 }
 
@@ -181,6 +181,8 @@ func (c *cell) handleSystem(message any) {
 		c.unwatchedBy(m.Watcher)
 	case *Terminated:
 		c.terminated(m)
+	case *childEnded:
+		c.childEnded(m.message)
 	case *deferredTerminated:
 		c.deliver(m.message)
 	case *Stop:

@@ -45,7 +45,9 @@ func (s *ActorSystem) DeadLetter(pid *PID, env MessageEnvelope, reason string) {
 	case *receiveTick, *PoisonPill:
 		return
 	}
-	s.EventStream.Publish(&DeadLetterEvent{PID: pid, Message: env.Message, Sender: env.Sender, Reason: reason})
+	if len(s.EventStream.all()) > 0 {
+		s.EventStream.Publish(&DeadLetterEvent{PID: pid, Message: env.Message, Sender: env.Sender, Reason: reason})
+	}
 	_, answer := env.Message.(*DeadLetterResponse)
 	if env.Sender != nil && !answer {
 		s.send(env.Sender, MessageEnvelope{Message: &DeadLetterResponse{Target: pid, Reason: reason}})

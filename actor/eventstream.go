@@ -54,8 +54,9 @@ func SubscribeTo[T any](es *EventStream, handler func(event T)) *Subscription {
 	})
 }
 
-// Unsubscribe ends a subscription: no call of its handler begins after it
-// returned. Nil and an ended subscription are ignored.
+// Unsubscribe ends a subscription. A publisher that is about to call the handler
+// in another goroutine may still do so. Nil and an ended subscription are
+// ignored.
 func (es *EventStream) Unsubscribe(sub *Subscription) {
 	if sub == nil || !sub.active.Swap(false) {
 		return

@@ -1,5 +1,7 @@
 package actor
 
+import "runtime/debug"
+
 // fail suspends the cell after its actor panicked with reason, and leaves the
 // decision to its supervisor.
 func (c *cell) fail(reason any) {
@@ -80,6 +82,8 @@ func (g *guardian) EscalateFailure(any, any) { g.StopChildren(&g.pid) }
 func (g *guardian) RestartChildren(pids ...*PID) { g.system.tell(restartMessage, pids) }
 func (g *guardian) StopChildren(pids ...*PID)    { g.system.tell(stopMessage, pids) }
 func (g *guardian) ResumeChildren(pids ...*PID)  { g.system.tell(resumeMessage, pids) }
+
+func stack() string { return string(debug.Stack()) }
 
 func (s *ActorSystem) tell(message any, pids []*PID) {
 	for _, pid := range pids {

@@ -90,6 +90,7 @@ func (c *cell) beginRestart() {
 	c.CancelReceiveTimeout()
 	c.deliverFinal(restartingMessage)
 	c.mute = true
+	c.forgetChildren()
 	c.stopChildren()
 	c.childrenGone()
 }
@@ -110,7 +111,11 @@ func (c *cell) reincarnate() {
 // resumed lets an actor that failed go on with the next message, and its
 // children with it if their failure was what it escalated.
 func (c *cell) resumed() {
-	if c.life != lifeAlive || !c.suspended || c.actor == nil {
+	if c.life != lifeAlive || !c.suspended {
+		return
+	}
+	if c.actor == nil { // its producer failed: there is nothing to go on with
+		c.beginStop()
 		return
 	}
 	c.suspended = false

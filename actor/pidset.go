@@ -48,6 +48,21 @@ func (s *pidSet) add(key pidKey, pid *PID) bool {
 	return true
 }
 
+// put adds pid in the place of another one of the same key.
+func (s *pidSet) put(key pidKey, pid *PID) {
+	if !s.add(key, pid) {
+		s.entries[s.find(key)].pid = pid
+	}
+}
+
+// get returns the PID of key, or nil.
+func (s *pidSet) get(key pidKey) *PID {
+	if i := s.find(key); i >= 0 {
+		return s.entries[i].pid
+	}
+	return nil
+}
+
 // remove reports whether key was in the set.
 func (s *pidSet) remove(key pidKey) bool {
 	i := s.find(key)

@@ -79,7 +79,7 @@ func (s *ActorSystem) spawn(props *Props, id string, parent *cell) (*PID, error)
 	}
 	c.actor = instance
 	if parent != nil {
-		parent.extra().children.add(s.ProcessRegistry.key(&c.pid), &c.pid)
+		parent.extra().children.put(s.ProcessRegistry.key(&c.pid), &c.pid)
 	}
 	s.dispatcher.schedule(c)
 	return &c.pid, nil

@@ -141,7 +141,7 @@ func (s *ActorSystem) poisonFuture(pid *PID) *Future {
 func (s *ActorSystem) watchFuture(pid *PID) *Future {
 	f := newFuture(s, pid, 0)
 	if pid == nil {
-		f.complete(nil, nil)
+		f.complete(&Terminated{Why: TerminatedReasonNotFound}, nil)
 		return f
 	}
 	s.sendSystem(pid, &Watch{Watcher: &f.pid})

@@ -1,8 +1,16 @@
 package actor
 
-// deferredTerminated brings back a message that arrived while the actor was
-// suspended.
-type deferredTerminated struct{ message *Terminated }
+import "slices"
+
+// childEnded tells a parent of a child's end.
+type childEnded struct{ message *Terminated }
+
+// deferredTerminated keeps, and brings back, a message that arrived while the
+// actor was suspended.
+type deferredTerminated struct {
+	message *Terminated
+	child   bool // it is about a child that was not watched
+}
 
 // Watch implements [Context].
 func (c *cell) Watch(pid *PID) {
@@ -43,24 +51,44 @@ func (c *cell) unwatchedBy(watcher *PID) {
 	}
 }
 
-// terminated books the end of a child or of somebody watched, and tells the
-// actor if it still cares.
-func (c *cell) terminated(m *Terminated) {
-	if c.extras == nil || m.Who == nil {
-		return
-	}
+// childEnded books the end of a child and tells the actor. The name may have a
+// new child already: only the one that ended is taken off the books.
+func (c *cell) childEnded(m *Terminated) {
+	x := c.extra()
 	key := c.system.ProcessRegistry.key(m.Who)
-	child := c.extras.children.remove(key)
-	watched := c.extras.watching.remove(key)
+	if x.children.get(key) == m.Who {
+		x.children.remove(key)
+	}
+	watched := x.watching.remove(key)
+	c.tellEnd(m, true, watched)
+	c.childrenGone()
+}
+
+// terminated books the end of somebody watched, and tells the actor if it still
+// cares.
+func (c *cell) terminated(m *Terminated) {
+	if c.extras != nil && m.Who != nil && c.extras.watching.remove(c.system.ProcessRegistry.key(m.Who)) {
+		c.tellEnd(m, false, true)
+	}
+}
+
+// tellEnd delivers m to an actor that handles messages, and keeps it for one that
+// waits for its supervisor's decision.
+func (c *cell) tellEnd(m *Terminated, child, watched bool) {
 	switch {
 	case c.life == lifeAlive && !c.suspended:
-		if child || watched {
-			c.deliver(m)
-		}
-	case c.life == lifeAlive && child, c.life <= lifeRestarting && watched:
-		c.extras.deferred = append(c.extras.deferred, m)
+		c.deliver(m)
+	case c.life == lifeAlive || (c.life == lifeRestarting && watched):
+		c.extras.deferred = append(c.extras.deferred, deferredTerminated{m, child && !watched})
 	}
-	c.childrenGone()
+}
+
+// forgetChildren drops what a new instance would not understand: the end of
+// children that the old one spawned.
+func (c *cell) forgetChildren() {
+	if c.extras != nil {
+		c.extras.deferred = slices.DeleteFunc(c.extras.deferred, func(d deferredTerminated) bool { return d.child })
+	}
 }
 
 // redeliver queues what was deferred ahead of the user messages.
@@ -69,7 +97,7 @@ func (c *cell) redeliver() {
 		return
 	}
 	for _, m := range c.extras.deferred {
-		c.control.Push(&deferredTerminated{m})
+		c.control.Push(&m)
 	}
 	c.extras.deferred = nil
 }
@@ -80,13 +108,15 @@ func (c *cell) announceEnd() {
 	end := &Terminated{Who: &c.pid, Why: TerminatedReasonStopped}
 	if c.extras != nil {
 		for _, w := range c.extras.watchers.list() {
-			c.system.sendSystem(w, end)
+			if c.parent == nil || !w.Equal(&c.parent.pid) {
+				c.system.sendSystem(w, end)
+			}
 		}
 		for _, w := range c.extras.watching.list() {
 			c.system.sendSystem(w, &Unwatch{Watcher: &c.pid})
 		}
 	}
 	if c.parent != nil {
-		c.parent.SendSystemMessage(&c.parent.pid, end)
+		c.parent.SendSystemMessage(&c.parent.pid, &childEnded{end})
 	}
 }

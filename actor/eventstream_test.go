@@ -1,0 +1,87 @@
+package actor_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/granary-go/granary/actor"
+)
+
+func TestEventStreamTypes(t *testing.T) {
+	es := actor.NewEventStream(discard)
+	var words []string
+	var all int
+	actor.SubscribeTo(es, func(s string) { words = append(words, s) })
+	every := es.Subscribe(func(any) { all++ })
+	es.Publish("one")
+	es.Publish(2)
+	es.Unsubscribe(every)
+	es.Unsubscribe(every)
+	es.Unsubscribe(nil)
+	es.Publish("three")
+	if strings.Join(words, " ") != "one three" || all != 2 {
+		t.Fatalf("words %q, all %d", words, all)
+	}
+}
+
+func TestEventStreamPanickingSubscriberHarmsNobody(t *testing.T) {
+	log := &logBuffer{}
+	es := actor.NewEventStream(log.logger())
+	got := 0
+	es.Subscribe(func(any) { got++ })
+	es.Subscribe(func(any) { panic("subscriber") })
+	es.Subscribe(func(any) { got++ })
+	es.Publish("event")
+	if got != 2 {
+		t.Fatalf("%d of the others were called", got)
+	}
+	if !strings.Contains(log.String(), "panic=subscriber") {
+		t.Fatalf("logged: %s", log)
+	}
+}
+
+func TestEventStreamSubscriberThatEndsItself(t *testing.T) {
+	es := actor.NewEventStream(discard)
+	var sub *actor.Subscription
+	calls, others := 0, 0
+	sub = es.Subscribe(func(any) {
+		calls++
+		es.Unsubscribe(sub)
+		es.Subscribe(func(any) { others++ })
+	})
+	es.Publish(1)
+	es.Publish(2)
+	if calls != 1 || others != 1 {
+		t.Fatalf("called %d times, the one it subscribed %d times", calls, others)
+	}
+}
+
+func TestEventStreamUnsubscribedByAnEarlierHandler(t *testing.T) {
+	es := actor.NewEventStream(discard)
+	var later *actor.Subscription
+	es.Subscribe(func(any) { es.Unsubscribe(later) })
+	later = es.Subscribe(func(any) { t.Error("called after it was unsubscribed") })
+	es.Publish("event")
+}
+
+func TestEventStreamConcurrently(t *testing.T) {
+	es := actor.NewEventStream(discard)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				sub := es.Subscribe(func(any) {})
+				es.Publish(1)
+				es.Unsubscribe(sub)
+			}
+		})
+	}
+	wg.Wait()
+	called := false
+	es.Subscribe(func(any) { called = true })
+	es.Publish(1)
+	if !called {
+		t.Fatal("a subscription was lost")
+	}
+}

@@ -1,0 +1,204 @@
+package actor_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/granary-go/granary/actor"
+)
+
+func TestWatch(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target := s.Root.Spawn(recording(&recorder{}))
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(target)
+			ctx.Watch(target) // once is enough
+		}))
+		r.want(t, "Started")
+		s.Root.Stop(target)
+		r.want(t, "terminated "+target.Id+": stopped")
+	})
+}
+
+func TestWatchOfADeadActor(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target := s.Root.Spawn(recording(&recorder{}))
+		_ = s.Root.StopFuture(target).Wait()
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) { ctx.Watch(target) }))
+		r.want(t, "Started", "terminated "+target.Id+": not found")
+	})
+}
+
+func TestUnwatch(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target := s.Root.Spawn(recording(&recorder{}))
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(target)
+			ctx.Unwatch(target)
+			ctx.Unwatch(target)
+			ctx.Unwatch(nil)
+		}))
+		synctest.Wait()
+		s.Root.Stop(target)
+		r.want(t, "Started")
+	})
+}
+
+// The message is on its way already when Unwatch is called.
+func TestNoTerminatedAfterUnwatch(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target := s.Root.Spawn(recording(&recorder{}))
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(target)
+			_ = ctx.StopFuture(target).Wait()
+			ctx.Unwatch(target)
+		}))
+		r.want(t, "Started")
+	})
+}
+
+func TestWatcherThatStopsIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		dead := deadLetters(s)
+		target := s.Root.Spawn(recording(&recorder{}))
+		watcher := s.Root.Spawn(doer(&recorder{}))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(target)
+			ctx.Stop(ctx.Self())
+		}))
+		synctest.Wait()
+		s.Root.Stop(target)
+		dead.want(t)
+	})
+}
+
+func TestTerminatedComesAfterStoppedAndTheNameIsFree(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target, err := s.Root.SpawnNamed(recording(r), "name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		watcher := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case do:
+				m(ctx)
+			case *actor.Terminated:
+				r.add(m)
+				if _, err := s.Root.SpawnNamed(recording(r), "name"); err != nil {
+					r.add(err.Error())
+				}
+			}
+		}))
+		s.Root.Send(watcher, do(func(ctx actor.Context) { ctx.Watch(target) }))
+		synctest.Wait()
+		s.Root.Stop(target)
+		r.want(t, "Started", "Stopping", "Stopped", "terminated name: stopped", "Started")
+		// The old PID leads to the new actor of the same name.
+		s.Root.Send(target, "hello")
+		r.want(t, "hello")
+	})
+}
+
+func TestParentHearsOfItsChildrenOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		parent, _ := s.Root.SpawnNamed(doer(r), "p")
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			child, _ := ctx.SpawnNamed(recording(&recorder{}), "c")
+			ctx.Watch(child)
+			ctx.Stop(child)
+		}))
+		r.want(t, "Started", "terminated p/c: stopped")
+	})
+}
+
+// A child's end is announced after its name is free, so the name may have a new
+// child when the parent hears of the old one.
+func TestChildOfTheSameNameStaysAChild(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, second := &recorder{}, &recorder{}
+		parent, _ := s.Root.SpawnNamed(doer(r), "p")
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			child, _ := ctx.SpawnNamed(recording(&recorder{}), "c")
+			_ = ctx.StopFuture(child).Wait()
+			if _, err := ctx.SpawnNamed(recording(second), "c"); err != nil {
+				r.add(err.Error())
+			}
+		}))
+		r.want(t, "Started", "terminated p/c: stopped")
+		second.want(t, "Started")
+		_ = s.Root.StopFuture(parent).Wait()
+		second.want(t, "Stopping", "Stopped")
+	})
+}
+
+func TestTerminatedWaitsWhileSuspended(t *testing.T) {
+	for _, tt := range []struct {
+		directive actor.Directive
+		want      []string
+	}{
+		{actor.ResumeDirective, []string{"terminated target: stopped", "terminated g/p/c: stopped", "user"}},
+		{actor.RestartDirective, []string{"Restarting", "Started", "terminated target: stopped", "user"}},
+	} {
+		t.Run(tt.directive.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+				r, gate := &recorder{}, make(chan struct{})
+				target, _ := s.Root.SpawnNamed(recording(&recorder{}), "target")
+				grandparent, _ := s.Root.SpawnNamed(doer(&recorder{}, actor.WithSupervisor(decide(tt.directive))), "g")
+				s.Root.Send(grandparent, do(func(ctx actor.Context) {
+					parent, _ := ctx.SpawnNamed(doer(r), "p")
+					ctx.Send(parent, do(func(ctx actor.Context) {
+						_, _ = ctx.SpawnNamed(recording(&recorder{}), "c")
+						ctx.Watch(target)
+						panic("boom")
+					}))
+					ctx.Send(parent, "user")
+					<-gate // decides nothing yet
+				}))
+				r.want(t, "Started")
+				_ = s.Root.StopFuture(target).Wait()
+				_ = s.Root.StopFuture(s.NewLocalPID("g/p/c")).Wait()
+				r.want(t)
+				close(gate)
+				r.want(t, tt.want...)
+			})
+		})
+	}
+}
+
+func TestWatchNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(nil)
+			ctx.Watch(&actor.PID{})
+			ctx.Watch(actor.NewPID("elsewhere:1", "x"))
+		}))
+		r.want(t, "Started", "terminated : not found", "terminated x: not found")
+	})
+}
+
+// A PID from before the transport set the address and one from after it name
+// one actor.
+func TestWatchAcrossAChangeOfAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target, _ := s.Root.SpawnNamed(recording(&recorder{}), "target")
+		s.ProcessRegistry.SetAddress("host:1")
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) { ctx.Watch(actor.NewPID("host:1", "target")) }))
+		synctest.Wait()
+		s.Root.Stop(target)
+		r.want(t, "Started", "terminated target: stopped")
+	})
+}
