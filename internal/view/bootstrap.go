@@ -1,0 +1,75 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// bootstrap makes the first view if nobody has one and it is for this newcomer
+// to make it.
+func (m *Machine) bootstrap() {
+	if m.phase != Newcomer || m.self.Member.State != driver.Active || m.unsettled() != "" {
+		return
+	}
+	others := m.newcomers()
+	if len(others) > 0 && others[0].Member.ID < m.self.Member.ID {
+		return
+	}
+	floor := m.cfg.UnixMilli + int64(m.now-m.cfg.Start)/1e6
+	m.lead(View{
+		Incarnation: m.cfg.Incarnation,
+		Epoch:       nextEpoch(m.view.Epoch, floor, m.self.Member.ID),
+		Entries:     m.admit([]Entry{m.self}),
+	})
+}
+
+// unsettled says what speaks against making a first view; empty if nothing
+// does. An address that was never heard of counts as dead after two failures;
+// one that has had to do with a view must have failed as often as it takes to
+// call a member lost, at the pace of members.
+func (m *Machine) unsettled() string {
+	patience := Time(m.cfg.Missed) * m.cfg.Interval
+	for _, name := range slices.Sorted(maps.Keys(m.hosts)) {
+		if !m.hosts[name].settled() {
+			return fmt.Sprintf("host %s is being looked up", name)
+		}
+	}
+	if m.rumour > 0 && m.now < m.rumour+patience {
+		return "somebody who has a view is near"
+	}
+	for _, address := range slices.Sorted(maps.Keys(m.peers)) {
+		p := m.peers[address]
+		_, listed := m.view.at(address)
+		member := listed || p.heard && p.last.Phase == Joined
+		switch {
+		case p.answers() && p.last.Phase == Joined:
+			return fmt.Sprintf("waiting to be taken in by the members that %s belongs to", address)
+		case p.answers():
+		case member && (p.missed < m.cfg.Missed || m.now < p.contact+patience), p.missed < 2:
+			return strings.TrimSuffix(fmt.Sprintf("waiting for %s to answer: %s", address, p.why), ": ")
+		}
+	}
+	return ""
+}
+
+// Waiting says why this process is in no view, for people; empty if it is in
+// one.
+func (m *Machine) Waiting() string {
+	if m.phase != Newcomer {
+		return ""
+	}
+	if m.held != "" {
+		return m.held
+	}
+	if why := m.unsettled(); why != "" {
+		return why
+	}
+	if others := m.newcomers(); len(others) > 0 {
+		return fmt.Sprintf("waiting for %s to make the first view", others[0].Member)
+	}
+	return ""
+}

@@ -1,0 +1,175 @@
+package view
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// host is one configured entry.
+type host struct {
+	addresses []string
+	resolved  bool
+	failures  int
+}
+
+// settled reports whether the entry has been looked up, or could not be.
+func (h *host) settled() bool { return h.resolved || h.failures >= 2 }
+
+// peer is one address that is pinged.
+type peer struct {
+	// due is when it is pinged next.
+	due Time
+	// seq is the number of the regular ping that is under way; 0 if none.
+	// Only regular pings count as missed.
+	seq uint64
+	// missed counts regular pings in a row that failed while nothing was
+	// heard from the process that belongs here.
+	missed int
+	// newest is the highest number that was answered.
+	newest uint64
+	// heard is set once anything came back, and last is what, without its
+	// view.
+	heard bool
+	last  Greeting
+	// contact is when something was heard last, or when the address became
+	// known.
+	contact Time
+	// why is how the last ping failed.
+	why string
+	// foreign is set while the process there belongs to another cluster.
+	foreign bool
+	// asked is the epoch that a ping was hurried for, so that a peer that
+	// names an epoch and does not give the view is not asked in a loop.
+	asked uint64
+}
+
+// answers reports whether the last ping was answered.
+func (p *peer) answers() bool { return p.heard && p.missed == 0 }
+
+// learn makes an address known and gives its peer.
+func (m *Machine) learn(address string) *peer {
+	p := m.peers[address]
+	if p == nil {
+		m.forget()
+		p = &peer{due: m.now, contact: m.now}
+		m.peers[address] = p
+	}
+	return p
+}
+
+// forget makes room for one more address that was learnt.
+func (m *Machine) forget() {
+	var learnt []string
+	for address := range m.peers {
+		if !m.bound(address) {
+			learnt = append(learnt, address)
+		}
+	}
+	if len(learnt) < maxLearnt {
+		return
+	}
+	delete(m.peers, slices.MinFunc(learnt, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.peers[a].contact, m.peers[b].contact), cmp.Compare(a, b))
+	}))
+}
+
+// bound reports whether an address is configured or in the view: it is never
+// forgotten and always pinged at the full pace.
+func (m *Machine) bound(address string) bool {
+	if _, in := m.view.at(address); in {
+		return true
+	}
+	for _, h := range m.hosts {
+		if slices.Contains(h.addresses, address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) resolved(e Resolved) {
+	h := m.hosts[e.Host]
+	switch {
+	case h == nil:
+	case len(e.Addresses) == 0:
+		// The addresses of an earlier look-up stay in use.
+		h.failures++
+	default:
+		h.resolved, h.failures, h.addresses = true, 0, slices.Clone(e.Addresses)
+		for _, address := range e.Addresses {
+			m.learn(address)
+		}
+	}
+}
+
+// ping sends what is due.
+func (m *Machine) ping() {
+	for _, address := range slices.Sorted(maps.Keys(m.peers)) {
+		p := m.peers[address]
+		if p.seq == 0 && p.due <= m.now && m.pings(address) {
+			m.send(address, p)
+		}
+	}
+}
+
+// pings reports whether an address is pinged at all.
+func (m *Machine) pings(address string) bool {
+	if m.phase == Gone {
+		_, waits := m.farewell[address]
+		return waits
+	}
+	return true
+}
+
+// send sends a regular ping.
+func (m *Machine) send(address string, p *peer) {
+	behind := p.heard && p.last.Epoch < m.view.Epoch
+	p.due = m.now + m.pace(address, p)
+	p.seq = m.push(address, behind || m.phase == Gone)
+}
+
+// push sends a ping out of turn and gives its number. If it gets lost, nobody
+// is blamed for it.
+func (m *Machine) push(address string, withView bool) uint64 {
+	m.seq++
+	m.emit(Send{Address: address, Seq: m.seq, Greeting: m.greeting(withView)})
+	return m.seq
+}
+
+// pace is the time until an address is pinged again.
+func (m *Machine) pace(address string, p *peer) Time {
+	switch {
+	case m.hurried():
+		return m.cfg.Quick
+	case p.missed > m.cfg.Missed && !m.bound(address):
+		return m.cfg.Interval << min(p.missed-m.cfg.Missed, 4)
+	default:
+		return m.cfg.Interval
+	}
+}
+
+// hurried reports whether the member waits for something that only others can
+// give: to be taken in, to be shown as leaving, or to be let go.
+func (m *Machine) hurried() bool {
+	mine, _ := m.view.Find(m.self.Member.ID)
+	return m.phase != Joined || m.quitting || mine.Member.State != m.self.Member.State
+}
+
+// hurry asks for a ping at once, or as soon as the one under way has ended.
+func (m *Machine) hurry(p *peer) { p.due = m.now }
+
+// Wake gives the time of the next [Tick] that is wanted, and false if none is.
+func (m *Machine) Wake() (Time, bool) {
+	var next Time
+	found := m.intake > 0
+	if found {
+		next = m.intake
+	}
+	for address, p := range m.peers {
+		if p.seq == 0 && m.pings(address) && (!found || p.due < next) {
+			next, found = p.due, true
+		}
+	}
+	return next, found
+}
