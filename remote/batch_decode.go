@@ -114,7 +114,7 @@ func (e *envelope) parse(data []byte) error {
 	*e = envelope{}
 	for field, value := range fields(data) {
 		if value.err != nil {
-			return fmt.Errorf("remote: a malformed envelope: %w", value.err)
+			return fmt.Errorf("a malformed envelope: %w", value.err)
 		}
 		switch {
 		case field == fieldTarget && value.kind == protowire.VarintType:
@@ -131,7 +131,7 @@ func (e *envelope) parse(data []byte) error {
 		case field == fieldHeader:
 			k, v, err := parsePair(value.bytes)
 			if err != nil {
-				return fmt.Errorf("remote: a malformed header: %w", err)
+				return fmt.Errorf("a malformed header: %w", err)
 			}
 			if e.header == nil {
 				e.header = make(map[string]string)

@@ -200,7 +200,7 @@ func (c *conn) writeItems(items []outbound) error {
 		}
 		bytes += o.size
 		if o.size > c.peer.maxMessage {
-			c.remote.system.DeadLetter(o.target, o.env, tooLarge(o.size, c.peer.maxMessage))
+			c.remote.system.DeadLetter(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
 			o.target = nil // disposed of
 			continue
 		}
@@ -269,5 +269,5 @@ func closed(ch <-chan struct{}) bool {
 }
 
 func tooLarge(size, limit int) string {
-	return fmt.Sprintf("remote: the message has %d bytes and the limit is %d (WithMaxMessageSize)", size, limit)
+	return fmt.Sprintf("the message has %d bytes and the limit is %d (WithMaxMessageSize)", size, limit)
 }

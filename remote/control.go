@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	errNoPID   = errors.New("remote: a PID is missing")
-	errForeign = errors.New("remote: a process speaks of its own actors only")
-	errControl = errors.New("remote: no such message of the actor system")
+	errNoPID   = errors.New("a PID is missing")
+	errForeign = errors.New("a process speaks of its own actors only")
+	errControl = errors.New("no such message of the actor system")
 )
 
 // controlOf returns the wire form of a message of the actor system itself, and

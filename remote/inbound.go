@@ -2,7 +2,6 @@ package remote
 
 import (
 	"errors"
-	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,9 +21,9 @@ type Undecodable struct {
 }
 
 var (
-	errNoTarget = errors.New("remote: the message's target is out of range")
-	errNoSender = errors.New("remote: the message's sender is out of range or has no address")
-	errNoType   = errors.New("remote: the message's type is out of range")
+	errNoTarget = errors.New("the message's target is out of range")
+	errNoSender = errors.New("the message's sender is out of range or has no address")
+	errNoType   = errors.New("the message's type is out of range")
 )
 
 // inboundTables are the PIDs of the batch that is being delivered, made when the
@@ -101,7 +100,7 @@ func (c *conn) message(b *batch, e *envelope) (message any, system bool, err err
 	if e.control != nil {
 		var control remotepb.Control
 		if err := proto.Unmarshal(e.control, &control); err != nil {
-			return nil, false, fmt.Errorf("remote: %w", err)
+			return nil, false, err
 		}
 		return c.remote.serial.controlIn(&control, c.peer.address)
 	}

@@ -43,15 +43,15 @@ type serial struct {
 
 var (
 	errNilMessage = errors.New(actor.DeadLetterNilMessage)
-	errNilPointer = errors.New("remote: the message is a nil pointer")
-	errNotUTF8    = errors.New("remote: ids and headers that cross processes are valid UTF-8")
+	errNilPointer = errors.New("the message is a nil pointer")
+	errNotUTF8    = errors.New("ids and headers that cross processes are valid UTF-8")
 )
 
 // encode fills in how the message of o travels.
 func (s *serial) encode(o *outbound) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("remote: serialising %T panicked: %v", o.env.Message, p)
+			err = fmt.Errorf("serialising %T panicked: %v", o.env.Message, p)
 		}
 	}()
 	if err := s.encodeMessage(o); err != nil {
@@ -71,7 +71,7 @@ func (s *serial) encodeMessage(o *outbound) (err error) {
 		}
 		o.typ.name = string(r.Descriptor().FullName())
 		if o.data, err = proto.Marshal(m); err != nil {
-			return fmt.Errorf("remote: serialising %s: %w", o.typ.name, err)
+			return fmt.Errorf("serialising %s: %w", o.typ.name, err)
 		}
 		return nil
 	default:
@@ -89,7 +89,7 @@ func (s *serial) encodeMessage(o *outbound) (err error) {
 func (o *outbound) encodeControl(control *remotepb.Control) (err error) {
 	o.control = true
 	if o.data, err = proto.Marshal(control); err != nil {
-		return fmt.Errorf("remote: serialising %T: %w", o.env.Message, err)
+		return fmt.Errorf("serialising %T: %w", o.env.Message, err)
 	}
 	return nil
 }
@@ -98,14 +98,14 @@ func (s *serial) encodeOther(o *outbound) error {
 	if s.codec != nil {
 		name, data, ok, err := s.codec.Encode(o.env.Message)
 		if err != nil {
-			return fmt.Errorf("remote: serialising %T: %w", o.env.Message, err)
+			return fmt.Errorf("serialising %T: %w", o.env.Message, err)
 		}
 		if ok {
 			o.typ, o.data = wireType{name: name, serializer: serializerCodec}, data
 			return nil
 		}
 	}
-	return fmt.Errorf("remote: %T is no protobuf message and cannot be sent to another process", o.env.Message)
+	return fmt.Errorf("%T is no protobuf message and cannot be sent to another process", o.env.Message)
 }
 
 // measure sets the size of o and checks what is written beside its data.
@@ -130,7 +130,7 @@ func (o *outbound) measure() error {
 func (s *serial) decode(t wireType, data []byte) (message any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			message, err = nil, fmt.Errorf("remote: reading a %q panicked: %v", t.name, p)
+			message, err = nil, fmt.Errorf("reading a %q panicked: %v", t.name, p)
 		}
 	}()
 	switch t.serializer {
@@ -139,32 +139,32 @@ func (s *serial) decode(t wireType, data []byte) (message any, err error) {
 	case serializerCodec:
 		return s.decodeOther(t.name, data)
 	default:
-		return nil, fmt.Errorf("remote: no serializer %q here", t.serializer)
+		return nil, fmt.Errorf("no serializer %q here", t.serializer)
 	}
 }
 
 func decodeProto(name string, data []byte) (any, error) {
 	mt, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
 	if err != nil {
-		return nil, fmt.Errorf("remote: no protobuf message %q here", name)
+		return nil, fmt.Errorf("no protobuf message %q here", name)
 	}
 	m := mt.New().Interface()
 	if err := proto.Unmarshal(data, m); err != nil {
-		return nil, fmt.Errorf("remote: reading a %s: %w", name, err)
+		return nil, fmt.Errorf("reading a %s: %w", name, err)
 	}
 	return m, nil
 }
 
 func (s *serial) decodeOther(name string, data []byte) (any, error) {
 	if s.codec == nil {
-		return nil, fmt.Errorf("remote: no codec for %q here", name)
+		return nil, fmt.Errorf("no codec for %q here", name)
 	}
 	m, ok, err := s.codec.Decode(name, data)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("remote: reading a %q: %w", name, err)
+		return nil, fmt.Errorf("reading a %q: %w", name, err)
 	case !ok || m == nil:
-		return nil, fmt.Errorf("remote: the codec does not know %q", name)
+		return nil, fmt.Errorf("the codec does not know %q", name)
 	default:
 		return m, nil
 	}
