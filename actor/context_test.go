@@ -135,6 +135,7 @@ func TestShutdownLogsWhatIsLeft(t *testing.T) {
 		gate := make(chan struct{})
 		pid, _ := s.Root.SpawnNamed(doer(&recorder{}), "stuck")
 		s.Root.Send(pid, do(func(actor.Context) { <-gate }))
+		synctest.Wait()
 		start := time.Now()
 		s.Shutdown()
 		if took := time.Since(start); took != actor.ShutdownTimeout {

@@ -12,11 +12,16 @@ import (
 // account keeps its state in a field: Receive runs for one message at a time.
 type account struct{ balance int }
 
-type deposit struct{ amount int }
+type (
+	deposit struct{ amount int }
+	balance struct{}
+)
 
 func (a *account) Receive(ctx actor.Context) {
-	if m, ok := ctx.Message().(*deposit); ok {
+	switch m := ctx.Message().(type) {
+	case *deposit:
 		a.balance += m.amount
+	case *balance:
 		ctx.Respond(a.balance)
 	}
 }
@@ -27,9 +32,9 @@ func Example() {
 
 	pid := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return &account{} }))
 	system.Root.Send(pid, &deposit{amount: 30})
+	system.Root.Send(pid, &deposit{amount: 12})
 
-	balance, err := actor.Ask[int](context.Background(), system.Root, pid, &deposit{amount: 12})
-	fmt.Println(balance, err)
+	fmt.Println(actor.Ask[int](context.Background(), system.Root, pid, &balance{}))
 	// Output: 42 <nil>
 }
 
