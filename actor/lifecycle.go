@@ -75,7 +75,6 @@ func (c *cell) finish() {
 	c.deliverFinal(stoppedMessage)
 	c.life = lifeStopped
 	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
-	c.drain()
 	c.announceEnd()
 	c.actor, c.extras, c.env = nil, nil, MessageEnvelope{}
 }

@@ -193,8 +193,11 @@ func TestGoexitInEveryStage(t *testing.T) {
 	for _, stage := range []string{"Started", "user", "Restarting", "Stopping", "Stopped"} {
 		t.Run(stage, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *actor.ActorSystem) {
-				exited := false
+				exited, r := false, &recorder{}
 				pid := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+					if _, ok := ctx.Message().(*actor.Restarting); ok {
+						r.add("restarting")
+					}
 					if describe(ctx.Message()) == stage && !exited {
 						exited = true
 						runtime.Goexit()
@@ -217,6 +220,11 @@ func TestGoexitInEveryStage(t *testing.T) {
 				if !exited {
 					t.Fatal("the stage was not reached")
 				}
+				want := []string{"restarting"} // of "fail"
+				if stage == "Started" || stage == "user" {
+					want = append(want, "restarting")
+				}
+				r.want(t, want...)
 			})
 		})
 	}

@@ -39,6 +39,21 @@ func TestRegistryProcesses(t *testing.T) {
 	})
 }
 
+// A process that was removed from under its id must not take the next one along.
+func TestRegistryIdThatChangedHands(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		f, p := actor.NewFuture(s, 0), &fakeProcess{}
+		s.ProcessRegistry.Remove(f.PID())
+		pid, ok := s.ProcessRegistry.Add(p, f.PID().Id)
+		if !ok {
+			t.Fatal("the id is not free")
+		}
+		f.Cancel()
+		s.Root.Send(f.PID(), "m")
+		p.want(t, pid.String()+" m")
+	})
+}
+
 func TestRegistryAddressResolver(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		a, b := &fakeProcess{}, &fakeProcess{}

@@ -172,11 +172,15 @@ func TestConfigureLeavesTheOriginalAlone(t *testing.T) {
 				}
 			})
 		}
-		base := recording(r, tag("a"))
-		one, two := base.Configure(tag("b")), base.Configure(tag("c"))
-		for _, props := range []*actor.Props{base, one, two} {
-			s.Root.Send(s.Root.Spawn(props), "-")
-			r.want(t, "Started", map[*actor.Props]string{base: "a-", one: "ba-", two: "ca-"}[props])
+		base := recording(r, tag("c"), tag("b"), tag("a"))
+		one, two := base.Configure(tag("1")), base.Configure(tag("2"))
+		more := one.Configure(tag("+"))
+		for _, tt := range []struct {
+			props *actor.Props
+			want  string
+		}{{base, "abc-"}, {one, "1abc-"}, {two, "2abc-"}, {more, "+1abc-"}} {
+			s.Root.Send(s.Root.Spawn(tt.props), "-")
+			r.want(t, "Started", tt.want)
 		}
 	})
 }

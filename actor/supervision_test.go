@@ -338,6 +338,29 @@ func TestSuspendedActorIsNotWokenByUserMessages(t *testing.T) {
 	})
 }
 
+// A parent that stops its children anyway decides nothing about them.
+func TestNoDecisionWhileTheParentStops(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		decisions, gate := &recorder{}, make(chan struct{})
+		strategy := strategyFunc(func(_ actor.Supervisor, child *actor.PID, _, _ any) { decisions.add(child) })
+		parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(strategy)))
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			ctx.Send(ctx.Spawn(doer(&recorder{})), do(func(actor.Context) {
+				<-gate
+				panic("too late")
+			}))
+		}))
+		synctest.Wait()
+		gone := s.Root.StopFuture(parent)
+		synctest.Wait()
+		close(gate)
+		if err := gone.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		decisions.want(t)
+	})
+}
+
 func TestFailureIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}

@@ -9,7 +9,7 @@ type childEnded struct{ message *Terminated }
 // actor was suspended.
 type deferredTerminated struct {
 	message *Terminated
-	child   bool // it is about a child that was not watched
+	child   bool // it is about a child
 }
 
 // Watch implements [Context].
@@ -59,8 +59,7 @@ func (c *cell) childEnded(m *Terminated) {
 	if x.children.get(key) == m.Who {
 		x.children.remove(key)
 	}
-	watched := x.watching.remove(key)
-	c.tellEnd(m, true, watched)
+	c.tellEnd(m, true)
 	c.childrenGone()
 }
 
@@ -68,18 +67,18 @@ func (c *cell) childEnded(m *Terminated) {
 // cares.
 func (c *cell) terminated(m *Terminated) {
 	if c.extras != nil && m.Who != nil && c.extras.watching.remove(c.system.ProcessRegistry.key(m.Who)) {
-		c.tellEnd(m, false, true)
+		c.tellEnd(m, false)
 	}
 }
 
 // tellEnd delivers m to an actor that handles messages, and keeps it for one that
 // waits for its supervisor's decision.
-func (c *cell) tellEnd(m *Terminated, child, watched bool) {
+func (c *cell) tellEnd(m *Terminated, child bool) {
 	switch {
 	case c.life == lifeAlive && !c.suspended:
 		c.deliver(m)
-	case c.life == lifeAlive || (c.life == lifeRestarting && watched):
-		c.extras.deferred = append(c.extras.deferred, deferredTerminated{m, child && !watched})
+	case c.life == lifeAlive || (c.life == lifeRestarting && !child):
+		c.extras.deferred = append(c.extras.deferred, deferredTerminated{m, child})
 	}
 }
 
@@ -108,9 +107,7 @@ func (c *cell) announceEnd() {
 	end := &Terminated{Who: &c.pid, Why: TerminatedReasonStopped}
 	if c.extras != nil {
 		for _, w := range c.extras.watchers.list() {
-			if c.parent == nil || !w.Equal(&c.parent.pid) {
-				c.system.sendSystem(w, end)
-			}
+			c.system.sendSystem(w, end)
 		}
 		for _, w := range c.extras.watching.list() {
 			c.system.sendSystem(w, &Unwatch{Watcher: &c.pid})
