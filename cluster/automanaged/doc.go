@@ -1,0 +1,58 @@
+// Package automanaged is a membership provider without an outside service: the
+// members ping each other and agree on who is there. It is for development,
+// tests and small clusters in a quiet network.
+//
+//	provider := automanaged.NewWithConfig(time.Second, 6331, "localhost:6331", "localhost:6332")
+//	config := cluster.Configure("shop", provider, remote.Configure("127.0.0.1", 0), kinds...)
+//	c := cluster.New(actor.NewActorSystem(), config)
+//	err := c.Start()
+//
+// # How members find each other
+//
+// Each member answers pings on a port of its own, beside the port of its
+// actors, and pings every host of its list. The members may be started in any
+// order, and the list may hold hosts that are dead: a newcomer needs to reach
+// one live member. Give all members the same list all the same. Two members
+// that list different hosts, neither of which is up, found two clusters, and
+// one of these is dissolved when they meet. A host may be a name with several
+// addresses; all are pinged.
+//
+// The first view is made as soon as every host of the list has answered or has
+// failed twice. Where nobody else listens this takes a fraction of a second;
+// a host that swallows packets costs two time-outs, of a refresh interval
+// each. From then on the member that has been in the view longest is its
+// coordinator: it takes in newcomers, takes out the lost, and numbers the views.
+//
+// # When a member is lost
+//
+// A member goes out of the view when it leaves ([driver.Session] Leave, which
+// cluster.Shutdown calls), when three pings in a row failed and nothing was
+// heard from it meanwhile ([Provider.WithMissedPings]), or when another process
+// answers at its ping address. With the default refresh interval of a second a
+// crash is noticed after two to three seconds, and a machine that vanishes after
+// three to four. A process that is wrongly taken for dead learns so from the
+// next ping; the cluster lets it join again under a new id.
+//
+// # What happens in a split
+//
+// There is no quorum and there are no leases. While the network is split each
+// side takes the other one for lost and goes on alone, so that an identity
+// may be active on both sides. When the split heals the view with the higher
+// epoch wins, which is not always the larger side: the members of the other
+// side are removed, stop their grains, and join again. For this the sides must
+// find each other, by their list of hosts or by addresses that one remembers.
+// Only best-effort kinds run on this provider, therefore; where two activations
+// must not be, use a provider with a store.
+//
+// # Security
+//
+// Whoever reaches the ping port can read the view and disturb the membership.
+// Keep it inside, or authenticate both ends: [Provider.WithCredentials].
+//
+// # Limits
+//
+// A view holds at most 256 members; further ones wait, and are told why. A
+// member serves at most 1,024 clients with views; others are sent to the next
+// member. Names, addresses, kinds and labels are limited to 512 bytes each, a
+// member to 1,024 kinds and 64 labels: Join refuses what exceeds this.
+package automanaged

@@ -1,0 +1,124 @@
+package automanaged
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/granary-go/granary/internal/view"
+	pb "github.com/granary-go/granary/wire/membershippb"
+)
+
+// maxMessage bounds a message in either direction, in bytes. A view at all of
+// its limits would exceed it; one that anybody has does not.
+const maxMessage = 16 << 20
+
+// links keeps a connection to each peer that answers. One that fails is given
+// up, so that the next ping connects anew and at once, without gRPC's
+// back-off: pings have a pace of their own.
+type links struct {
+	config config
+
+	mu     sync.Mutex // guards the fields below
+	open   map[string]*grpc.ClientConn
+	closed bool
+}
+
+func newLinks(c config) *links {
+	return &links{config: c, open: make(map[string]*grpc.ClientConn)}
+}
+
+// connect makes a connection, which dials when it is first used.
+func (c config) connect(address string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+address,
+		grpc.WithTransportCredentials(c.client),
+		grpc.WithContextDialer(c.dial),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: time.Second, Multiplier: 1, MaxDelay: time.Second},
+			MinConnectTimeout: c.timeout(),
+		}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+	)
+}
+
+func (l *links) get(address string) (*grpc.ClientConn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, grpc.ErrClientConnClosing
+	}
+	if c := l.open[address]; c != nil {
+		return c, nil
+	}
+	c, err := l.config.connect(address)
+	if err == nil {
+		l.open[address] = c
+	}
+	return c, err
+}
+
+// drop gives up a connection that failed.
+func (l *links) drop(address string, c *grpc.ClientConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[address] == c {
+		delete(l.open, address)
+	}
+	_ = c.Close()
+}
+
+func (l *links) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, c := range l.open {
+		_ = c.Close()
+	}
+	clear(l.open)
+}
+
+// ping carries out one ping and gives what the machine is to be told of it.
+func (l *links) ping(ctx context.Context, s view.Send) view.Event {
+	c, err := l.get(s.Address)
+	if err != nil {
+		return view.Failed{Address: s.Address, Seq: s.Seq, Why: err.Error()}
+	}
+	answer, err := pb.NewMembershipClient(c).Ping(ctx, &pb.PingRequest{Greeting: greetingToWire(s.Greeting)})
+	if err != nil {
+		code := status.Code(err)
+		if code != codes.FailedPrecondition && code != codes.InvalidArgument {
+			l.drop(s.Address, c)
+		}
+		return view.Failed{Address: s.Address, Seq: s.Seq, Why: reason(err), Foreign: code == codes.FailedPrecondition}
+	}
+	g, err := greetingFromWire(answer.Greeting)
+	if err != nil {
+		return view.Failed{Address: s.Address, Seq: s.Seq, Why: err.Error()}
+	}
+	g.Refusal, g.Dropped = truncated(answer.Refusal), answer.Dropped
+	return view.Answered{Address: s.Address, Seq: s.Seq, Greeting: g}
+}
+
+// reason gives the part of a gRPC error that helps people.
+func reason(err error) string {
+	text := status.Convert(err).Message()
+	if _, dialing, found := strings.Cut(text, "while dialing: "); found {
+		text = strings.TrimSuffix(dialing, `"`)
+	}
+	return truncated(text)
+}
+
+// truncated bounds a text that came from a peer.
+func truncated(text string) string {
+	const most = 1000
+	if len(text) > most {
+		text = text[:most]
+	}
+	return strings.ToValidUTF8(text, "?")
+}

@@ -1,0 +1,188 @@
+package automanaged
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/view"
+)
+
+// member is the session of a process that is, or wants to be, in the view: the
+// goroutines, the clock and the network around a [view.Machine].
+type member struct {
+	config  config
+	self    driver.MemberID
+	logger  *slog.Logger
+	links   *links
+	server  *grpc.Server
+	board   *board
+	release func()
+
+	start  time.Time
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the loops and the server
+	pings  sync.WaitGroup
+	poke   chan struct{} // tells run that the machine may want its tick sooner
+	closer sync.Once
+
+	mu      sync.Mutex // guards the fields below; effects are started under it, in order
+	machine *view.Machine
+	closed  bool
+}
+
+// join opens the ping port and starts to ping.
+func join(ctx context.Context, c config, r driver.Request, release func()) (*member, error) {
+	listener, err := c.open(ctx, cmp.Or(c.bindHost, r.BindHost))
+	if err != nil {
+		return nil, err
+	}
+	self, err := c.describe(r, listener.Addr())
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	m := &member{
+		config: c, self: r.Member.ID, logger: r.Logger, links: newLinks(c), board: newBoard(), release: release,
+		start: time.Now(), poke: make(chan struct{}, 1),
+	}
+	m.machine = view.New(view.Config{
+		Cluster: r.Cluster, Self: self, Hosts: c.hosts,
+		Interval: view.Time(c.refresh), Quick: view.Time(quickest), Missed: c.missed,
+		Incarnation: rand.Text(), UnixMilli: m.start.UnixMilli(),
+	})
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.server = m.newServer(r.Cluster)
+	m.wg.Go(func() {
+		if err := m.server.Serve(listener); err != nil && m.ctx.Err() == nil {
+			m.logger.Error("automanaged: the ping port failed", "address", listener.Addr().String(), "error", err)
+		}
+	})
+	m.wg.Go(func() {
+		c.keepResolving(m.ctx, func(entry string, addresses []string) {
+			m.step(view.Resolved{Host: entry, Addresses: addresses})
+		})
+	})
+	m.wg.Go(m.run)
+	return m, nil
+}
+
+// open listens on the ping port.
+func (c config) open(ctx context.Context, host string) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(c.port))
+	listener, err := c.listen(ctx, address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("automanaged: ping port %d is in use on %q; give this member another port, and name that in the lists of hosts: %w", c.port, host, err)
+	case err != nil:
+		return nil, fmt.Errorf("automanaged: cannot open ping port %d on %q: %w", c.port, host, err)
+	}
+	return listener, nil
+}
+
+// describe makes the entry that others see of this process, and checks it
+// against the limits that they will hold it to.
+func (c config) describe(r driver.Request, bound net.Addr) (view.Entry, error) {
+	ping, err := c.pingAddress(r.Member.Address, bound)
+	if err != nil {
+		return view.Entry{}, err
+	}
+	e := view.Entry{Member: r.Member, Ping: ping}
+	e.Member.State = driver.Active
+	e.Member.Kinds = slices.SortedFunc(slices.Values(r.Member.Kinds), func(a, b driver.Kind) int { return cmp.Compare(a.Name, b.Name) })
+	if err := e.Validate(); err != nil {
+		return view.Entry{}, fmt.Errorf("automanaged: %w", err)
+	}
+	if r.Cluster == "" || len(r.Cluster) > view.MaxText {
+		return view.Entry{}, fmt.Errorf("automanaged: the cluster's name has %d bytes; it must have 1 to %d", len(r.Cluster), view.MaxText)
+	}
+	return e, nil
+}
+
+// run gives the machine its ticks.
+func (m *member) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			m.step(view.Tick{})
+		case <-m.poke:
+		case <-m.ctx.Done():
+			return
+		}
+		m.mu.Lock()
+		wake, wanted := m.machine.Wake()
+		m.mu.Unlock()
+		timer.Stop()
+		if wanted {
+			timer.Reset(time.Duration(wake) - time.Since(m.start))
+		}
+	}
+}
+
+// step feeds the machine and starts what it wants done. It gives the answer to
+// a ping that was received; nil when the session is closed.
+func (m *member) step(e view.Event) (answer view.Effect) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	for _, effect := range m.machine.Step(view.Time(time.Since(m.start)), e) {
+		switch effect := effect.(type) {
+		case view.Answer, view.Refuse:
+			answer = effect
+		case view.Send:
+			m.pings.Go(func() { m.ping(effect) })
+		case view.Note:
+			level := slog.LevelInfo
+			if effect.Warn {
+				level = slog.LevelWarn
+			}
+			m.logger.Log(m.ctx, level, "automanaged: "+effect.Text, effect.Args...)
+		default:
+			m.show(effect)
+		}
+	}
+	select {
+	case m.poke <- struct{}{}:
+	default:
+	}
+	return answer
+}
+
+// show puts on the board what the machine has decided.
+func (m *member) show(e view.Effect) {
+	m.board.post(func(p *posted) {
+		switch e := e.(type) {
+		case view.Publish:
+			p.view, p.held = e.View, ""
+		case view.Removed:
+			p.view, _ = m.machine.View()
+			p.over = driver.ErrRemoved
+		case view.Left:
+			p.left = true
+		case view.Held:
+			p.held = e.Why
+		}
+	})
+}
+
+func (m *member) ping(s view.Send) {
+	ctx, cancel := context.WithTimeout(m.ctx, m.config.timeout())
+	defer cancel()
+	m.step(m.links.ping(ctx, s))
+}

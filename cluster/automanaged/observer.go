@@ -1,0 +1,264 @@
+package automanaged
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/granary-go/granary/cluster/driver"
+	pb "github.com/granary-go/granary/wire/membershippb"
+)
+
+// observer is the session of a client: it follows the views of one member, and
+// goes to another one when that falls silent.
+type observer struct {
+	config  config
+	cluster string
+	logger  *slog.Logger
+	board   *board
+	release func()
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closer  sync.Once
+
+	mu      sync.Mutex // guards the fields below
+	hosts   map[string][]string
+	trouble string                  // why nobody was reached, for people
+	foreign map[string]bool         // hosts of other clusters that were logged
+	hint    *time.Timer             // runs while a view that Refresh told of is awaited
+	leave   context.CancelCauseFunc // ends the stream that is followed
+}
+
+func observe(c config, r driver.Request, release func()) *observer {
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &observer{
+		config: c, cluster: r.Cluster, logger: r.Logger, board: newBoard(), release: release,
+		cancel: cancel, hosts: make(map[string][]string), foreign: make(map[string]bool),
+	}
+	o.wg.Go(func() { c.keepResolving(ctx, o.resolved) })
+	o.wg.Go(func() { o.run(ctx) })
+	return o
+}
+
+func (o *observer) resolved(entry string, addresses []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(addresses) > 0 {
+		o.hosts[entry] = addresses
+	} else if o.hosts[entry] == nil {
+		o.trouble = fmt.Sprintf("host %s has no address", entry)
+	}
+}
+
+// run follows one member after the other.
+func (o *observer) run(ctx context.Context) {
+	pause, last, good := firstPause, "", time.Now()
+	for ctx.Err() == nil {
+		patience := time.Duration(o.config.missed) * o.config.timeout()
+		followed := o.round(ctx, last, time.Since(good) > patience)
+		if followed != "" {
+			pause, last, good = firstPause, followed, time.Now()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, o.config.timeout())
+	}
+}
+
+// firstPause is how long an observer waits after its first vain round.
+const firstPause = 20 * time.Millisecond
+
+// round goes through all that may be members until one has been followed, and
+// gives its address. The one that was followed last comes last.
+func (o *observer) round(ctx context.Context, last string, anew bool) string {
+	for _, address := range o.candidates(last) {
+		if ctx.Err() == nil && o.follow(ctx, address, anew) {
+			return address
+		}
+	}
+	return ""
+}
+
+// candidates gives where a member may be: first the members of the last view,
+// then the list of hosts, each in an order of chance.
+func (o *observer) candidates(last string) []string {
+	shown, _ := o.board.read()
+	var members, others []string
+	for _, e := range shown.view.Entries {
+		members = append(members, e.Ping)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, addresses := range o.hosts {
+		for _, a := range addresses {
+			if !slices.Contains(members, a) && !slices.Contains(others, a) {
+				others = append(others, a)
+			}
+		}
+	}
+	for _, s := range [][]string{members, others} {
+		rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
+	}
+	all := append(members, others...)
+	if i := slices.Index(all, last); i >= 0 {
+		all = append(slices.Delete(all, i, i+1), last)
+	}
+	return all
+}
+
+// follow takes the views of one member until it falls silent, and reports
+// whether it gave one that could be used. Anew is set when nobody could be
+// followed for so long that an older view must be another cluster's.
+func (o *observer) follow(ctx context.Context, address string, anew bool) (followed bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(o.config.timeout(), func() { cancel(errSilent) })
+	defer silence.Stop()
+	o.mu.Lock()
+	o.leave = cancel
+	o.mu.Unlock()
+	err := o.stream(ctx, address, func(v *pb.View) error {
+		silence.Reset(time.Duration(o.config.missed) * o.config.timeout())
+		if v == nil {
+			return nil
+		}
+		err := o.take(v, anew)
+		followed = followed || err == nil
+		return err
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	o.blame(address, err)
+	return followed
+}
+
+var (
+	errSilent = errors.New("automanaged: no answer in time")
+	errBehind = errors.New("automanaged: others know a newer view")
+	errOlder  = errors.New("automanaged: it has an older view")
+)
+
+// stream opens the stream of a member's views and hands over each message's
+// view, which is nil for a heartbeat.
+func (o *observer) stream(ctx context.Context, address string, message func(*pb.View) error) error {
+	c, err := o.config.connect(address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	stream, err := pb.NewMembershipClient(c).Watch(ctx, &pb.WatchRequest{
+		Cluster: o.cluster, HeartbeatMs: uint32(o.config.timeout() / time.Millisecond),
+	})
+	for err == nil {
+		var m *pb.WatchResponse
+		if m, err = stream.Recv(); err == nil {
+			err = message(m.GetView())
+		}
+	}
+	return err
+}
+
+// take takes a view that a member gave.
+func (o *observer) take(w *pb.View, anew bool) error {
+	v, err := viewFromWire(w)
+	if err != nil {
+		return err
+	}
+	o.board.post(func(p *posted) {
+		switch {
+		case v.Epoch >= p.view.Epoch:
+			p.view = v
+		case anew:
+			p.over = driver.ErrRemoved
+		default:
+			err = errOlder
+		}
+	})
+	return err
+}
+
+// blame notes why a member could not be followed, or not any longer.
+func (o *observer) blame(address string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.trouble = fmt.Sprintf("%s: %s", address, reason(err))
+	if status.Code(err) == codes.FailedPrecondition && !o.foreign[address] {
+		o.foreign[address] = true
+		o.logger.Warn("automanaged: a host belongs to another cluster", "host", address, "why", reason(err))
+	}
+}
+
+// Watch implements [driver.Session].
+func (o *observer) Watch(ctx context.Context, after uint64) (driver.View, error) {
+	for {
+		shown, changed := o.board.read()
+		switch {
+		case shown.over != nil:
+			return driver.View{}, shown.over
+		case shown.view.Epoch > after:
+			return shown.view.Driver(), nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if shown.view.Epoch == 0 && o.trouble != "" {
+				return driver.View{}, fmt.Errorf("automanaged: no member reached: %s: %w", o.trouble, ctx.Err())
+			}
+			return driver.View{}, ctx.Err()
+		}
+	}
+}
+
+// Refresh implements [driver.Session]. If the view has not come within a short
+// while, the observer asks another member.
+func (o *observer) Refresh(epoch uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if shown, _ := o.board.read(); shown.over == nil && shown.view.Epoch < epoch && o.hint == nil {
+		o.hint = time.AfterFunc(quickest, func() { o.doubt(epoch) })
+	}
+}
+
+func (o *observer) doubt(epoch uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hint = nil
+	if shown, _ := o.board.read(); shown.view.Epoch < epoch && o.leave != nil {
+		o.leave(errBehind)
+	}
+}
+
+// Drain implements [driver.Session]: there is nothing to do.
+func (o *observer) Drain(context.Context) error { return nil }
+
+// Leave implements [driver.Session]: there is nothing to do.
+func (o *observer) Leave(context.Context) error { return nil }
+
+// Close implements [driver.Session].
+func (o *observer) Close() error {
+	o.closer.Do(func() {
+		o.board.post(func(p *posted) { p.over = driver.ErrClosed })
+		o.cancel()
+		o.wg.Wait()
+		o.mu.Lock()
+		if o.hint != nil {
+			o.hint.Stop()
+		}
+		o.mu.Unlock()
+		o.release()
+	})
+	return nil
+}

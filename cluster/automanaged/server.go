@@ -1,0 +1,107 @@
+package automanaged
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/view"
+	pb "github.com/granary-go/granary/wire/membershippb"
+)
+
+const (
+	// maxWatchers is how many clients a member serves with views.
+	maxWatchers = 1024
+	// A watcher chooses its heartbeat within these bounds.
+	shortestHeartbeat = 50 * time.Millisecond
+	longestHeartbeat  = time.Minute
+)
+
+// server answers on the ping port.
+type server struct {
+	pb.UnimplementedMembershipServer
+	member   *member
+	cluster  string
+	watchers atomic.Int32
+}
+
+func (m *member) newServer(cluster string) *grpc.Server {
+	s := grpc.NewServer(
+		grpc.Creds(m.config.server),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.WaitForHandlers(true),
+	)
+	pb.RegisterMembershipServer(s, &server{member: m, cluster: cluster})
+	return s
+}
+
+var errClosing = status.Error(codes.Unavailable, "this process is leaving")
+
+// Ping implements the service.
+func (s *server) Ping(_ context.Context, request *pb.PingRequest) (*pb.PingResponse, error) {
+	g, err := greetingFromWire(request.GetGreeting())
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	switch answer := s.member.step(view.Received{Greeting: g}).(type) {
+	case view.Answer:
+		return &pb.PingResponse{
+			Greeting: greetingToWire(answer.Greeting),
+			Refusal:  answer.Greeting.Refusal, Dropped: answer.Greeting.Dropped,
+		}, nil
+	case view.Refuse:
+		return nil, status.Error(codes.FailedPrecondition, answer.Why)
+	default:
+		return nil, errClosing
+	}
+}
+
+// Watch implements the service: the newest view, each later one, and a
+// heartbeat when nothing has happened for the time the watcher asked for.
+func (s *server) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+	if request.GetCluster() != s.cluster {
+		return status.Errorf(codes.FailedPrecondition, "this process belongs to cluster %q, not to %q", s.cluster, request.GetCluster())
+	}
+	if s.watchers.Add(1) > maxWatchers {
+		s.watchers.Add(-1)
+		return status.Errorf(codes.ResourceExhausted, "this member serves %d clients already", maxWatchers)
+	}
+	defer s.watchers.Add(-1)
+	pause := time.Duration(request.GetHeartbeatMs()) * time.Millisecond
+	heartbeat := time.NewTicker(min(max(pause, shortestHeartbeat), longestHeartbeat))
+	defer heartbeat.Stop()
+	for sent := uint64(0); ; {
+		shown, changed := s.member.board.read()
+		if shown.view.Epoch > sent {
+			sent = shown.view.Epoch
+			if err := stream.Send(&pb.WatchResponse{View: viewToWire(shown.view)}); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(shown.over, driver.ErrClosed):
+			return errClosing
+		case shown.over != nil:
+			return status.Error(codes.Unavailable, "this process is no longer in the view")
+		case sent == 0:
+			return status.Error(codes.Unavailable, "this process is in no view yet")
+		}
+		select {
+		case <-changed:
+		case <-heartbeat.C:
+			if err := stream.Send(new(pb.WatchResponse)); err != nil {
+				return err
+			}
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
