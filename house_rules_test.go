@@ -72,19 +72,29 @@ func forbidden(from, to room, test bool) string {
 	return ""
 }
 
-// checkBackends reports what providers and stores import beyond the driver.
+// checkBackends reports what providers and stores import beyond the driver, and who uses the machine of a backend.
 func checkBackends(t *tree) (found []string) {
+	owner := map[string]string{}
+	for _, r := range floors {
+		for _, machine := range r.machines {
+			owner[machine] = r.path
+		}
+	}
 	for _, p := range t.packages {
 		from, _ := roomOf(p.dir)
+		allowed := slices.Concat(backendMayImport, from.machines, []string{from.path})
 		for _, f := range p.files {
 			for _, imported := range f.imports {
 				dir, ours := localDir(imported)
 				to, _ := roomOf(dir)
-				if !from.backend || !ours || f.test || to.path == from.path || slices.Contains(backendMayImport, to.path) {
-					continue
+				switch by := owner[to.path]; {
+				case !ours || f.test || to.path == from.path:
+				case from.backend && !slices.Contains(allowed, to.path):
+					found = append(found, fmt.Sprintf("%s imports %s: a backend sees only %s of the house",
+						f.path, dir, strings.Join(backendMayImport, " and ")))
+				case by != "" && by != from.path:
+					found = append(found, fmt.Sprintf("%s imports %s: only %s may", f.path, dir, by))
 				}
-				found = append(found, fmt.Sprintf("%s imports %s: a backend sees only %s of the house",
-					f.path, dir, strings.Join(backendMayImport, " and ")))
 			}
 		}
 	}
