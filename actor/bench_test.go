@@ -3,6 +3,7 @@ package actor_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -158,4 +159,24 @@ func BenchmarkDeadLetter(b *testing.B) {
 	for b.Loop() {
 		s.Root.Send(pid, msg)
 	}
+}
+
+// BenchmarkIdleActor is the heap that an actor takes which has nothing to do.
+func BenchmarkIdleActor(b *testing.B) {
+	s := benchSystem(b)
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	props := actor.PropsFromFunc(echo)
+	before := heap()
+	var last *actor.PID
+	for range b.N {
+		last = s.Root.Spawn(props)
+		s.Root.Send(last, &ping{})
+	}
+	_ = s.Root.RequestFuture(last, &ping{}, 0).Wait()
+	b.ReportMetric(float64(heap()-before)/float64(b.N), "heap-B/actor")
 }

@@ -146,6 +146,10 @@ func TestFutureCancel(t *testing.T) {
 		if registered(s, f) {
 			t.Fatal("still registered")
 		}
+		// An answer whose sender looked the future up before it was canceled.
+		dead := deadLetters(s)
+		f.SendUserMessage(f.PID(), actor.MessageEnvelope{Message: "late"})
+		dead.want(t, "dead letter late: no actor")
 	})
 }
 
