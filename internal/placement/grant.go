@@ -52,6 +52,9 @@ func (o *Owner) found(g *grant, r Resolve) []Effect {
 func (o *Owner) suspect(now Time, g *grant, r Resolve) []Effect {
 	g.waiters = append(g.waiters, r)
 	o.waiting++
+	if o.broken.dropOnSuspicion {
+		return o.regrant(now, o.slots[SlotOf(g.identity)], g, "")
+	}
 	if g.verifying {
 		return nil
 	}
@@ -86,6 +89,9 @@ func (o *Owner) grant(now Time, slot *ownedSlot, id driver.Identity, waiters []R
 	g := &grant{
 		identity: id, fence: driver.Fence{Term: slot.term, Seq: slot.seq},
 		host: hosts[i].ID, waiters: waiters,
+	}
+	if slot.grants == nil {
+		slot.grants = make(map[driver.Identity]*grant)
 	}
 	slot.grants[id] = g
 	o.waiting += len(waiters)
@@ -147,7 +153,7 @@ func (o *Owner) settle(g *grant) []Effect {
 // lookup finds the open slot and the grant that a host speaks of.
 func (o *Owner) lookup(from driver.MemberID, id driver.Identity, f driver.Fence) (*ownedSlot, *grant) {
 	slot := o.slots[SlotOf(id)]
-	if slot == nil || len(slot.missing) > 0 {
+	if slot == nil || len(slot.missing) > 0 && !o.broken.ackWhileAcquiring {
 		return nil, nil
 	}
 	if g := slot.grants[id]; g != nil && g.fence == f && g.host == from {

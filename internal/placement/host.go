@@ -38,6 +38,7 @@ type Host struct {
 	reports uint64
 	ended   map[Entry]*notice
 	early   []Received
+	broken  faults
 }
 
 type hostSlot struct {
@@ -76,9 +77,7 @@ func (h *Host) Step(now Time, ev Event) []Effect {
 	case Received:
 		return h.received(now, ev)
 	case StopBegun:
-		if a := h.find(ev.Identity, ev.Fence); a != nil {
-			a.stopping = true
-		}
+		return h.stopBegun(now, ev)
 	case Stopped:
 		return h.stopped(now, ev)
 	case Tick:
@@ -183,10 +182,12 @@ func (h *Host) prepare(from driver.MemberID, p *Prepare) []Effect {
 		}
 		slot := &h.slots[s]
 		switch {
+		case h.broken.noPromise:
+			promised = append(promised, s)
 		case p.Term > slot.promised:
 			slot.promised, slot.owner, slot.seq = p.Term, from, 0
 			promised = append(promised, s)
-		case p.Term == slot.promised && from == slot.owner:
+		case p.Term == slot.promised && (from == slot.owner || h.broken.equalTermTwice):
 			promised = append(promised, s)
 		default:
 			stale = append(stale, s)
@@ -229,7 +230,9 @@ func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Ef
 func (h *Host) parts(s Slot) [][]Entry {
 	entries := make([]Entry, 0, len(h.slots[s].live))
 	for id, a := range h.slots[s].live {
-		entries = append(entries, Entry{id, a.fence})
+		if !a.stopping || !h.broken.omitStopping {
+			entries = append(entries, Entry{id, a.fence})
+		}
 	}
 	slices.SortFunc(entries, compareEntries)
 	var parts [][]Entry
@@ -273,13 +276,13 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 	effects := []Effect{Send{from, answer}}
 	existing := slot.live[m.Identity]
 	switch {
-	case existing != nil && existing.fence == m.Fence:
+	case existing != nil && existing.fence == m.Fence && !h.broken.refuseResent:
 		answer.Verdict = Accepted
 		return effects
-	case m.Fence.Term < slot.promised:
+	case m.Fence.Term < slot.promised && !h.broken.noPromise:
 		answer.Verdict = Stale
 		return effects
-	case m.Fence.Term == slot.promised && m.Fence.Seq <= slot.seq:
+	case m.Fence.Term == slot.promised && m.Fence.Seq <= slot.seq && !h.broken.noDedupe:
 		answer.Verdict, answer.Reason = Refused, Overtaken
 		return effects
 	}
@@ -320,7 +323,9 @@ func (h *Host) verify(from driver.MemberID, m *Verify) *Verified {
 	answer := &Verified{Identity: m.Identity, Fence: m.Fence, Phase: Absent}
 	switch a := h.find(m.Identity, m.Fence); {
 	case a == nil:
-		h.slots[SlotOf(m.Identity)].raise(m.Fence, from)
+		if !h.broken.absentWithoutMark {
+			h.slots[SlotOf(m.Identity)].raise(m.Fence, from)
+		}
 	case a.stopping:
 		answer.Phase = Stopping
 	default:
@@ -336,17 +341,35 @@ func (h *Host) find(id driver.Identity, f driver.Fence) *activation {
 	return nil
 }
 
+// stopBegun marks an activation that takes no more messages. It stays in the
+// reports until it has stopped.
+func (h *Host) stopBegun(now Time, ev StopBegun) []Effect {
+	a := h.find(ev.Identity, ev.Fence)
+	if a == nil {
+		return nil
+	}
+	a.stopping = true
+	if h.broken.deactivateEarly {
+		return h.notify(now, Entry(ev))
+	}
+	return nil
+}
+
 // stopped is the host's half of rule 8: only now may another activation of
 // the identity begin, and the owner hears of it until it says so.
 func (h *Host) stopped(now Time, ev Stopped) []Effect {
 	if h.find(ev.Identity, ev.Fence) == nil {
 		return nil
 	}
-	slot := &h.slots[SlotOf(ev.Identity)]
-	delete(slot.live, ev.Identity)
-	e := Entry(ev)
+	delete(h.slots[SlotOf(ev.Identity)].live, ev.Identity)
+	return h.notify(now, Entry(ev))
+}
+
+// notify tells the owner of the highest promised term of an end, and goes on
+// telling it until it is acknowledged.
+func (h *Host) notify(now Time, e Entry) []Effect {
 	h.ended[e] = &notice{due: now + h.cfg.Resend}
-	return []Effect{Send{slot.owner, &Deactivated{Entries: []Entry{e}}}}
+	return []Effect{Send{h.slots[SlotOf(e.Identity)].owner, &Deactivated{Entries: []Entry{e}}}}
 }
 
 // resend tells the owners again of the ends they have not acknowledged. The

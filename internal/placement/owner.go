@@ -54,16 +54,27 @@ type Owner struct {
 	// silent are hosts that left a Spawn unanswered for more than one
 	// resend: new activations go elsewhere while there is an elsewhere.
 	silent map[driver.MemberID]bool
+	broken faults
 }
 
 // ownedSlot is a slot in acquisition (missing is not empty) or open.
 type ownedSlot struct {
 	term, seq uint64
-	// missing are the hosts whose promise has not come; their partly
-	// received reports are kept here.
-	missing map[driver.MemberID]*partial
+	// missing are the hosts whose promise has not come.
+	missing []awaited
 	grants  map[driver.Identity]*grant
 	waiters []Resolve
+}
+
+// awaited is a host whose promise has not come, or only in part.
+type awaited struct {
+	host driver.MemberID
+	got  *partial
+}
+
+// awaits finds a host among those whose promise has not come; -1 if it is not.
+func (s *ownedSlot) awaits(host driver.MemberID) int {
+	return slices.IndexFunc(s.missing, func(a awaited) bool { return a.host == host })
 }
 
 // partial collects the parts of one report.
@@ -116,7 +127,7 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 func (o *Owner) Step(now Time, ev Event) []Effect {
 	switch ev := ev.(type) {
 	case ViewChanged:
-		return o.viewChanged(now, ev.View)
+		return o.viewChanged(now, ev)
 	case Resolve:
 		return o.resolve(now, ev)
 	case Received:
@@ -150,13 +161,16 @@ func (o *Owner) Each(yield func(e Entry, host driver.MemberID) bool) {
 
 // viewChanged is rule 1: a slot that was owned in the view before keeps its
 // term and does not pause; one that was not is acquired.
-func (o *Owner) viewChanged(now Time, v driver.View) []Effect {
+func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
+	v := ev.View
 	if o.known && v.Epoch <= o.view.Epoch {
 		return nil
 	}
-	sawPrevious := o.known && v.Previous == o.view.Epoch && v.Incarnation == o.view.Incarnation
+	sawPrevious := o.known && o.broken.keepOverSkipped || o.known && v.Previous == o.view.Epoch && v.Incarnation == o.view.Incarnation
 	o.view, o.known, o.hosts = v, true, nil
-	o.table = NewTable(v)
+	if o.table = ev.Table; o.table == nil {
+		o.table = NewTable(v)
+	}
 	maps.DeleteFunc(o.silent, func(id driver.MemberID, _ bool) bool { _, in := v.Member(id); return !in })
 	var out []Effect
 	for s := range Slot(SlotCount) {
@@ -191,11 +205,10 @@ func (o *Owner) retain(now Time, s Slot) []Effect {
 		out = append(out, o.regrant(now, slot, g, "")...)
 	}
 	if len(slot.missing) > 0 {
-		for id := range slot.missing {
-			if _, in := o.view.Member(id); !in {
-				delete(slot.missing, id)
-			}
-		}
+		slot.missing = slices.DeleteFunc(slot.missing, func(a awaited) bool {
+			_, in := o.view.Member(a.host)
+			return !in
+		})
 		if len(slot.missing) == 0 {
 			out = append(out, o.open(now, s)...)
 		}
@@ -249,13 +262,9 @@ func (o *Owner) dismiss(waiters []Resolve, outcome Outcome) []Effect {
 
 // acquire begins a term: every host of the view has to promise it (rule 4).
 func (o *Owner) acquire(s Slot) {
-	slot := &ownedSlot{
-		term:    o.view.Epoch,
-		missing: make(map[driver.MemberID]*partial, len(o.view.Members)),
-		grants:  make(map[driver.Identity]*grant),
-	}
-	for _, m := range o.view.Members {
-		slot.missing[m.ID] = nil
+	slot := &ownedSlot{term: o.view.Epoch, missing: make([]awaited, len(o.view.Members))}
+	for i, m := range o.view.Members {
+		slot.missing[i].host = m.ID
 	}
 	o.slots[s] = slot
 	o.acquiring[s] = true
@@ -270,9 +279,9 @@ func (o *Owner) prepare(now Time) []Effect {
 	ask := make(map[target][]Slot)
 	for s := range o.acquiring {
 		slot := o.slots[s]
-		for host := range slot.missing {
-			if o.prepared[host] <= now {
-				t := target{host, slot.term}
+		for _, a := range slot.missing {
+			if o.prepared[a.host] <= now {
+				t := target{a.host, slot.term}
 				ask[t] = append(ask[t], s)
 			}
 		}
@@ -325,18 +334,22 @@ func (o *Owner) promise(now Time, from driver.MemberID, p *Promise) []Effect {
 		if slot == nil || slot.term != p.Term {
 			continue
 		}
-		got, waiting := slot.missing[from]
-		if !waiting {
+		i := slot.awaits(from)
+		if i < 0 {
 			continue
 		}
-		entries, complete := collect(&got, r)
+		entries, complete := collect(&slot.missing[i].got, r, o.broken.mixReports)
 		if !complete {
-			slot.missing[from] = got
 			continue
 		}
-		delete(slot.missing, from)
+		slot.missing = slices.Delete(slot.missing, i, i+1)
+		if o.broken.openEarly {
+			slot.missing = nil
+		}
 		for _, e := range entries {
-			out = append(out, slot.adopt(from, e)...)
+			if SlotOf(e.Identity) == r.Slot {
+				out = append(out, slot.adopt(from, e, o.broken.lastReportWins)...)
+			}
 		}
 		if len(slot.missing) == 0 {
 			out = append(out, o.open(now, r.Slot)...)
@@ -348,11 +361,14 @@ func (o *Owner) promise(now Time, from driver.MemberID, p *Promise) []Effect {
 // collect adds a part to a report and gives all entries once it is complete.
 // A part of a newer report begins it anew: parts of two snapshots together
 // could miss an activation.
-func collect(got **partial, r SlotReport) ([]Entry, bool) {
+func collect(got **partial, r SlotReport, mixed bool) ([]Entry, bool) {
 	if r.Parts <= 1 {
 		return r.Entries, true
 	}
 	p := *got
+	if mixed && p != nil {
+		r.Report = p.report
+	}
 	switch {
 	case p != nil && r.Report < p.report:
 		return nil, false
@@ -374,15 +390,18 @@ func collect(got **partial, r SlotReport) ([]Entry, bool) {
 }
 
 // adopt is rule 7: the newest of two activations wins, the other is stopped.
-func (s *ownedSlot) adopt(host driver.MemberID, e Entry) []Effect {
+func (s *ownedSlot) adopt(host driver.MemberID, e Entry, last bool) []Effect {
 	mine := &grant{identity: e.Identity, fence: e.Fence, host: host, phase: granted}
+	if s.grants == nil {
+		s.grants = make(map[driver.Identity]*grant)
+	}
 	other, conflict := s.grants[e.Identity]
 	if !conflict || other.fence == e.Fence {
 		s.grants[e.Identity] = mine
 		return nil
 	}
 	loser := other
-	if e.Fence.Compare(other.fence) < 0 {
+	if e.Fence.Compare(other.fence) < 0 && !last {
 		loser = mine
 	} else {
 		s.grants[e.Identity] = mine
@@ -421,6 +440,10 @@ func (o *Owner) resend(now Time) []Effect {
 		g.due = now + o.cfg.Resend
 		if g.resent++; g.resent > 1 {
 			o.silent[g.host] = true
+		}
+		if o.broken.grantAfterTimeout && g.phase == granting && g.resent > 1 {
+			out = append(out, o.regrant(now, o.slots[SlotOf(g.identity)], g, g.host)...)
+			continue
 		}
 		out = append(out, Send{g.host, g.question()})
 	}

@@ -11,7 +11,11 @@ type Event interface{ event() }
 
 type (
 	// ViewChanged brings a newer view.
-	ViewChanged struct{ View driver.View }
+	ViewChanged struct {
+		View driver.View
+		// Table is the view's; nil lets the machine compute it.
+		Table *Table
+	}
 	// Received brings a message from a member.
 	Received struct {
 		From    driver.MemberID

@@ -1,0 +1,171 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/remote"
+)
+
+// Call sends a message to a grain and waits for its answer, at most for the
+// request timeout. The grain is activated if it is not active. The message is
+// a *GrainRequest, as generated code makes it, or any message the kind's
+// actor handles; it must not be changed afterwards.
+//
+// A grain's own error is a [*GrainError]. See the package comment for when a
+// call is tried again.
+func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOption) (any, error) {
+	return c.CallContext(context.Background(), identity, kind, message, opts...)
+}
+
+// CallContext is Call with a context: its deadline, if it has one, takes the
+// place of the request timeout, and its end ends the call.
+func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
+	id, err := newIdentity(identity, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMessage(message); err != nil {
+		return nil, err
+	}
+	settings := newCallSettings(opts)
+	ctx, cancel := c.bounded(ctx, settings.timeout)
+	defer cancel()
+	call := &call{cluster: c, id: id, message: message, settings: settings}
+	return call.run(ctx)
+}
+
+// bounded applies the total deadline: the shorter of the context's own and
+// timeout; the request timeout if there is neither.
+func (c *Cluster) bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		if _, has := ctx.Deadline(); has {
+			return ctx, func() {}
+		}
+		timeout = c.config.requestTimeout
+	}
+	return context.WithTimeout(ctx, max(timeout, time.Nanosecond))
+}
+
+// call is one grain call: as many tries as it takes within its deadline.
+type call struct {
+	cluster  *Cluster
+	id       driver.Identity
+	message  any
+	settings callSettings
+	again    int // tries whose fate was unknown
+}
+
+func (k *call) run(ctx context.Context) (any, error) {
+	if r, ok := k.message.(*GrainRequest); ok && r.Deadline.IsZero() {
+		deadline, _ := ctx.Deadline()
+		k.message = &GrainRequest{Method: r.Method, Message: r.Message, Deadline: deadline}
+	}
+	var suspect *location
+	for wait := backoff(0); ; wait = wait.next() {
+		loc, err := k.cluster.locate(ctx, k.id, suspect)
+		if err == nil {
+			var reply any
+			if reply, err = k.try(ctx, loc); err == nil {
+				return k.accept(reply)
+			}
+			suspect = loc
+			k.cluster.cache.drop(k.id, loc)
+			err = k.judge(ctx, err)
+		} else if !errors.Is(err, errRejoining) && !errors.Is(err, partition.ErrClosed) {
+			err = final{k.cluster.explain(k.id, err)}
+		}
+		if end, ok := err.(final); ok {
+			return nil, end.error
+		}
+		if wait.pause(ctx) != nil {
+			return nil, fmt.Errorf("cluster: call %s: %w: %w; the last try: %w", k.id, ErrTimeout, ctx.Err(), err)
+		}
+	}
+}
+
+// final marks an error that ends the call.
+type final struct{ error }
+
+// try sends the message once.
+func (k *call) try(ctx context.Context, loc *location) (any, error) {
+	var wait time.Duration
+	if k.again < k.settings.retries {
+		wait = k.cluster.config.tryTimeout
+	}
+	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, wait)
+	reply, err := future.ResultContext(ctx)
+	if err != nil {
+		future.Cancel()
+	}
+	return reply, err
+}
+
+// judge says whether a failed try ends the call. A dead letter certainly did
+// not run, so the call goes on. Of any other try the fate is unknown.
+func (k *call) judge(ctx context.Context, err error) error {
+	var dead *actor.DeadLetterError
+	if errors.As(err, &dead) {
+		if permanent(dead.Reason) {
+			return final{fmt.Errorf("%w: %s: %w", ErrInvalidMessage, k.id, err)}
+		}
+		return err
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return final{fmt.Errorf("cluster: call %s: %w: %w: %w", k.id, ErrTimeout, ErrUnknownOutcome, ctx.Err())}
+	case ctx.Err() != nil:
+		return final{fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, ctx.Err())}
+	case k.again < k.settings.retries:
+		k.again++
+		return err
+	default:
+		return final{fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, err)}
+	}
+}
+
+// accept tells a grain's answer from its error.
+func (k *call) accept(reply any) (any, error) {
+	switch r := reply.(type) {
+	case *GrainResponse:
+		return r.Message, nil
+	case *GrainError:
+		return nil, r
+	default:
+		return reply, nil
+	}
+}
+
+// backoff counts the pauses between the tries of a call: none before the
+// second try, then 5 ms, doubled up to 250 ms, each with jitter.
+type backoff int
+
+func (b backoff) next() backoff { return b + 1 }
+
+func (b backoff) pause(ctx context.Context) error {
+	if b == 0 {
+		return ctx.Err()
+	}
+	d := min(5*time.Millisecond<<min(b-1, 10), 250*time.Millisecond)
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// permanent reports whether a dead letter's reason says that no other try
+// could go better: the message itself cannot cross.
+func permanent(reason string) bool {
+	return strings.HasPrefix(reason, remote.ReasonUnsendable) || strings.HasPrefix(reason, remote.ReasonUnreadable)
+}

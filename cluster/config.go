@@ -1,0 +1,149 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/remote"
+)
+
+// Defaults of a [Config].
+const (
+	// DefaultRequestTimeout is how long a call goes on when its context has
+	// no deadline and no option says otherwise.
+	DefaultRequestTimeout = 10 * time.Second
+	// DefaultTryTimeout is how long one try waits for its answer when the
+	// call may be tried again after that (see WithRetry).
+	DefaultTryTimeout = 3 * time.Second
+	// DefaultStartTimeout is how long Start waits to be in the view.
+	DefaultStartTimeout = 30 * time.Second
+	// DefaultShutdownTimeout is how long Shutdown waits for the grains to
+	// stop and for the others to take notice.
+	DefaultShutdownTimeout = 15 * time.Second
+	// DefaultCacheSize is how many locations of grains a process remembers.
+	// The least recently used are given up.
+	DefaultCacheSize = 1 << 20
+)
+
+// Config says how a cluster is made. Configure makes one; New takes a copy.
+type Config struct {
+	name            string
+	provider        driver.Provider
+	remote          *remote.Config
+	kinds           []*Kind
+	labels          map[string]string
+	requestTimeout  time.Duration
+	tryTimeout      time.Duration
+	startTimeout    time.Duration
+	shutdownTimeout time.Duration
+	cacheSize       int
+}
+
+// Option changes a Config while it is made. A [*Kind] is one.
+type Option interface{ applyCluster(*Config) }
+
+type option func(*Config)
+
+func (o option) applyCluster(c *Config) { o(c) }
+
+// Configure describes a cluster: the name that its members share, the
+// provider that tells who they are, how this process is reached, the kinds
+// that it hosts, and options. What is wrong with it, Start says.
+func Configure(name string, provider driver.Provider, remoteConfig *remote.Config, opts ...Option) *Config {
+	c := &Config{
+		name: name, provider: provider, remote: remoteConfig,
+		requestTimeout: DefaultRequestTimeout, tryTimeout: DefaultTryTimeout,
+		startTimeout: DefaultStartTimeout, shutdownTimeout: DefaultShutdownTimeout,
+		cacheSize: DefaultCacheSize,
+	}
+	for _, o := range opts {
+		if o != nil {
+			o.applyCluster(c)
+		}
+	}
+	return c
+}
+
+// WithRequestTimeout bounds calls whose context has no deadline. Defaults to
+// [DefaultRequestTimeout].
+func WithRequestTimeout(d time.Duration) Option {
+	return option(func(c *Config) { c.requestTimeout = d })
+}
+
+// WithTryTimeout bounds one try of a call that may run again. Defaults to
+// [DefaultTryTimeout].
+func WithTryTimeout(d time.Duration) Option {
+	return option(func(c *Config) { c.tryTimeout = d })
+}
+
+// WithStartTimeout bounds Start. Defaults to [DefaultStartTimeout].
+func WithStartTimeout(d time.Duration) Option {
+	return option(func(c *Config) { c.startTimeout = d })
+}
+
+// WithShutdownTimeout bounds Shutdown. Defaults to [DefaultShutdownTimeout].
+func WithShutdownTimeout(d time.Duration) Option {
+	return option(func(c *Config) { c.shutdownTimeout = d })
+}
+
+// WithCacheSize bounds the locations of grains that are remembered. Defaults
+// to [DefaultCacheSize].
+func WithCacheSize(entries int) Option {
+	return option(func(c *Config) { c.cacheSize = entries })
+}
+
+// WithLabels describes this member to the others.
+func WithLabels(labels map[string]string) Option {
+	return option(func(c *Config) { c.labels = maps.Clone(labels) })
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if strings.TrimSpace(c.name) == "" {
+		errs = append(errs, errors.New("the cluster's name is empty: members that share a name find each other"))
+	}
+	if c.provider == nil {
+		errs = append(errs, errors.New("no membership provider: automanaged.New() needs no outside service"))
+	}
+	if c.remote == nil {
+		errs = append(errs, errors.New("no remote configuration: remote.Configure(host, port) makes one"))
+	}
+	seen := make(map[string]bool)
+	for _, k := range c.kinds {
+		if err := k.validate(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if seen[k.name] {
+			errs = append(errs, fmt.Errorf("kind %q is registered twice", k.name))
+		}
+		seen[k.name] = true
+	}
+	for _, t := range []struct {
+		what string
+		d    time.Duration
+	}{{"request", c.requestTimeout}, {"try", c.tryTimeout}, {"start", c.startTimeout}, {"shutdown", c.shutdownTimeout}} {
+		if t.d <= 0 {
+			errs = append(errs, fmt.Errorf("the %s timeout is %v: it must be positive", t.what, t.d))
+		}
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("cluster: configuration: %w", errors.Join(errs...))
+	}
+	return nil
+}
+
+// describedKinds are the kinds as the view shows them.
+func (c *Config) describedKinds() []driver.Kind {
+	kinds := make([]driver.Kind, len(c.kinds))
+	for i, k := range c.kinds {
+		kinds[i] = k.described()
+	}
+	slices.SortFunc(kinds, func(a, b driver.Kind) int { return strings.Compare(a.Name, b.Name) })
+	return kinds
+}

@@ -1,0 +1,33 @@
+// Package cluster makes virtual actors out of actors: a grain is called by
+// its identity, and the cluster finds it, activates it when it is not active,
+// calls it again elsewhere when its member is gone, and passivates it when it
+// has been idle.
+//
+// A member is a process that hosts kinds of grains:
+//
+//	system := actor.NewActorSystem()
+//	config := cluster.Configure("shop", automanaged.New(), remote.Configure("127.0.0.1", 0),
+//		cluster.NewKind("Cart", cartProps))
+//	c := cluster.New(system, config)
+//	if err := c.Start(); err != nil { … }
+//	defer c.Shutdown(true)
+//
+// A client, which starts with [Cluster.StartClient], calls grains and hosts
+// none. Calls are usually made by generated code (protoc-gen-go-grain); below
+// it lie [Cluster.Call] and [Cluster.Get].
+//
+// # One activation per identity
+//
+// Which member hosts an identity is decided by the placement protocol of
+// docs/placement.md: while no network split is on, an identity never has two
+// activations. When members come or go only the ownership of identities
+// moves; activations and their state stay where they are.
+//
+// # Calls
+//
+// A call is tried again, within its deadline, as long as it certainly did not
+// run: the activation was not there any more, its member refused the
+// connection. When the fate of a try is unknown, because the connection broke
+// while the answer was awaited, the call fails with [ErrUnknownOutcome],
+// unless [WithRetry] says that it may run again.
+package cluster

@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of the cluster itself. What a grain returned is a [*GrainError].
+var (
+	// ErrNotStarted: the cluster has not been started.
+	ErrNotStarted = errors.New("cluster: not started: call Start or StartClient first")
+	// ErrStarted: Start or StartClient was called a second time.
+	ErrStarted = errors.New("cluster: already started: a Cluster starts once")
+	// ErrShutdown: the cluster has been shut down.
+	ErrShutdown = errors.New("cluster: shut down")
+	// ErrInvalidIdentity: the identity or kind cannot name a grain.
+	ErrInvalidIdentity = errors.New("cluster: invalid identity")
+	// ErrInvalidMessage: the message cannot be sent to a grain.
+	ErrInvalidMessage = errors.New("cluster: invalid message")
+	// ErrNoMemberForKind: until the deadline no member hosted the kind.
+	ErrNoMemberForKind = errors.New("cluster: no member hosts the kind")
+	// ErrNoView: until the deadline this process had no view of the cluster.
+	ErrNoView = errors.New("cluster: no view of the cluster: no member was reached")
+	// ErrTimeout: the call's time ran out.
+	ErrTimeout = errors.New("cluster: timed out")
+	// ErrUnknownOutcome: the call was sent and its answer did not come; it
+	// may have run. [WithRetry] allows the cluster to send it again.
+	ErrUnknownOutcome = errors.New("cluster: the outcome of the call is unknown")
+	// ErrUnexpectedReply: the grain answered with a message of another type.
+	ErrUnexpectedReply = errors.New("cluster: unexpected reply")
+)
+
+// Code tells the causes of a [GrainError] apart.
+type Code uint32
+
+const (
+	// CodeGrain: the grain's method returned an error.
+	CodeGrain Code = iota
+	// CodePanic: the grain's method panicked.
+	CodePanic
+	// CodeUnknownMethod: the grain has no such method, as when the member
+	// runs an older version of the service.
+	CodeUnknownMethod
+	// CodeInvalidRequest: the request is not of the type that the method
+	// takes.
+	CodeInvalidRequest
+	// CodeActivation: the grain could not be activated.
+	CodeActivation
+	// CodeInvalidReply: the method returned neither a reply nor an error.
+	CodeInvalidReply
+)
+
+// String names the code as it is written in errors.
+func (c Code) String() string {
+	switch c {
+	case CodeGrain:
+		return "error"
+	case CodePanic:
+		return "panic"
+	case CodeUnknownMethod:
+		return "unknown method"
+	case CodeInvalidRequest:
+		return "invalid request"
+	case CodeActivation:
+		return "activation failed"
+	case CodeInvalidReply:
+		return "invalid reply"
+	default:
+		return fmt.Sprintf("code %d", uint32(c))
+	}
+}
+
+// GrainError is an error that came from the grain, as a value that crossed
+// processes: only its code and text survive.
+type GrainError struct {
+	Code    Code
+	Message string
+}
+
+// Error gives the text; a method's own error keeps it unchanged.
+func (e *GrainError) Error() string {
+	if e.Code == CodeGrain {
+		return e.Message
+	}
+	return "cluster: grain: " + e.Code.String() + ": " + e.Message
+}

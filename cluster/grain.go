@@ -1,0 +1,52 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// Grain is embedded by implementations of generated grain interfaces; it
+// keeps the identity.
+type Grain struct {
+	id string
+}
+
+// Init is called with the identity before any other method of a grain.
+func (g *Grain) Init(id string) { g.id = id }
+
+// ID is the grain's identity within its kind.
+func (g *Grain) ID() string { return g.id }
+
+// GrainContext is what a grain's method sees of the call and of the cluster.
+// As a context.Context it carries the caller's deadline, and it is done when
+// the method has returned or the activation stops. It is valid until the
+// method returns.
+type GrainContext interface {
+	context.Context
+	actor.Context
+	// Identity is the grain's identity within its kind, and Kind its kind.
+	Identity() string
+	Kind() string
+	// Cluster calls other grains.
+	Cluster() *Cluster
+	// Fence is the activation's fencing token: strictly larger than that of
+	// every earlier activation of the identity. A store that refuses a write
+	// with a smaller token than the last it saw is safe from a stale one.
+	Fence() driver.Fence
+}
+
+type actorContext = actor.Context
+
+type grainContext struct {
+	context.Context
+	actorContext
+	activation *activation
+	cluster    *Cluster
+}
+
+func (g *grainContext) Identity() string    { return g.activation.identity.Name }
+func (g *grainContext) Kind() string        { return g.activation.identity.Kind }
+func (g *grainContext) Cluster() *Cluster   { return g.cluster }
+func (g *grainContext) Fence() driver.Fence { return g.activation.fence }

@@ -1,0 +1,226 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/granary-go/granary/actor"
+)
+
+// The rest of this file is for generated code. Its form may change with
+// [GeneratedCodeVersion1].
+
+// GeneratedCodeVersion1 exists as long as this package runs code that was
+// generated for it.
+const GeneratedCodeVersion1 = true
+
+// GrainInstance is what every generated grain interface includes.
+type GrainInstance interface {
+	Init(id string)
+	Terminate()
+	ReceiveDefault(ctx actor.Context)
+}
+
+// GrainMethod describes one rpc of a service.
+type GrainMethod[G GrainInstance] struct {
+	// Name is the rpc's name in the .proto.
+	Name string
+	// Call runs the method; req has the type that Request makes.
+	Call    func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
+	Request func() proto.Message
+}
+
+// GrainDesc describes a service.
+type GrainDesc[G GrainInstance] struct {
+	// Kind is the service's name in the .proto, GoName its name in Go.
+	Kind, GoName string
+	Methods      []GrainMethod[G]
+
+	once   sync.Once
+	byName map[string]methodEntry[G]
+}
+
+type methodEntry[G GrainInstance] struct {
+	call    func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
+	request reflect.Type
+}
+
+func (d *GrainDesc[G]) method(name string) (methodEntry[G], bool) {
+	d.once.Do(func() {
+		d.byName = make(map[string]methodEntry[G], len(d.Methods))
+		for _, m := range d.Methods {
+			d.byName[m.Name] = methodEntry[G]{m.Call, reflect.TypeOf(m.Request())}
+		}
+	})
+	m, ok := d.byName[name]
+	return m, ok
+}
+
+// GrainHost is the life of one grain within its generated actor. Its zero
+// value is ready.
+type GrainHost[G GrainInstance] struct {
+	grain      G
+	active     bool
+	failure    *GrainError
+	activation *activation
+	cluster    *Cluster
+}
+
+// Receive handles one message of the generated actor.
+func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory func() G, idle time.Duration) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		h.start(ctx, desc, factory, idle)
+	case *actor.ReceiveTimeout:
+		ctx.Poison(ctx.Self())
+	case *actor.Stopping:
+		if h.active {
+			h.active = false
+			h.grain.Terminate()
+		}
+	case *actor.Stopped, *actor.Restarting:
+	case *GrainRequest:
+		h.serve(ctx, desc, m)
+	default:
+		switch {
+		case h.active:
+			h.grain.ReceiveDefault(ctx)
+		case h.failure != nil && ctx.Sender() != nil:
+			ctx.Respond(h.failure)
+		}
+	}
+}
+
+// start makes the grain. If that fails, the activation tells its callers why
+// until it has been idle for a while; the next call after that tries anew.
+func (h *GrainHost[G]) start(ctx actor.Context, desc *GrainDesc[G], factory func() G, idle time.Duration) {
+	err := h.activate(ctx, desc, factory)
+	if err != nil {
+		h.failure = &GrainError{Code: CodeActivation, Message: err.Error()}
+		ctx.Logger().Error("grain not activated", "kind", desc.Kind, "error", err)
+		ctx.SetReceiveTimeout(failureIdle)
+		return
+	}
+	if idle <= 0 {
+		idle = h.activation.kind.idle
+	}
+	if idle > 0 {
+		ctx.SetReceiveTimeout(idle)
+	}
+}
+
+func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: panic: %v\n%s", errNotActivated, r, debug.Stack())
+		}
+	}()
+	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {
+		h.activation = h.cluster.activations.get(ctx.Self())
+	}
+	if h.activation == nil {
+		return fmt.Errorf("%w: %sActor was not spawned by a cluster: give its props to cluster.NewKind and call it by its identity",
+			errNotActivated, desc.GoName)
+	}
+	if factory == nil {
+		return fmt.Errorf("%w: no factory for kind %q: call %sFactory before the first call, or use New%sKind",
+			errNotActivated, desc.Kind, desc.GoName, desc.GoName)
+	}
+	h.grain = factory()
+	if any(h.grain) == nil {
+		return fmt.Errorf("%w: the factory of kind %q returned nil", errNotActivated, desc.Kind)
+	}
+	h.grain.Init(h.activation.identity.Name)
+	h.active = true
+	return nil
+}
+
+// serve runs one method. A panic is the caller's answer and the actor's
+// failure, so that its supervisor decides what becomes of the grain.
+func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
+	if !h.active {
+		respond(ctx, h.failure)
+		return
+	}
+	method, ok := desc.method(req.Method)
+	if !ok {
+		respond(ctx, &GrainError{CodeUnknownMethod, fmt.Sprintf("kind %q has no method %q here", desc.Kind, req.Method)})
+		return
+	}
+	if got := reflect.TypeOf(req.Message); got != method.request {
+		respond(ctx, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)})
+		return
+	}
+	callCtx, cancel := h.callContext(req)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", desc.Kind, req.Method, r)})
+			panic(r)
+		}
+	}()
+	reply, err := method.call(h.grain, req.Message, &grainContext{
+		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
+	})
+	respond(ctx, answer(desc.Kind, req.Method, reply, err))
+}
+
+func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.CancelFunc) {
+	if req.Deadline.IsZero() {
+		return context.WithCancel(h.activation.ctx)
+	}
+	return context.WithDeadline(h.activation.ctx, req.Deadline)
+}
+
+// answer is what goes back to the caller. A *GrainError keeps its code.
+func answer(kind, method string, reply proto.Message, err error) any {
+	var own *GrainError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case err != nil:
+		return &GrainError{CodeGrain, err.Error()}
+	case checkMessage(reply) != nil:
+		return &GrainError{CodeInvalidReply, fmt.Sprintf("%s.%s returned neither a reply nor an error", kind, method)}
+	default:
+		return &GrainResponse{Message: reply}
+	}
+}
+
+// respond answers a request that wants an answer; a GrainRequest that was
+// sent without one is fire and forget.
+func respond(ctx actor.Context, message any) {
+	if ctx.Sender() != nil {
+		ctx.Respond(message)
+	}
+}
+
+// CallGrain calls a method of a grain and checks the type of the reply.
+func CallGrain[R proto.Message](
+	ctx context.Context, c *Cluster, kind, identity, method string, req proto.Message, opts ...GrainCallOption,
+) (R, error) {
+	var none R
+	if err := checkMessage(req); err != nil {
+		return none, fmt.Errorf("%s.%s: %w", kind, method, err)
+	}
+	reply, err := c.CallContext(ctx, identity, kind, &GrainRequest{Method: method, Message: req}, opts...)
+	if err != nil {
+		return none, err
+	}
+	if r, ok := reply.(R); ok {
+		return r, nil
+	}
+	return none, fmt.Errorf("%w: %s.%s answered with %T, not %T", ErrUnexpectedReply, kind, method, reply, none)
+}
+
+// NewGrainKind makes a kind of generated actors.
+func NewGrainKind(name string, producer func() actor.Actor, opts ...KindOption) *Kind {
+	return NewKind(name, actor.PropsFromProducer(producer), opts...)
+}

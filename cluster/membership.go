@@ -1,0 +1,222 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// membership is one incarnation of this process in the cluster: its id, its
+// session with the provider, and its lookup. It ends when the process leaves
+// or is removed; a process that was removed gets a new one.
+type membership struct {
+	self    driver.Member // without an ID for a client
+	session driver.Session
+	lookup  *partition.Lookup
+
+	joined     chan struct{} // closed by the first view that holds self
+	joinedOnce sync.Once
+	leaving    chan struct{} // closed by the first view that shows self as leaving
+	leaveOnce  sync.Once
+}
+
+// ClusterTopology is published on the event stream of the actor system for
+// every view that this process takes notice of.
+type ClusterTopology struct {
+	View driver.View
+	// Joined and Left are the differences to the view before.
+	Joined, Left []driver.Member
+}
+
+const (
+	firstRetry = 20 * time.Millisecond
+	lastRetry  = 2 * time.Second
+	// fenceTimeout is how long a removed member waits for its activations to
+	// stop before it joins again.
+	fenceTimeout = 10 * time.Second
+	// goneGrace is how long the connection to a member that is gone is kept,
+	// for the answers of one that has just left.
+	goneGrace = time.Second
+)
+
+// join opens a session and a lookup under a new id.
+func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
+	m := &membership{
+		self:   driver.Member{Address: c.remote.Address()},
+		joined: make(chan struct{}), leaving: make(chan struct{}),
+	}
+	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
+	open := c.config.provider.Observe
+	if member {
+		m.self.ID = newMemberID()
+		m.self.Kinds, m.self.Labels = c.config.describedKinds(), c.config.labels
+		m.self.Versions = driver.Versions{Min: placement.ProtocolVersion, Max: placement.ProtocolVersion}
+		open = c.config.provider.Join
+	}
+	c.remote.SetMember(string(m.self.ID))
+	request.Member = m.self
+	var err error
+	if m.session, err = open(ctx, request); err != nil {
+		return nil, fmt.Errorf("cluster: membership provider: %w", err)
+	}
+	m.lookup, err = partition.New(partition.Config{
+		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID),
+		Refresh: m.session.Refresh, Logger: c.logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, m.session.Close())
+	}
+	return m, nil
+}
+
+func (m *membership) isMember() bool { return m.self.ID != "" }
+
+// awaitJoined waits for the first view that holds this member.
+func (m *membership) awaitJoined(ctx context.Context) error {
+	select {
+	case <-m.joined:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
+	}
+}
+
+// close ends a membership whose grains have stopped.
+func (m *membership) close(ctx context.Context) error {
+	return errors.Join(m.lookup.Close(ctx), m.session.Close())
+}
+
+// follow acts on the views as they come, and joins again when this member was
+// removed, until the cluster's context is done.
+func (c *Cluster) follow(m *membership) {
+	for m != nil {
+		err := c.watch(m)
+		if !errors.Is(err, driver.ErrRemoved) {
+			return
+		}
+		m = c.rejoin(m)
+	}
+}
+
+// watch applies views until the session ends. Passing errors are retried with
+// growing pauses; that is done here for all providers.
+func (c *Cluster) watch(m *membership) error {
+	retry := firstRetry
+	for {
+		view, err := m.session.Watch(c.ctx, m.lookup.View().Epoch)
+		switch {
+		case err == nil:
+			retry = firstRetry
+			c.apply(m, view)
+		case c.ctx.Err() != nil, errors.Is(err, driver.ErrRemoved), errors.Is(err, driver.ErrClosed):
+			return err
+		default:
+			c.logger.Warn("the membership provider failed; trying again", "error", err, "pause", retry)
+			c.pause(retry)
+			retry = min(2*retry, lastRetry)
+		}
+	}
+}
+
+// pause waits for about d; false says that the cluster has ended.
+func (c *Cluster) pause(d time.Duration) bool {
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// apply makes everything here act by a newer view. A view that is not newer,
+// or is malformed, is refused with a log line.
+func (c *Cluster) apply(m *membership, view driver.View) {
+	old := m.lookup.View()
+	if view.Epoch <= old.Epoch {
+		c.logger.Warn("view refused: it is not newer than the one at hand", "epoch", view.Epoch, "have", old.Epoch)
+		return
+	}
+	if err := view.Validate(); err != nil {
+		c.logger.Error("view refused", "error", err)
+		return
+	}
+	m.lookup.SetView(view)
+	c.cache.retain(func(id driver.MemberID) bool { _, in := view.Member(id); return in })
+	event := &ClusterTopology{View: view, Joined: difference(view, old), Left: difference(old, view)}
+	for _, gone := range event.Left {
+		c.disconnect(gone)
+		c.logger.Info("member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
+	}
+	for _, joined := range event.Joined {
+		c.logger.Info("member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
+	}
+	if me, in := view.Member(m.self.ID); in {
+		m.joinedOnce.Do(func() { close(m.joined) })
+		if me.State == driver.Leaving {
+			m.leaveOnce.Do(func() { close(m.leaving) })
+		}
+	}
+	c.system.EventStream.Publish(event)
+}
+
+// disconnect gives up the connection to a member that is gone, so that nobody
+// waits for the answers of one that hangs. A member that left by itself has
+// said goodbye long before.
+func (c *Cluster) disconnect(gone driver.Member) {
+	c.wg.Go(func() {
+		if !c.pause(goneGrace) {
+			return
+		}
+		for _, m := range c.Members() {
+			if m.Address == gone.Address {
+				return // another incarnation lives there by now
+			}
+		}
+		c.remote.Disconnect(gone.Address)
+	})
+}
+
+// difference gives the members of a that b does not hold.
+func difference(a, b driver.View) []driver.Member {
+	return slices.DeleteFunc(slices.Clone(a.Members), func(m driver.Member) bool {
+		_, in := b.Member(m.ID)
+		return in
+	})
+}
+
+// rejoin ends an incarnation that was removed from the view: its activations
+// may have successors already, so they stop first. Then it joins under a new
+// id. It returns nil when the cluster is shut down meanwhile.
+func (c *Cluster) rejoin(old *membership) *membership {
+	c.logger.Warn("this member was removed from the view; its grains stop and it joins again", "member", old.self.ID)
+	c.current.Store(nil)
+	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
+	defer cancel()
+	if err := c.activations.stopAll(ctx, c.system, false); err != nil {
+		c.logger.Error("grains of the removed member did not stop in time", "error", err)
+	}
+	if err := old.close(ctx); err != nil {
+		c.logger.Warn("closing the ended membership", "error", err)
+	}
+	c.cache.retain(func(driver.MemberID) bool { return false })
+	for retry := firstRetry; c.ctx.Err() == nil; retry = min(2*retry, lastRetry) {
+		m, err := c.join(c.ctx, true)
+		if err == nil {
+			c.current.Store(m)
+			return m
+		}
+		c.logger.Warn("joining again failed; trying again", "error", err, "pause", retry)
+		c.pause(retry)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package cluster
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/granary-go/granary/cluster/partition"
+	pb "github.com/granary-go/granary/wire/grainpb"
+)
+
+// GrainRequest calls one method of a grain. Generated code makes it; within
+// one process it reaches the grain as it is, without being serialised.
+type GrainRequest struct {
+	// Method is the rpc's name in the .proto.
+	Method string
+	// Message is immutable once sent.
+	Message proto.Message
+	// Deadline is when the caller stops waiting; zero means never.
+	Deadline time.Time
+}
+
+// GrainResponse is what a method returned.
+type GrainResponse struct {
+	Message proto.Message
+}
+
+// codec carries the cluster's own messages across processes.
+type codec struct{ partition partition.Codec }
+
+var (
+	grainRequestName  = messageName(&pb.GrainRequest{})
+	grainResponseName = messageName(&pb.GrainResponse{})
+	grainFailureName  = messageName(&pb.GrainFailure{})
+)
+
+func messageName(m proto.Message) string { return string(m.ProtoReflect().Descriptor().FullName()) }
+
+// Encode implements remote.Codec.
+func (c codec) Encode(message any) (name string, data []byte, ok bool, err error) {
+	switch m := message.(type) {
+	case *GrainRequest:
+		wire := &pb.GrainRequest{Method: m.Method, TimeoutNanos: remaining(m.Deadline)}
+		if wire.Type, wire.Payload, err = encodePayload(m.Message); err != nil {
+			return grainRequestName, nil, true, err
+		}
+		data, err = proto.Marshal(wire)
+		return grainRequestName, data, true, err
+	case *GrainResponse:
+		wire := new(pb.GrainResponse)
+		if wire.Type, wire.Payload, err = encodePayload(m.Message); err != nil {
+			return grainResponseName, nil, true, err
+		}
+		data, err = proto.Marshal(wire)
+		return grainResponseName, data, true, err
+	case *GrainError:
+		data, err = proto.Marshal(&pb.GrainFailure{Code: uint32(m.Code), Message: m.Message})
+		return grainFailureName, data, true, err
+	default:
+		return c.partition.Encode(message)
+	}
+}
+
+// Decode implements remote.Codec.
+func (c codec) Decode(name string, data []byte) (message any, ok bool, err error) {
+	switch name {
+	case grainRequestName:
+		message, err = decodeRequest(data)
+	case grainResponseName:
+		message, err = decodeResponse(data)
+	case grainFailureName:
+		var wire pb.GrainFailure
+		err = proto.Unmarshal(data, &wire)
+		message = &GrainError{Code: Code(wire.Code), Message: wire.Message}
+	default:
+		return c.partition.Decode(name, data)
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	return message, true, nil
+}
+
+func decodeRequest(data []byte) (*GrainRequest, error) {
+	var wire pb.GrainRequest
+	if err := proto.Unmarshal(data, &wire); err != nil {
+		return nil, err
+	}
+	m := &GrainRequest{Method: wire.Method}
+	if wire.TimeoutNanos > 0 {
+		m.Deadline = time.Now().Add(time.Duration(wire.TimeoutNanos))
+	}
+	var err error
+	m.Message, err = decodePayload(wire.Type, wire.Payload)
+	return m, err
+}
+
+func decodeResponse(data []byte) (*GrainResponse, error) {
+	var wire pb.GrainResponse
+	if err := proto.Unmarshal(data, &wire); err != nil {
+		return nil, err
+	}
+	message, err := decodePayload(wire.Type, wire.Payload)
+	return &GrainResponse{Message: message}, err
+}
+
+// remaining is what is left until a deadline, at least a nanosecond: 0 means
+// no deadline.
+func remaining(deadline time.Time) int64 {
+	if deadline.IsZero() {
+		return 0
+	}
+	return max(int64(time.Until(deadline)), 1)
+}
+
+func encodePayload(m proto.Message) (string, []byte, error) {
+	if err := checkMessage(m); err != nil {
+		return "", nil, err
+	}
+	data, err := proto.Marshal(m)
+	return messageName(m), data, err
+}
+
+func decodePayload(name string, data []byte) (proto.Message, error) {
+	t, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
+	if err != nil {
+		return nil, fmt.Errorf("cluster: message type %q is not linked into this process: %w", name, err)
+	}
+	m := t.New().Interface()
+	if err := proto.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("cluster: decode %s: %w", name, err)
+	}
+	return m, nil
+}
+
+// checkMessage refuses what no grain can receive: nil, a nil pointer.
+func checkMessage(message any) error {
+	if message == nil {
+		return fmt.Errorf("%w: it is nil", ErrInvalidMessage)
+	}
+	if v := reflect.ValueOf(message); v.Kind() == reflect.Pointer && v.IsNil() {
+		return fmt.Errorf("%w: it is a nil %T", ErrInvalidMessage, message)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package partition
+
+import (
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// hostActor drives the host machine of this member and watches what it has
+// activated.
+type hostActor struct {
+	machineActor
+	machine *placement.Host
+	pids    map[placement.Entry]*actor.PID
+	entries map[string]placement.Entry
+}
+
+func hostProps(l *Lookup) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor {
+		return &hostActor{
+			machineActor: machineActor{lookup: l, peer: OwnerName, began: time.Now()},
+			machine:      placement.NewHost(l.cfg.Self, placement.HostConfig{Resend: placement.Time(l.cfg.Resend)}),
+			pids:         make(map[placement.Entry]*actor.PID),
+			entries:      make(map[string]placement.Entry),
+		}
+	})
+}
+
+// Receive implements actor.Actor.
+func (a *hostActor) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case viewEvent:
+		a.view = m.view
+		a.step(ctx, placement.ViewChanged{View: m.view, Table: m.table})
+	case *packet:
+		if a.trusted(ctx, m) {
+			a.step(ctx, placement.Received{From: m.From, Message: m.Message})
+		}
+	case beginEvent:
+		a.step(ctx, m.StopBegun)
+	case *actor.Terminated:
+		a.terminated(ctx, m.Who)
+	case tickEvent:
+		a.tick = nil
+		a.step(ctx, placement.Tick{})
+	case surveyQuery:
+		ctx.Respond(a.survey())
+	case *actor.Stopping:
+		a.stop()
+	}
+}
+
+// terminated hears that the last handler of an activation has returned.
+func (a *hostActor) terminated(ctx actor.Context, pid *actor.PID) {
+	entry, mine := a.entries[pid.Id]
+	if !mine {
+		return
+	}
+	delete(a.entries, pid.Id)
+	delete(a.pids, entry)
+	a.step(ctx, placement.Stopped(entry))
+}
+
+func (a *hostActor) step(ctx actor.Context, ev placement.Event) {
+	for _, effect := range a.machine.Step(a.now(), ev) {
+		switch e := effect.(type) {
+		case placement.Send:
+			a.send(ctx, e)
+		case placement.Start:
+			pid := a.lookup.cfg.Activator.Activate(e.Identity, e.Fence)
+			a.entries[pid.Id] = placement.Entry(e)
+			a.pids[placement.Entry(e)] = pid
+			ctx.Watch(pid)
+		case placement.Stop:
+			ctx.Stop(a.pids[placement.Entry(e)])
+		case placement.Refresh:
+			a.lookup.cfg.Refresh(e.Epoch)
+		}
+	}
+	a.arm(ctx, a.machine.Pending())
+}

@@ -1,0 +1,172 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// Names of the actors that a member's lookup runs.
+const (
+	OwnerName = "granary.owner"
+	HostName  = "granary.host"
+)
+
+// Errors of Resolve. They come when the context is done, joined with its
+// error: until then the lookup waits for what it needs.
+var (
+	// ErrNoView: no view has come from the membership provider yet.
+	ErrNoView = errors.New("partition: no view of the cluster yet")
+	// ErrNoHost: no active member of the view hosts the kind.
+	ErrNoHost = errors.New("partition: no member hosts the kind")
+	// ErrNoAnswer: the owner of the identity's slot did not answer.
+	ErrNoAnswer = errors.New("partition: no answer from the owner")
+	// ErrClosed: the lookup has been closed.
+	ErrClosed = errors.New("partition: lookup is closed")
+)
+
+// Activator starts and stops activations on this member. Its methods are
+// called by one goroutine at a time and must not wait.
+type Activator interface {
+	// Activate starts an activation and returns its PID. The lookup watches
+	// the PID: when it has stopped, so has the activation.
+	Activate(id driver.Identity, f driver.Fence) *actor.PID
+}
+
+// Config is what a Lookup needs to know.
+type Config struct {
+	System *actor.ActorSystem
+	// Self is this member's id; empty for a client.
+	Self driver.MemberID
+	// Activator is nil for a client.
+	Activator Activator
+	// Refresh is told that a view of at least this epoch exists. It must not
+	// wait. May be nil.
+	Refresh func(epoch uint64)
+	Logger  *slog.Logger
+	// Resend is how long an unanswered message to another member waits
+	// before it is sent again. Defaults to 200 ms.
+	Resend time.Duration
+}
+
+// Activation says where an identity lives.
+type Activation struct {
+	Member driver.Member
+	Fence  driver.Fence
+}
+
+// Lookup finds the activation of an identity. Its methods may be called from
+// several goroutines.
+type Lookup struct {
+	cfg    Config
+	owner  *actor.PID
+	host   *actor.PID
+	state  atomic.Pointer[viewState]
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex // guards flights and the order of views
+	flights map[question]*flight
+}
+
+// viewState is a view, its owners, and a channel that is closed when the next
+// one comes.
+type viewState struct {
+	view  driver.View
+	table *placement.Table
+	next  chan struct{}
+}
+
+// New makes a lookup and, on a member, starts its actors. It finds nothing
+// before the first SetView.
+func New(cfg Config) (*Lookup, error) {
+	if cfg.Resend <= 0 {
+		cfg.Resend = 200 * time.Millisecond
+	}
+	if cfg.Refresh == nil {
+		cfg.Refresh = func(uint64) {}
+	}
+	l := &Lookup{cfg: cfg, flights: make(map[question]*flight)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.state.Store(&viewState{next: make(chan struct{})})
+	if cfg.Self == "" {
+		return l, nil
+	}
+	owner, err := cfg.System.Root.SpawnNamed(ownerProps(l), OwnerName)
+	if err != nil {
+		return nil, fmt.Errorf("partition: start the owner: %w", err)
+	}
+	host, err := cfg.System.Root.SpawnNamed(hostProps(l), HostName)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("partition: start the host: %w", err), cfg.System.Root.StopFuture(owner).Wait())
+	}
+	l.owner, l.host = owner, host
+	return l, nil
+}
+
+// SetView makes the lookup act by a newer view; an older one is ignored.
+func (l *Lookup) SetView(v driver.View) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.state.Load()
+	if old.table != nil && v.Epoch <= old.view.Epoch {
+		return
+	}
+	now := &viewState{view: v, table: placement.NewTable(v), next: make(chan struct{})}
+	l.state.Store(now)
+	close(old.next)
+	if l.owner != nil {
+		// The host first: it must know the view by which owners will ask it.
+		l.cfg.System.Root.Send(l.host, viewEvent{now})
+		l.cfg.System.Root.Send(l.owner, viewEvent{now})
+	}
+}
+
+// View gives the view that the lookup goes by.
+func (l *Lookup) View() driver.View { return l.state.Load().view }
+
+// Owner gives the slot of an identity and the member that owns it in the
+// current view.
+func (l *Lookup) Owner(id driver.Identity) (placement.Slot, driver.Member, bool) {
+	slot := placement.SlotOf(id)
+	st := l.state.Load()
+	if st.table == nil {
+		return slot, driver.Member{}, false
+	}
+	m, ok := st.table.Owner(slot)
+	return slot, m, ok
+}
+
+// StopBegun tells the lookup that an activation takes no more messages.
+func (l *Lookup) StopBegun(id driver.Identity, f driver.Fence) {
+	l.cfg.System.Root.Send(l.host, beginEvent{placement.StopBegun{Identity: id, Fence: f}})
+}
+
+// Close stops the lookup's actors and ends every resolve under way. The
+// activations are stopped before by whoever owns them.
+func (l *Lookup) Close(ctx context.Context) error {
+	l.cancel()
+	l.wg.Wait()
+	if l.owner == nil {
+		return nil
+	}
+	var errs []error
+	for _, pid := range []*actor.PID{l.owner, l.host} {
+		if _, err := l.cfg.System.Root.StopFuture(pid).ResultContext(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("partition: stop %s: %w", pid, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pidOf gives a placement actor of a member.
+func pidOf(m driver.Member, name string) *actor.PID { return actor.NewPID(m.Address, name) }

@@ -1,0 +1,49 @@
+package partition
+
+import (
+	"context"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// OwnerSurvey is what the owner actor of a member knows.
+type OwnerSurvey struct {
+	// Acquiring counts slots that are owned and not open yet.
+	Acquiring int
+	// Hosts says where the identities of open slots are.
+	Hosts map[placement.Entry]driver.MemberID
+}
+
+// HostSurvey is what the host actor of a member has: each activation, and
+// whether it is stopping.
+type HostSurvey map[placement.Entry]bool
+
+// SurveyOwner asks this member's owner actor. It copies the whole table.
+func (l *Lookup) SurveyOwner(ctx context.Context) (OwnerSurvey, error) {
+	return actor.Ask[OwnerSurvey](ctx, l.cfg.System.Root, l.owner, surveyQuery{})
+}
+
+// SurveyHost asks this member's host actor. It copies the whole table.
+func (l *Lookup) SurveyHost(ctx context.Context) (HostSurvey, error) {
+	return actor.Ask[HostSurvey](ctx, l.cfg.System.Root, l.host, surveyQuery{})
+}
+
+func (a *ownerActor) survey() OwnerSurvey {
+	s := OwnerSurvey{Acquiring: a.machine.Acquiring(), Hosts: make(map[placement.Entry]driver.MemberID)}
+	a.machine.Each(func(e placement.Entry, host driver.MemberID) bool {
+		s.Hosts[e] = host
+		return true
+	})
+	return s
+}
+
+func (a *hostActor) survey() HostSurvey {
+	s := make(HostSurvey)
+	a.machine.Each(func(e placement.Entry, stopping bool) bool {
+		s[e] = stopping
+		return true
+	})
+	return s
+}
