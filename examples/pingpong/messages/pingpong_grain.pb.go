@@ -78,7 +78,8 @@ func (a *PongerActor) Receive(ctx actor.Context) {
 }
 
 var pongerGrainDesc = &cluster.GrainDesc[Ponger]{
-	Kind: "Ponger",
+	Kind:   "Ponger",
+	GoName: "Ponger",
 	Methods: []cluster.GrainMethod[Ponger]{
 		{
 			Name: "Ping",

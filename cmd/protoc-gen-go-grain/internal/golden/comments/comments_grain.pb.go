@@ -116,7 +116,8 @@ func (a *OracleActor) Receive(ctx actor.Context) {
 }
 
 var oracleGrainDesc = &cluster.GrainDesc[Oracle]{
-	Kind: "Oracle",
+	Kind:   "Oracle",
+	GoName: "Oracle",
 	Methods: []cluster.GrainMethod[Oracle]{
 		{
 			Name: "Ask",
@@ -368,7 +369,8 @@ func (a *SoothsayerActor) Receive(ctx actor.Context) {
 }
 
 var soothsayerGrainDesc = &cluster.GrainDesc[Soothsayer]{
-	Kind: "Soothsayer",
+	Kind:   "Soothsayer",
+	GoName: "Soothsayer",
 	Methods: []cluster.GrainMethod[Soothsayer]{
 		{
 			Name: "Say",

@@ -77,7 +77,8 @@ func (a *HalverActor) Receive(ctx actor.Context) {
 }
 
 var halverGrainDesc = &cluster.GrainDesc[Halver]{
-	Kind: "Halver",
+	Kind:   "Halver",
+	GoName: "Halver",
 	Methods: []cluster.GrainMethod[Halver]{
 		{
 			Name: "Halve",

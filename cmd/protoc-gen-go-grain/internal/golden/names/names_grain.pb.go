@@ -80,7 +80,8 @@ func (a *TypeActor) Receive(ctx actor.Context) {
 }
 
 var typeGrainDesc = &cluster.GrainDesc[Type]{
-	Kind: "type",
+	Kind:   "type",
+	GoName: "Type",
 	Methods: []cluster.GrainMethod[Type]{
 		{
 			Name: "select",
@@ -197,7 +198,8 @@ func (a *WordCounterActor) Receive(ctx actor.Context) {
 }
 
 var wordCounterGrainDesc = &cluster.GrainDesc[WordCounter]{
-	Kind: "word_counter",
+	Kind:   "word_counter",
+	GoName: "WordCounter",
 	Methods: []cluster.GrainMethod[WordCounter]{
 		{
 			Name: "count_words",
@@ -317,7 +319,8 @@ func (a *ImporterActor) Receive(ctx actor.Context) {
 }
 
 var importerGrainDesc = &cluster.GrainDesc[Importer]{
-	Kind: "Importer",
+	Kind:   "Importer",
+	GoName: "Importer",
 	Methods: []cluster.GrainMethod[Importer]{
 		{
 			Name: "Parameter",
@@ -457,7 +460,8 @@ func (a *ContextActor) Receive(ctx actor.Context) {
 }
 
 var contextGrainDesc = &cluster.GrainDesc[Context]{
-	Kind: "Context",
+	Kind:   "Context",
+	GoName: "Context",
 	Methods: []cluster.GrainMethod[Context]{
 		{
 			Name: "Context",

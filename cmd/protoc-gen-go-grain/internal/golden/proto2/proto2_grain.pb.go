@@ -75,7 +75,8 @@ func (a *DoublerActor) Receive(ctx actor.Context) {
 }
 
 var doublerGrainDesc = &cluster.GrainDesc[Doubler]{
-	Kind: "Doubler",
+	Kind:   "Doubler",
+	GoName: "Doubler",
 	Methods: []cluster.GrainMethod[Doubler]{
 		{
 			Name: "Double",

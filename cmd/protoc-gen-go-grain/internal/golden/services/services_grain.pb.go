@@ -81,7 +81,8 @@ func (a *CartActor) Receive(ctx actor.Context) {
 }
 
 var cartGrainDesc = &cluster.GrainDesc[Cart]{
-	Kind: "Cart",
+	Kind:   "Cart",
+	GoName: "Cart",
 	Methods: []cluster.GrainMethod[Cart]{
 		{
 			Name: "Add",
@@ -213,7 +214,8 @@ func (a *TillActor) Receive(ctx actor.Context) {
 }
 
 var tillGrainDesc = &cluster.GrainDesc[Till]{
-	Kind: "Till",
+	Kind:   "Till",
+	GoName: "Till",
 	Methods: []cluster.GrainMethod[Till]{
 		{
 			Name: "Pay",
@@ -305,7 +307,8 @@ func (a *ShelfActor) Receive(ctx actor.Context) {
 }
 
 var shelfGrainDesc = &cluster.GrainDesc[Shelf]{
-	Kind: "Shelf",
+	Kind:   "Shelf",
+	GoName: "Shelf",
 }
 
 // ShelfGrainClient calls one grain of the kind "Shelf". It may be used by
