@@ -151,6 +151,7 @@ func (f *Future) complete(result any, err error) bool {
 		return false
 	}
 	f.completed, f.result, f.err = true, result, err
+	f.system.ProcessRegistry.remove(&f.ref, f.pid.Id) // before anybody learns of the result
 	if f.done != nil {
 		close(f.done)
 	}
@@ -161,7 +162,6 @@ func (f *Future) complete(result any, err error) bool {
 	if timer != nil {
 		timer.Stop()
 	}
-	f.system.ProcessRegistry.remove(&f.ref, f.pid.Id)
 	f.pipe(pipes)
 	return true
 }
