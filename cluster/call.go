@@ -66,7 +66,7 @@ type call struct {
 func (k *call) run(ctx context.Context) (any, error) {
 	if r, ok := k.message.(*GrainRequest); ok && r.Deadline.IsZero() {
 		deadline, _ := ctx.Deadline()
-		k.message = &GrainRequest{Method: r.Method, Message: r.Message, Deadline: deadline}
+		k.message = &GrainRequest{Method: r.Method, Message: r.Message, Deadline: deadline, caller: ctx}
 	}
 	var suspect *location
 	for wait := backoff(0); ; wait = wait.next() {

@@ -68,9 +68,17 @@ func (d *GrainDesc[G]) method(name string) (methodEntry[G], bool) {
 type GrainHost[G GrainInstance] struct {
 	grain      G
 	active     bool
-	failure    *GrainError
 	activation *activation
 	cluster    *Cluster
+	failure    failedStart
+}
+
+// failedStart is why there is no grain, and when to try again.
+type failedStart struct {
+	cause    *GrainError
+	told     bool // at least one caller
+	attempts int
+	again    time.Time
 }
 
 // Receive handles one message of the generated actor.
@@ -87,33 +95,40 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 		}
 	case *actor.Stopped, *actor.Restarting:
 	case *GrainRequest:
+		if !h.active && !time.Now().Before(h.failure.again) && h.failure.told {
+			h.start(ctx, desc, factory, idle)
+		}
 		h.serve(ctx, desc, m)
 	default:
 		switch {
 		case h.active:
 			h.grain.ReceiveDefault(ctx)
-		case h.failure != nil && ctx.Sender() != nil:
-			ctx.Respond(h.failure)
+		case h.failure.cause != nil:
+			respond(ctx, h.failure.cause)
 		}
 	}
 }
 
-// start makes the grain. If that fails, the activation tells its callers why
-// until it has been idle for a while; the next call after that tries anew.
+// start makes the grain. If that fails, its callers are told why; a call that
+// comes later tries anew, at once after the first failure and then after
+// pauses that double up to a second.
 func (h *GrainHost[G]) start(ctx actor.Context, desc *GrainDesc[G], factory func() G, idle time.Duration) {
 	err := h.activate(ctx, desc, factory)
 	if err != nil {
-		h.failure = &GrainError{Code: CodeActivation, Message: err.Error()}
+		h.failure.cause = &GrainError{Code: CodeActivation, Message: err.Error()}
+		h.failure.again = time.Now().Add(min(firstRetry<<h.failure.attempts, time.Second))
+		if h.failure.attempts++; h.failure.attempts == 1 {
+			h.failure.again = time.Time{}
+		}
 		ctx.Logger().Error("grain not activated", "kind", desc.Kind, "error", err)
 		ctx.SetReceiveTimeout(failureIdle)
 		return
 	}
+	h.failure = failedStart{}
 	if idle <= 0 {
 		idle = h.activation.kind.idle
 	}
-	if idle > 0 {
-		ctx.SetReceiveTimeout(idle)
-	}
+	ctx.SetReceiveTimeout(idle)
 }
 
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
@@ -146,7 +161,8 @@ func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory f
 // failure, so that its supervisor decides what becomes of the grain.
 func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
 	if !h.active {
-		respond(ctx, h.failure)
+		h.failure.told = true
+		respond(ctx, h.failure.cause)
 		return
 	}
 	method, ok := desc.method(req.Method)
@@ -172,11 +188,24 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 	respond(ctx, answer(desc.Kind, req.Method, reply, err))
 }
 
+// callContext is done when the activation stops, the caller's deadline has
+// passed or, for a caller in this process, the caller has given up.
 func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.CancelFunc) {
+	var ctx context.Context
+	var cancel context.CancelFunc
 	if req.Deadline.IsZero() {
-		return context.WithCancel(h.activation.ctx)
+		ctx, cancel = context.WithCancel(h.activation.ctx)
+	} else {
+		ctx, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
 	}
-	return context.WithDeadline(h.activation.ctx, req.Deadline)
+	if req.caller == nil {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(req.caller, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // answer is what goes back to the caller. A *GrainError keeps its code.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"time"
@@ -22,6 +23,9 @@ type GrainRequest struct {
 	Message proto.Message
 	// Deadline is when the caller stops waiting; zero means never.
 	Deadline time.Time
+
+	// caller is the context of a caller in this process; it does not cross.
+	caller context.Context
 }
 
 // GrainResponse is what a method returned.

@@ -141,6 +141,9 @@ func (m *member) step(e view.Event) (answer view.Effect) {
 	if m.closed {
 		return nil
 	}
+	if Dbg != nil {
+		Dbg(m.machine, view.Time(time.Since(m.start)), e)
+	}
 	for _, effect := range m.machine.Step(view.Time(time.Since(m.start)), e) {
 		switch effect := effect.(type) {
 		case view.Answer, view.Refuse:
@@ -186,3 +189,4 @@ func (m *member) ping(s view.Send) {
 	defer cancel()
 	m.step(m.links.ping(ctx, s))
 }
+var Dbg func(*view.Machine, view.Time, view.Event)

@@ -160,7 +160,8 @@ func (l *Lookup) Close(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	for _, pid := range []*actor.PID{l.owner, l.host} {
+	// The host first: it goes on telling the owner what has stopped.
+	for _, pid := range []*actor.PID{l.host, l.owner} {
 		if _, err := l.cfg.System.Root.StopFuture(pid).ResultContext(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("partition: stop %s: %w", pid, err))
 		}
