@@ -29,7 +29,7 @@ func TestAsk(t *testing.T) {
 		if _, err := actor.Ask[int](ctx, s.Root, s.Root.Spawn(answering(io.EOF)), "q"); !errors.Is(err, io.EOF) {
 			t.Error("an answer that is an error:", err)
 		}
-		if got, err := actor.Ask[error](ctx, s.Root, s.Root.Spawn(answering(io.EOF)), "q"); got != io.EOF || err != nil {
+		if got, err := actor.Ask[error](ctx, s.Root, s.Root.Spawn(answering(io.EOF)), "q"); !errors.Is(got, io.EOF) || err != nil {
 			t.Error("an error that was asked for:", got, err)
 		}
 		_, err := actor.Ask[int](ctx, s.Root, s.Root.Spawn(answering("seven")), "q")

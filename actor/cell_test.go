@@ -32,7 +32,11 @@ func cellOf(t *testing.T, s *ActorSystem, pid *PID) *cell {
 	if !ok {
 		t.Fatalf("no process at %s", pid)
 	}
-	return p.(*cell)
+	c, ok := p.(*cell)
+	if !ok {
+		t.Fatalf("%s is a %T", pid, p)
+	}
+	return c
 }
 
 // What arrives between a cell's last look and its release must not be left lying.

@@ -117,7 +117,7 @@ func TestCustomStrategyTreatsAllChildren(t *testing.T) {
 func TestGuardianOfARootActor(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		r, kin := &recorder{}, &recorder{}
-		escalate := strategyFunc(func(supervisor actor.Supervisor, child *actor.PID, reason, message any) {
+		escalate := strategyFunc(func(supervisor actor.Supervisor, _ *actor.PID, reason, message any) {
 			kin.add(len(supervisor.Children()))
 			supervisor.EscalateFailure(reason, message)
 		})

@@ -40,7 +40,7 @@ func newGoDispatcher() *goDispatcher {
 }
 
 func (d *goDispatcher) schedule(c *cell) {
-	r := d.runners.Get().(*runner)
+	r, _ := d.runners.Get().(*runner) // the pool holds nothing else
 	r.cell = c
 	go r.start()
 }

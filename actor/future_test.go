@@ -78,7 +78,7 @@ func TestFutureCompletesOnce(t *testing.T) {
 			wg.Go(f.Cancel)
 			first, firstErr := f.Result()
 			wg.Wait()
-			if again, err := f.Result(); again != first || err != firstErr {
+			if again, err := f.Result(); again != first || !errors.Is(err, firstErr) {
 				t.Fatalf("%v, %v became %v, %v", first, firstErr, again, err)
 			}
 		}

@@ -66,6 +66,7 @@ func (c *cell) childrenGone() {
 		c.finish()
 	case lifeRestarting:
 		c.reincarnate()
+	default: // nothing waits
 	}
 }
 

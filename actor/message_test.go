@@ -88,7 +88,9 @@ func TestMiddlewareOrderReplacementAndContext(t *testing.T) {
 			}
 		}
 		pid := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-			r.add(describe(ctx.Message()) + " " + ctx.(*embellished).extra)
+			if e, ok := ctx.(*embellished); ok {
+				r.add(describe(ctx.Message()) + " " + e.extra)
+			}
 		}, actor.WithReceiverMiddleware(outer, inner)))
 		r.want(t, "outer Started", "Started extra")
 		s.Root.Send(pid, "drop")

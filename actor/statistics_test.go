@@ -43,8 +43,10 @@ func TestRestartStatisticsWindow(t *testing.T) {
 
 func TestRestartStatisticsWithoutWindowOrLimit(t *testing.T) {
 	forever := &RestartStatistics{}
-	if forever.Fail(2, 0) || forever.Fail(2, 0) || !forever.Fail(2, 0) {
-		t.Error("without a window, the third failure of two allowed must be too many")
+	for i := range 4 {
+		if tooMany := forever.Fail(2, 0); tooMany != (i >= 2) {
+			t.Errorf("without a window, failure %d of 2 allowed: too many is %v", i+1, tooMany)
+		}
 	}
 	if never := (&RestartStatistics{}); !never.Fail(0, time.Second) {
 		t.Error("with a limit of 0 the first failure must be too many")
