@@ -125,6 +125,7 @@ func (m *member) run() {
 		}
 		m.mu.Lock()
 		wake, wanted := m.machine.Wake()
+		wanted = wanted && !m.closed
 		m.mu.Unlock()
 		timer.Stop()
 		if wanted {
@@ -140,9 +141,6 @@ func (m *member) step(e view.Event) (answer view.Effect) {
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil
-	}
-	if Dbg != nil {
-		Dbg(m.machine, view.Time(time.Since(m.start)), e)
 	}
 	for _, effect := range m.machine.Step(view.Time(time.Since(m.start)), e) {
 		switch effect := effect.(type) {
@@ -189,4 +187,3 @@ func (m *member) ping(s view.Send) {
 	defer cancel()
 	m.step(m.links.ping(ctx, s))
 }
-var Dbg func(*view.Machine, view.Time, view.Event)

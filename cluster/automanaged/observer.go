@@ -62,10 +62,12 @@ func (o *observer) resolved(entry string, addresses []string) {
 func (o *observer) run(ctx context.Context) {
 	pause, last, good := firstPause, "", time.Now()
 	for ctx.Err() == nil {
-		patience := time.Duration(o.config.missed) * o.config.timeout()
-		followed := o.round(ctx, last, time.Since(good) > patience)
-		if followed != "" {
+		begin, patience := time.Now(), time.Duration(o.config.missed)*o.config.timeout()
+		if followed := o.round(ctx, last, begin.Sub(good) > patience); followed != "" {
 			pause, last, good = firstPause, followed, time.Now()
+			if good.Sub(begin) > pause {
+				continue
+			}
 		}
 		select {
 		case <-ctx.Done():

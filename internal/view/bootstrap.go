@@ -27,12 +27,36 @@ func (m *Machine) bootstrap() {
 	})
 }
 
+// listensUntil is when a newcomer stops to wait for others to find it.
+//
+// Who has a view, and this process on its list, has pinged it by 2 Quick. A
+// process that is on nobody's list, as far as it can see, waits longer: others
+// may have been started with the same list, of hosts that are yet to come, and
+// neither would know of the other.
+func (m *Machine) listensUntil() Time {
+	if len(m.hosts) == 0 {
+		return m.cfg.Start + 2*m.cfg.Quick
+	}
+	for address, p := range m.peers {
+		if p.answers() && (p.last.Sender.Member.ID != m.self.Member.ID || m.configured(address)) {
+			return m.cfg.Start + 2*m.cfg.Quick
+		}
+	}
+	return m.cfg.Start + max(2*m.cfg.Quick, min(Time(m.cfg.Missed)*m.cfg.Interval, reluctance))
+}
+
+// reluctance is the most that a newcomer waits whom nobody answers.
+const reluctance Time = 3e9
+
 // unsettled says what speaks against making a first view; empty if nothing
 // does. An address that was never heard of counts as dead after two failures;
 // one that has had to do with a view must have failed as often as it takes to
 // call a member lost, at the pace of members.
 func (m *Machine) unsettled() string {
 	patience := Time(m.cfg.Missed) * m.cfg.Interval
+	if m.now < m.listensUntil() {
+		return "listening for others"
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.hosts)) {
 		if !m.hosts[name].settled() {
 			return fmt.Sprintf("host %s is being looked up", name)

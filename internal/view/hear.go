@@ -16,7 +16,11 @@ func (m *Machine) received(g Greeting) bool {
 	if known, in := m.view.Find(id); in && known.Ping == address && (!p.heard || p.last.Sender.Member.ID == id) {
 		m.contact(p, g)
 	} else if !p.answers() || p.last.Sender.Member.ID != id {
-		// Whoever is where it says it is will answer there.
+		// Whoever is where it says it is will answer there. That nobody did
+		// before says nothing about a process that has just come.
+		if _, taken := m.view.at(address); !taken && p.claim != id {
+			p.claim, p.missed, p.seq = id, 0, 0
+		}
 		m.hurry(p)
 	}
 	if g.Phase == Joined {

@@ -182,6 +182,11 @@ func (m *Machine) adopt(v View) {
 	}
 	old := m.view
 	m.view = v
+	for _, e := range old.Entries {
+		if _, still := v.at(e.Ping); !still && m.configured(e.Ping) {
+			m.hurry(m.learn(e.Ping)) // from now on at the pace of a dead host
+		}
+	}
 	for _, e := range v.Entries {
 		if e.Member.ID == m.self.Member.ID {
 			continue

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 // host is one configured entry.
@@ -39,6 +41,8 @@ type peer struct {
 	why string
 	// foreign is set while the process there belongs to another cluster.
 	foreign bool
+	// claim is the last newcomer that said it lives here.
+	claim driver.MemberID
 	// asked is the epoch that a ping was hurried for, so that a peer that
 	// names an epoch and does not give the view is not asked in a loop.
 	asked uint64
@@ -77,9 +81,12 @@ func (m *Machine) forget() {
 // bound reports whether an address is configured or in the view: it is never
 // forgotten and always pinged at the full pace.
 func (m *Machine) bound(address string) bool {
-	if _, in := m.view.at(address); in {
-		return true
-	}
+	_, member := m.view.at(address)
+	return member || m.configured(address)
+}
+
+// configured reports whether an address belongs to a host of the list.
+func (m *Machine) configured(address string) bool {
 	for _, h := range m.hosts {
 		if slices.Contains(h.addresses, address) {
 			return true
@@ -139,8 +146,11 @@ func (m *Machine) push(address string, withView bool) uint64 {
 
 // pace is the time until an address is pinged again.
 func (m *Machine) pace(address string, p *peer) Time {
+	_, member := m.view.at(address)
 	switch {
-	case m.hurried():
+	case m.hurried(), p.missed > 0 && !member && m.configured(address):
+		// A dead host is pinged quickly, so that it hears of the view before
+		// it makes one of its own, should it come to life.
 		return m.cfg.Quick
 	case p.missed > m.cfg.Missed && !m.bound(address):
 		return m.cfg.Interval << min(p.missed-m.cfg.Missed, 4)
@@ -161,10 +171,9 @@ func (m *Machine) hurry(p *peer) { p.due = m.now }
 
 // Wake gives the time of the next [Tick] that is wanted, and false if none is.
 func (m *Machine) Wake() (Time, bool) {
-	var next Time
-	found := m.intake > 0
-	if found {
-		next = m.intake
+	next, found := m.intake, m.intake > 0
+	if until := m.listensUntil(); m.phase == Newcomer && m.now < until && (!found || until < next) {
+		next, found = until, true
 	}
 	for address, p := range m.peers {
 		if p.seq == 0 && m.pings(address) && (!found || p.due < next) {

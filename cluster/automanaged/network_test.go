@@ -1,0 +1,137 @@
+package automanaged
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// memNetwork is a network in memory, for processes in a testing/synctest
+// bubble. Each process dials as the host it is.
+type memNetwork struct {
+	mu        sync.Mutex // guards the fields below
+	listeners map[string]*memListener
+	cuts      map[[2]string]bool // pairs of hosts, sorted, between which packets vanish
+	dials     int
+	writes    int
+}
+
+func newMemNetwork() *memNetwork {
+	return &memNetwork{
+		listeners: make(map[string]*memListener), cuts: make(map[[2]string]bool),
+	}
+}
+
+func (n *memNetwork) listen(_ context.Context, address string) (net.Listener, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listeners[address] != nil {
+		return nil, &net.OpError{Op: "listen", Net: "mem", Addr: memAddr(address), Err: syscall.EADDRINUSE}
+	}
+	l := &memListener{network: n, address: address, incoming: make(chan net.Conn), closed: make(chan struct{})}
+	n.listeners[address] = l
+	return l, nil
+}
+
+func (n *memNetwork) dialer(from string) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		to, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		n.mu.Lock()
+		n.dials++
+		l, cut := n.listeners[address], n.cuts[pair(from, to)]
+		n.mu.Unlock()
+		if cut {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		refused := &net.OpError{Op: "dial", Net: "mem", Addr: memAddr(address), Err: syscall.ECONNREFUSED}
+		if l == nil {
+			return nil, refused
+		}
+		a, b := net.Pipe()
+		here, there := &memConn{Conn: a, network: n, hosts: pair(from, to)}, &memConn{Conn: b, network: n, hosts: pair(from, to)}
+		select {
+		case l.incoming <- there:
+		case <-l.closed:
+			return nil, refused
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return here, nil
+	}
+}
+
+// cut makes what is sent between two hosts vanish, or no longer.
+func (n *memNetwork) cut(a, b string, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cuts[pair(a, b)] = is
+}
+
+// traffic counts what processes have done on the network.
+func (n *memNetwork) traffic() (dials, writes int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials, n.writes
+}
+
+func pair(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
+
+type memListener struct {
+	network  *memNetwork
+	address  string
+	incoming chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func (l *memListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.incoming:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memListener) Close() error {
+	l.once.Do(func() {
+		close(l.closed)
+		l.network.mu.Lock()
+		defer l.network.mu.Unlock()
+		delete(l.network.listeners, l.address)
+	})
+	return nil
+}
+
+func (l *memListener) Addr() net.Addr { return memAddr(l.address) }
+
+// memConn loses what is written while its hosts are cut off from each other,
+// and is broken from then on, as a stream that misses a part is.
+type memConn struct {
+	net.Conn
+	network *memNetwork
+	hosts   [2]string
+	broken  bool // guarded by network.mu
+}
+
+func (c *memConn) Write(b []byte) (int, error) {
+	c.network.mu.Lock()
+	c.broken = c.broken || c.network.cuts[c.hosts]
+	broken := c.broken
+	c.network.writes++
+	c.network.mu.Unlock()
+	if broken {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+type memAddr string
+
+func (memAddr) Network() string  { return "mem" }
+func (a memAddr) String() string { return string(a) }
