@@ -221,3 +221,10 @@ func noLeaks(t *testing.T) {
 		}
 	})
 }
+
+// described gives the request under an id.
+func (p *process) described(id driver.MemberID) driver.Request {
+	r := p.request
+	r.Member.ID = id
+	return r
+}
