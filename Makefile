@@ -19,7 +19,7 @@ setup: ## install the Debian packages that the tests and scripts need
 	@[ "$(SETUP)" = no ] || ./scripts/setup
 
 test: setup ## all tests of all modules, with the race detector; closes with a line of counts
-	@$(GO) run ./tools/testcount -- -timeout=8m $(TESTFLAGS)
+	@$(GO) run ./tools/testcount -- -timeout=5m $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo
