@@ -120,7 +120,7 @@ func freePorts(t *testing.T, n int) []int {
 			t.Fatal(err)
 		}
 		defer func() { _ = l.Close() }()                    // all are held until all are found: they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:errcheck // it is TCP
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
 }
