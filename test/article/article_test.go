@@ -119,7 +119,7 @@ func freePorts(t *testing.T, n int) []int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()                    // all are held until all are found: they differ
+		defer func() { _ = l.Close() }() // all are held until all are found: they differ
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
