@@ -79,7 +79,7 @@ func (m *Machine) remaining() (entries []Entry, changed bool) {
 			m.note("member goes out of the view", "member", e.Member.ID, "address", e.Member.Address, "why", why)
 			changed = true
 			continue
-		} else if p := m.peers[e.Ping]; p.heard && p.last.Sender.Member.ID == e.Member.ID {
+		} else if p := m.peers[e.Ping]; p != nil && p.heard && p.last.Sender.Member.ID == e.Member.ID {
 			// Nobody comes back from leaving.
 			state = max(state, p.last.Sender.Member.State)
 		}

@@ -1,0 +1,514 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// script is a machine whose peers the test plays.
+type script struct {
+	t       *testing.T
+	machine *Machine
+	now     Time
+	effects []Effect
+}
+
+func entry(name string) Entry {
+	return Entry{Member: driver.Member{ID: driver.MemberID(name), Address: name + ":1"}, Ping: name + ":2"}
+}
+
+// newScript makes a machine that is called m and knows the peers by its list.
+func newScript(t *testing.T, peers ...string) *script {
+	t.Helper()
+	s := &script{t: t}
+	c := Config{Cluster: "c", Self: entry("m"), Interval: second, Quick: 200 * ms, Missed: 3, Incarnation: "new", UnixMilli: 1000}
+	for _, p := range peers {
+		c.Hosts = append(c.Hosts, p+":2")
+	}
+	s.machine = New(c)
+	for _, h := range c.Hosts {
+		s.do(Resolved{Host: h, Addresses: []string{h}})
+	}
+	return s
+}
+
+// do steps the machine and gives what it wants done.
+func (s *script) do(e Event) []Effect {
+	effects := s.machine.Step(s.now, e)
+	s.effects = append(s.effects, effects...)
+	return effects
+}
+
+// pass lets time pass, with a tick whenever one is wanted.
+func (s *script) pass(d Time) {
+	for end := s.now + d; ; s.do(Tick{}) {
+		wake, wanted := s.machine.Wake()
+		if !wanted || wake > end {
+			s.now = end
+			return
+		}
+		s.now = max(s.now, wake)
+	}
+}
+
+// view makes a view of the named members, with m's entry as it is.
+func (s *script) view(epoch uint64, names ...string) View {
+	v := View{Incarnation: "old", Epoch: epoch, Previous: epoch - 1}
+	for _, n := range names {
+		v.Entries = append(v.Entries, entry(n))
+	}
+	return v
+}
+
+// member is what somebody in a view says.
+func member(name string, v View) Greeting {
+	return Greeting{Cluster: "c", Sender: entry(name), Phase: Joined, Incarnation: v.Incarnation, Epoch: v.Epoch, View: &v}
+}
+
+func newcomer(name string) Greeting {
+	return Greeting{Cluster: "c", Sender: entry(name)}
+}
+
+// hear gives the machine a ping and returns its answer.
+func (s *script) hear(g Greeting) Greeting {
+	s.t.Helper()
+	effects := s.do(Received{g})
+	answer, ok := effects[len(effects)-1].(Answer)
+	if !ok {
+		s.t.Fatalf("%v was answered by %v", g, effects)
+	}
+	return answer.Greeting
+}
+
+// reply answers the ping that is under way to a peer, as that peer.
+func (s *script) reply(g Greeting) {
+	s.t.Helper()
+	p := s.machine.peers[g.Sender.Ping]
+	if p == nil || p.seq == 0 {
+		s.t.Fatalf("%s was not pinged", g.Sender.Member)
+	}
+	s.do(Answered{Address: g.Sender.Ping, Seq: p.seq, Greeting: g})
+}
+
+// miss lets the ping that is under way to a peer fail.
+func (s *script) miss(name string) {
+	s.t.Helper()
+	p := s.machine.peers[name+":2"]
+	if p == nil || p.seq == 0 {
+		s.t.Fatalf("%s was not pinged", name)
+	}
+	s.do(Failed{Address: name + ":2", Seq: p.seq, Why: "no answer"})
+}
+
+// members names those in the view, in order; "-" if m is in none.
+func (s *script) members() string {
+	v, in := s.machine.View()
+	if !in {
+		return "-"
+	}
+	var names []string
+	for _, e := range v.Entries {
+		name := string(e.Member.ID)
+		if e.Member.State == driver.Leaving {
+			name += "!"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
+}
+
+func (s *script) want(members string) {
+	s.t.Helper()
+	if got := s.members(); got != members {
+		s.t.Fatalf("the view is %q, want %q; effects: %v", got, members, s.effects)
+	}
+}
+
+// joined makes a script in which m is the last of a view, or the only one.
+func joined(t *testing.T, names ...string) *script {
+	t.Helper()
+	s := newScript(t, names...)
+	s.pass(0)
+	if len(names) == 0 {
+		s.pass(second)
+	} else {
+		s.hear(member(names[0], s.view(10<<idBits, append(names, "m")...)))
+	}
+	s.want(strings.Join(append(names, "m"), " "))
+	return s
+}
+
+func (s *script) has(want Effect) bool {
+	for _, e := range s.effects {
+		if fmt.Sprintf("%T", e) == fmt.Sprintf("%T", want) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestFoundsAloneWhenHostsFailedTwice(t *testing.T) {
+	s := newScript(t, "a", "m")
+	s.pass(0)
+	s.reply(newcomer("m"))
+	s.miss("a")
+	s.pass(500 * ms)
+	s.want("-")
+	s.miss("a")
+	s.want("m")
+	v, _ := s.machine.View()
+	if v.Incarnation != "new" || v.Previous != 0 || v.Epoch>>idBits != 1000+500 {
+		t.Errorf("first view %+v", v)
+	}
+}
+
+func TestListensForOthersWhenNobodyAnswers(t *testing.T) {
+	s := newScript(t, "a")
+	for range 14 {
+		s.pass(200 * ms)
+		s.miss("a")
+		s.want("-")
+	}
+	s.pass(200 * ms)
+	s.want("m")
+}
+
+func TestLowestNewcomerFoundsWithThoseItReaches(t *testing.T) {
+	s := newScript(t, "m", "z", "y", "x")
+	s.pass(0)
+	s.reply(newcomer("m"))
+	s.reply(newcomer("z"))
+	s.reply(newcomer("y"))
+	s.miss("x")
+	s.pass(400 * ms)
+	s.reply(newcomer("m"))
+	s.reply(newcomer("z"))
+	s.reply(newcomer("y"))
+	s.want("-")
+	s.miss("x")
+	s.want("m y z")
+
+	s = newScript(t, "a")
+	s.pass(0)
+	s.reply(newcomer("a"))
+	s.pass(10 * second)
+	s.want("-") // a is lower
+	if why := s.machine.Waiting(); why != "waiting for a(a:1) to make the first view" {
+		t.Errorf("waiting: %q", why)
+	}
+}
+
+func TestWaitsWhereSomebodyHasAView(t *testing.T) {
+	s := newScript(t, "a", "b")
+	s.pass(0)
+	s.reply(member("a", s.view(5, "a")))
+	s.miss("b")
+	s.pass(second)
+	s.miss("b")
+	s.pass(10 * second)
+	s.want("-")
+	if why := s.machine.Waiting(); !strings.Contains(why, "waiting to be taken in") {
+		t.Errorf("waiting: %q", why)
+	}
+	// A member that dies meanwhile must fail as often as any member.
+	for i := range 3 {
+		s.want("-")
+		s.miss("a")
+		s.pass(second)
+		if i == 1 {
+			s.want("-")
+		}
+	}
+	s.miss("b")
+	s.want("m")
+	if v, _ := s.machine.View(); v.Epoch <= 5 {
+		t.Errorf("epoch %d", v.Epoch)
+	}
+}
+
+func TestOneMissedPingNeverRemoves(t *testing.T) {
+	s := joined(t, "a", "b")
+	for range 20 {
+		for range 2 {
+			s.pass(second)
+			s.miss("a")
+			s.miss("b")
+		}
+		s.want("a b m")
+		// What it says itself counts as much as what it answers.
+		s.hear(member("a", s.view(10<<idBits, "a", "b", "m")))
+		s.pass(second)
+		s.miss("a")
+		s.reply(member("b", s.view(10<<idBits, "a", "b", "m")))
+		s.hear(member("a", s.view(10<<idBits, "a", "b", "m")))
+		s.want("a b m")
+	}
+}
+
+func TestOnlyTheCoordinatorMakesViews(t *testing.T) {
+	s := joined(t, "a", "b")
+	for range 5 {
+		s.pass(second)
+		s.miss("b")
+		s.reply(member("a", s.view(10<<idBits, "a", "b", "m")))
+	}
+	s.want("a b m") // b is lost, but a is there to say so
+	for range 2 {
+		s.pass(second)
+		s.miss("a")
+		s.want("a b m")
+	}
+	s.pass(second)
+	s.miss("a")
+	s.want("m")
+	if v, _ := s.machine.View(); v.Epoch>>idBits != 11 || v.Previous != 10<<idBits {
+		t.Errorf("view %+v", v)
+	}
+}
+
+func TestAnswerUnderANewIdProvesThatTheOldOneIsGone(t *testing.T) {
+	s := joined(t)
+	s.hear(newcomer("b"))
+	s.reply(newcomer("b"))
+	s.pass(200 * ms)
+	s.want("m b")
+	again := newcomer("b")
+	again.Sender.Member.ID = "b2"
+	// A ping alone proves nothing: anybody may send it.
+	s.hear(again)
+	s.want("m b")
+	s.pass(second)
+	s.reply(again)
+	s.want("m b2")
+	if g := s.hear(newcomer("b")); !g.Dropped {
+		t.Error("the old id is not told that it was dropped")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for want, change := range map[string]func(*Entry){
+		"address m:1 is held by member m":                         func(e *Entry) { e.Member.Address = "m:1" },
+		"no protocol version in common: it speaks 5 to 6":         func(e *Entry) { e.Member.Versions = driver.Versions{Min: 5, Max: 6} },
+		`kind "K" is registered as guarantee(7) here`:             func(e *Entry) { e.Member.Kinds = []driver.Kind{{Name: "K", Guarantee: 7}} },
+		"ping address m:2 leads back to the coordinator m(m:1); ": func(e *Entry) { e.Ping = "m:2" },
+	} {
+		s := newScript(t)
+		s.machine.self.Member.Kinds = []driver.Kind{{Name: "K"}}
+		s.pass(second)
+		s.want("m")
+		g := newcomer("b")
+		change(&g.Sender)
+		first := s.hear(g)
+		if g.Sender.Ping != "m:2" {
+			s.reply(g)
+		}
+		s.pass(second)
+		if got := s.hear(g).Refusal; !strings.Contains(got, want) {
+			t.Errorf("refusal %q, then %q; want %q", first.Refusal, got, want)
+		}
+		s.want("m")
+	}
+}
+
+func TestNewcomerIsToldOnce(t *testing.T) {
+	s := newScript(t, "a")
+	refused := member("a", s.view(5, "a"))
+	refused.Refusal = "no room"
+	s.pass(0)
+	for range 3 {
+		s.reply(refused)
+		s.pass(second)
+	}
+	held := 0
+	for _, e := range s.effects {
+		if h, ok := e.(Held); ok && h.Why == "no room" {
+			held++
+		}
+	}
+	if held != 1 || s.machine.Waiting() != "no room" {
+		t.Errorf("told %d times, waiting: %q", held, s.machine.Waiting())
+	}
+	refused.Refusal = ""
+	s.reply(refused)
+	if s.machine.Waiting() == "no room" {
+		t.Error("the refusal outlives its cause")
+	}
+}
+
+func TestFullView(t *testing.T) {
+	s := newScript(t, "x1")
+	names := []string{"m"}
+	for len(names) < MaxMembers {
+		names = append(names, fmt.Sprint("x", len(names)))
+	}
+	s.hear(member("x1", s.view(5<<idBits, names...)))
+	if got := s.hear(newcomer("b")).Refusal; !strings.Contains(got, "the view is full: it has 256 members") {
+		t.Errorf("refusal %q", got)
+	}
+}
+
+func TestHigherViewWithoutMeRemoves(t *testing.T) {
+	s := joined(t, "a")
+	s.hear(member("x", s.view(9<<idBits, "x")))
+	s.want("a m") // a lower one does not count
+	s.effects = nil
+	answer := s.hear(member("x", s.view(11<<idBits, "x")))
+	s.want("-")
+	if !s.has(Removed{}) || answer.Phase != Gone {
+		t.Errorf("effects %v, answer %v", s.effects, answer)
+	}
+	// Those it was with learn of it.
+	passed := false
+	for _, e := range s.effects {
+		if send, ok := e.(Send); ok && send.Address == "a:2" && send.Greeting.View != nil && send.Greeting.Epoch == 11<<idBits {
+			passed = true
+		}
+	}
+	if !passed {
+		t.Errorf("a is not told: %v", s.effects)
+	}
+	s.pass(10 * second)
+	s.effects = nil
+	s.pass(10 * second)
+	if len(s.effects) > 0 {
+		t.Errorf("a removed member goes on: %v", s.effects)
+	}
+}
+
+func TestEqualEpochsOfTwoViewsAreResolved(t *testing.T) {
+	s := joined(t)
+	v, _ := s.machine.View()
+	other := s.view(v.Epoch, "x")
+	s.hear(member("x", other))
+	if now, _ := s.machine.View(); now.Epoch <= v.Epoch {
+		t.Errorf("epoch stays %d", now.Epoch)
+	}
+}
+
+func TestDrainAndLeave(t *testing.T) {
+	s := joined(t, "a")
+	s.pass(second)
+	s.reply(member("a", s.view(10<<idBits, "a", "m")))
+	s.do(Drain{})
+	if p := s.machine.peers["a:2"]; p.seq == 0 {
+		t.Error("the coordinator is not told at once")
+	}
+	leaving := s.view(11<<idBits, "a", "m")
+	leaving.Entries[1].Member.State = driver.Leaving
+	s.reply(member("a", leaving))
+	s.want("a m!")
+	s.do(Leave{})
+	s.reply(member("a", s.view(12<<idBits, "a")))
+	s.want("-")
+	if !s.has(Left{}) {
+		t.Errorf("effects %v", s.effects)
+	}
+}
+
+func TestDepartingCoordinatorTellsEverybodyInReach(t *testing.T) {
+	s := joined(t)
+	for _, n := range []string{"b", "c"} {
+		s.hear(newcomer(n))
+		s.reply(newcomer(n))
+	}
+	s.pass(200 * ms)
+	s.want("m b c")
+	s.do(Leave{})
+	s.want("-")
+	v, _ := s.machine.View()
+	s.reply(member("b", v))
+	if s.has(Left{}) {
+		t.Fatal("did not wait for c")
+	}
+	s.miss("c")
+	s.pass(second)
+	if s.has(Left{}) {
+		t.Fatal("gave c up after one try")
+	}
+	s.miss("c")
+	if !s.has(Left{}) {
+		t.Errorf("effects %v", s.effects)
+	}
+	s.effects = nil
+	s.do(Leave{})
+	if s.has(Left{}) {
+		t.Error("left twice")
+	}
+}
+
+func TestRefreshPingsTheCoordinatorAtOnce(t *testing.T) {
+	s := joined(t, "a", "b")
+	s.pass(second)
+	for _, n := range []string{"a", "b", "a", "b"} { // the second time the next is not due yet
+		s.reply(member(n, s.view(10<<idBits, "a", "b", "m")))
+	}
+	s.do(Refresh{10 << idBits})
+	if s.machine.peers["a:2"].seq != 0 {
+		t.Error("a view that is known was asked for")
+	}
+	s.do(Refresh{11 << idBits})
+	if s.machine.peers["a:2"].seq == 0 || s.machine.peers["b:2"].seq != 0 {
+		t.Error("want a ping of the coordinator, and of nobody else")
+	}
+}
+
+func TestOtherClusterIsRefused(t *testing.T) {
+	s := joined(t, "a")
+	g := newcomer("x")
+	g.Cluster = "d"
+	effects := s.do(Received{g})
+	if r, ok := effects[0].(Refuse); !ok || r.Why != `this process belongs to cluster "c", not to "d"` {
+		t.Errorf("effects %v", effects)
+	}
+	if s.machine.peers["x:2"] != nil {
+		t.Error("it was learnt all the same")
+	}
+}
+
+func TestLearntAddressesAreBounded(t *testing.T) {
+	s := joined(t, "a")
+	for i := range 10 * maxLearnt {
+		s.hear(newcomer(fmt.Sprint("x", i)))
+		s.pass(ms)
+	}
+	if n := len(s.machine.peers); n > maxLearnt+1 {
+		t.Errorf("%d peers", n)
+	}
+	if s.machine.peers["a:2"] == nil {
+		t.Error("a member was forgotten")
+	}
+}
+
+func TestPeerThatPromisesAViewIsNotAskedInALoop(t *testing.T) {
+	s := joined(t, "a")
+	liar := member("a", s.view(10<<idBits, "a", "m"))
+	liar.Epoch, liar.View = 99<<idBits, nil
+	for range 10 {
+		s.pass(100 * ms)
+		if s.machine.peers["a:2"].seq != 0 {
+			s.reply(liar)
+		}
+	}
+	if s.machine.seq > 5 {
+		t.Errorf("%d pings in a second", s.machine.seq)
+	}
+}
+
+func TestEpochs(t *testing.T) {
+	first := nextEpoch(0, 1_700_000_000_000, "a")
+	if first>>idBits != 1_700_000_000_000 {
+		t.Errorf("first epoch %d", first)
+	}
+	if next := nextEpoch(first, 0, "a"); next>>idBits != first>>idBits+1 {
+		t.Errorf("then %d", next)
+	}
+	if next := nextEpoch(first, 5, "a"); next <= first {
+		t.Errorf("a clock that was set back leads to %d after %d", next, first)
+	}
+	if nextEpoch(first, 0, "a") == nextEpoch(first, 0, "b") {
+		t.Error("two coordinators give one epoch")
+	}
+}
