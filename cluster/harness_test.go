@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/clustertest"
-	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -24,19 +22,16 @@ const counterKind = "Counter"
 type world struct {
 	t        *testing.T
 	registry *clustertest.Registry
-	// live counts the activations of each identity at this moment, doubles
-	// the times that there was more than one.
-	mu      sync.Mutex
-	live    map[string]int
-	doubles atomic.Int64
-	fences  map[string]driver.Fence
+	mu       sync.Mutex // guards live and doubled
+	// live counts the activations of each identity at this moment. More than
+	// one is an error.
+	live map[string]int
+	// doubled allows more than one activation of an identity.
+	doubled bool
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{
-		t: t, registry: clustertest.NewRegistry(),
-		live: make(map[string]int), fences: make(map[string]driver.Fence),
-	}
+	return &world{t: t, registry: clustertest.NewRegistry(), live: make(map[string]int)}
 }
 
 // counter is a plain actor: it adds what it is sent and answers with the sum.
@@ -73,10 +68,15 @@ func name(pidID string) string {
 func (w *world) began(pidID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.live[name(pidID)]++; w.live[name(pidID)] > 1 {
-		w.doubles.Add(1)
+	if w.live[name(pidID)]++; w.live[name(pidID)] > 1 && !w.doubled {
 		w.t.Errorf("%s has %d activations", name(pidID), w.live[name(pidID)])
 	}
+}
+
+func (w *world) allowDoubles() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doubled = true
 }
 
 func (w *world) ended(pidID string) {
@@ -181,7 +181,13 @@ func each(ids []string, f func(id string)) {
 // sees waits until a cluster's view has n members.
 func sees(t *testing.T, c *cluster.Cluster, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	until(t, c, func() bool { return len(c.Members()) == n })
+}
+
+// until waits for views until a condition holds.
+func until(t *testing.T, c *cluster.Cluster, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	changed := make(chan struct{}, 1)
 	sub := c.ActorSystem().EventStream.Subscribe(func(ev any) {
@@ -193,11 +199,11 @@ func sees(t *testing.T, c *cluster.Cluster, n int) {
 		}
 	})
 	defer c.ActorSystem().EventStream.Unsubscribe(sub)
-	for len(c.Members()) != n {
+	for !holds() {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			t.Fatalf("%d members in view, want %d", len(c.Members()), n)
+			t.Fatalf("not in time; the view is %+v", c.View())
 		}
 	}
 }
