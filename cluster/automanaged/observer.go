@@ -130,13 +130,16 @@ func (o *observer) follow(ctx context.Context, address string, anew bool) (follo
 	o.leave = cancel
 	o.mu.Unlock()
 	err := o.stream(ctx, address, func(v *pb.View) error {
-		silence.Reset(time.Duration(o.config.missed) * o.config.timeout())
-		if v == nil {
-			return nil
+		if v != nil {
+			if err := o.take(v, anew); err != nil {
+				return err
+			}
+			followed = true
 		}
-		err := o.take(v, anew)
-		followed = followed || err == nil
-		return err
+		if followed {
+			silence.Reset(time.Duration(o.config.missed) * o.config.timeout())
+		}
+		return nil
 	})
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
