@@ -1,0 +1,119 @@
+package placement
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+func viewOf(epoch uint64, ids ...string) driver.View {
+	v := driver.View{Incarnation: "test", Epoch: epoch, Previous: epoch - 1}
+	for _, id := range ids {
+		v.Members = append(v.Members, driver.Member{
+			ID: driver.MemberID(id), Address: id + ":1", Kinds: []driver.Kind{{Name: "k"}},
+		})
+	}
+	return v
+}
+
+// The hash belongs to the protocol version: members that disagree about it
+// would disagree about owners. The numbers were computed by another
+// implementation, from the description in slot.go.
+func TestHashIsPinned(t *testing.T) {
+	for _, c := range []struct {
+		id   driver.Identity
+		want Slot
+	}{
+		{driver.Identity{}, 2058},
+		{driver.Identity{Kind: "a", Name: "bc"}, 947},
+		{driver.Identity{Kind: "ab", Name: "c"}, 3559},
+		{driver.Identity{Kind: "Ponger", Name: "ponger-1"}, 2740},
+		{driver.Identity{Kind: "k", Name: "ünï"}, 3292},
+	} {
+		if got := SlotOf(c.id); got != c.want {
+			t.Errorf("SlotOf(%v) = %d, want %d", c.id, got, c.want)
+		}
+	}
+}
+
+func TestIdentitiesSpreadOverSlots(t *testing.T) {
+	counts := make(map[Slot]int)
+	const n = 64 * SlotCount
+	for i := range n {
+		counts[SlotOf(driver.Identity{Kind: "k", Name: fmt.Sprint(i)})]++
+	}
+	for s := range Slot(SlotCount) {
+		if c := counts[s]; c < 20 || c > 130 { // 64 ± about 5 σ and more
+			t.Errorf("slot %d has %d of %d identities", s, c, n)
+		}
+	}
+}
+
+func TestOwnersShareAndMoveLittle(t *testing.T) {
+	before := NewTable(viewOf(1, "a", "b", "c"))
+	after := NewTable(viewOf(2, "a", "b", "c", "d"))
+	owned, moved := make(map[driver.MemberID]int), 0
+	for s := range Slot(SlotCount) {
+		was, _ := before.Owner(s)
+		is, ok := after.Owner(s)
+		if !ok {
+			t.Fatalf("slot %d has no owner", s)
+		}
+		owned[is.ID]++
+		if was.ID != is.ID {
+			moved++
+			if is.ID != "d" {
+				t.Errorf("slot %d moved from %s to %s, which was there before", s, was.ID, is.ID)
+			}
+		}
+	}
+	for id, n := range owned {
+		if n < SlotCount/5 || n > SlotCount/3 {
+			t.Errorf("%s owns %d of %d slots", id, n, SlotCount)
+		}
+	}
+	if moved != owned["d"] {
+		t.Errorf("%d slots moved, the new member owns %d", moved, owned["d"])
+	}
+}
+
+func TestOnlyActiveMembersOwn(t *testing.T) {
+	v := viewOf(1, "a", "b")
+	v.Members[0].State = driver.Leaving
+	table := NewTable(v)
+	for s := range Slot(SlotCount) {
+		if !table.OwnedBy(s, "b") {
+			t.Fatalf("slot %d is not owned by the only active member", s)
+		}
+	}
+	v.Members[1].State = driver.Leaving
+	if m, ok := NewTable(v).Owner(0); ok {
+		t.Errorf("%v owns a slot in a view without active members", m)
+	}
+}
+
+func TestOwnersDoNotDependOnOrder(t *testing.T) {
+	one, other := NewTable(viewOf(1, "a", "b", "c")), NewTable(viewOf(1, "c", "a", "b"))
+	for s := range Slot(SlotCount) {
+		a, _ := one.Owner(s)
+		b, _ := other.Owner(s)
+		if a.ID != b.ID {
+			t.Fatalf("slot %d: %s or %s", s, a.ID, b.ID)
+		}
+	}
+}
+
+func BenchmarkSlotOf(b *testing.B) {
+	id := driver.Identity{Kind: "Counter", Name: "customer-4711"}
+	for b.Loop() {
+		SlotOf(id)
+	}
+}
+
+func BenchmarkTable(b *testing.B) {
+	v := viewOf(1, "a", "b", "c", "d", "e")
+	for b.Loop() {
+		NewTable(v)
+	}
+}
