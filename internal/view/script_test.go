@@ -288,6 +288,58 @@ func TestAnswerUnderANewIdProvesThatTheOldOneIsGone(t *testing.T) {
 	}
 }
 
+func TestLateAnswersAreNotTaken(t *testing.T) {
+	s := joined(t)
+	s.hear(newcomer("b"))
+	s.reply(newcomer("b"))
+	s.pass(200 * ms)
+	s.want("m b")
+	old := s.machine.peers["b:2"].newest + 1
+	again := newcomer("b")
+	again.Sender.Member.ID = "b2"
+	s.pass(second)
+	s.reply(again)
+	s.want("m b2")
+	v, _ := s.machine.View()
+	s.do(Answered{Address: "b:2", Seq: old, Greeting: member("b", s.view(5, "m", "b"))})
+	if now, _ := s.machine.View(); now.Epoch != v.Epoch {
+		t.Errorf("it became %q", s.members())
+	}
+}
+
+func TestWhatWasHeardOfAPredecessorDoesNotCount(t *testing.T) {
+	s := joined(t, "a")
+	s.hear(newcomer("x"))
+	s.reply(newcomer("x"))
+	next := s.view(11<<idBits, "a", "m", "x")
+	next.Entries[2].Member.ID = "x2"
+	s.hear(member("a", next))
+	s.want("a m x2")
+	for range 3 {
+		s.pass(second)
+		s.miss("a")
+	}
+	s.want("m x2")
+}
+
+func TestNewcomerBelievesAMemberThatItCannotReach(t *testing.T) {
+	s := newScript(t, "m")
+	s.pass(0)
+	s.reply(newcomer("m"))
+	for range 10 {
+		far := member("y", s.view(5, "y"))
+		far.View = nil
+		s.hear(far)
+		s.pass(200 * ms)
+		s.miss("y")
+		s.reply(newcomer("m"))
+		s.want("-")
+	}
+	s.pass(3 * second)
+	s.miss("y")
+	s.want("m")
+}
+
 func TestRefusals(t *testing.T) {
 	for want, change := range map[string]func(*Entry){
 		"address m:1 is held by member m":                         func(e *Entry) { e.Member.Address = "m:1" },
@@ -419,15 +471,16 @@ func TestDepartingCoordinatorTellsEverybodyInReach(t *testing.T) {
 	s.do(Leave{})
 	s.want("-")
 	v, _ := s.machine.View()
-	s.reply(member("b", v))
-	if s.has(Left{}) {
-		t.Fatal("did not wait for c")
-	}
+	s.reply(member("b", s.view(v.Epoch-1, "m", "b", "c"))) // on its way since before
+	s.pass(200 * ms)
 	s.miss("c")
-	s.pass(second)
+	s.reply(member("b", v))
+	s.pass(200 * ms)
+	s.reply(member("c", s.view(v.Epoch-1, "m", "b", "c")))
 	if s.has(Left{}) {
-		t.Fatal("gave c up after one try")
+		t.Fatal("did not wait until c knew")
 	}
+	s.pass(200 * ms)
 	s.miss("c")
 	if !s.has(Left{}) {
 		t.Errorf("effects %v", s.effects)
