@@ -241,7 +241,8 @@ func FuzzBatch(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte{fieldEnvelopes<<3 | 2, 5, 1})
-	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
+	logs := &logBook{}
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(logs)))
 	r := NewRemote(system, Configure("here", 1))
 	r.serial.self = "here:1"
 	system.ProcessRegistry.SetAddress("here:1")
@@ -252,6 +253,9 @@ func FuzzBatch(f *testing.F) {
 		_, parseErr := parseBatch(data)
 		if err := c.deliver(data); (err == nil) != (parseErr == nil) {
 			t.Errorf("delivered with %v, read with %v", err, parseErr)
+		}
+		if logs.has("panicked") {
+			t.Error("delivering panicked")
 		}
 		var want remotepb.Batch
 		if proto.Unmarshal(data, &want) == nil && parseErr != nil && !errors.Is(parseErr, errTooMany) {

@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/granary-go/granary/wire/remotepb"
 )
 
@@ -254,6 +257,8 @@ func (c *conn) endOfStream(err error) error {
 		return errGoodbye
 	case errors.Is(err, io.EOF):
 		return errors.New("the peer closed the stream")
+	case !c.dialed && status.Code(err) == codes.Canceled:
+		return errors.New("the peer closed the connection") // gRPC tells a server no more
 	default:
 		return rootCause(err)
 	}

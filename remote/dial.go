@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 
@@ -22,9 +23,12 @@ const frameOverhead = 4 << 10
 
 func (c *Config) maxFrame() int { return max(c.maxMessage, batchBytes) + frameOverhead }
 
-// dialPeer connects to the process at address. The context bounds the attempt,
-// not the connection.
-func (r *Remote) dialPeer(ctx context.Context, address string, attempt uint64) (*conn, error) {
+// errNotNeeded ends an attempt before its Hello: the peer was faster.
+var errNotNeeded = errors.New("the peer connected first")
+
+// dialPeer connects to a peer. The context bounds the attempt, not the connection.
+func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*conn, error) {
+	address := ep.address
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}
@@ -41,7 +45,7 @@ func (r *Remote) dialPeer(ctx context.Context, address string, attempt uint64) (
 	ctx, release := context.WithTimeoutCause(ctx, r.config.dialTimeout, errHandshake)
 	defer release()
 	stop := context.AfterFunc(ctx, cancel)
-	c, err := r.introduce(streamCtx, client, address, attempt)
+	c, err := r.introduce(streamCtx, client, ep, attempt)
 	if inTime := stop(); err == nil && inTime {
 		c.hangUp = hangUp
 		return c, nil
@@ -57,10 +61,14 @@ func (r *Remote) dialPeer(ctx context.Context, address string, attempt uint64) (
 }
 
 // introduce opens the stream and exchanges Hello and HelloReply.
-func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, address string, attempt uint64) (*conn, error) {
+func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, ep *endpoint, attempt uint64) (*conn, error) {
+	address := ep.address
 	stream, err := remotepb.NewRemotingClient(client).Connect(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !ep.mayGreet(attempt) {
+		return nil, errNotNeeded
 	}
 	hello := &remotepb.Frame{Kind: &remotepb.Frame_Hello{Hello: r.hello(address, attempt)}}
 	sendErr := stream.Send(hello)

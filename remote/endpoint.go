@@ -38,7 +38,7 @@ func newEndpoint(r *Remote, address string) *endpoint {
 		remote: r, address: address,
 		gone:    make(chan struct{}),
 		wake:    make(chan struct{}, 1),
-		link:    link{lower: r.address < address, backoff: r.config.backoff},
+		link:    link{lower: r.address < address, backoff: r.config.backoff, number: r.nextAttempt},
 		queue:   queue{maxMessages: r.config.queueMessages, maxBytes: r.config.queueBytes},
 		refusal: "remote: no connection to " + address,
 	}
@@ -161,9 +161,6 @@ func (ep *endpoint) happened(ev event) {
 // called without the mutex.
 func (ep *endpoint) step(ev event) (after func()) {
 	after = func() {}
-	if ev.kind == eventSend {
-		ev.attempt = ep.remote.attempts.Add(1)
-	}
 	for _, e := range ep.link.step(time.Now(), ev) {
 		switch e.kind {
 		case effectDial:
@@ -216,13 +213,21 @@ func (ep *endpoint) startDial() {
 	ep.cancel = cancel
 	ep.remote.wg.Go(func() {
 		defer cancel()
-		c, err := ep.remote.dialPeer(ctx, ep.address, attempt)
+		c, err := ep.remote.dialPeer(ctx, ep, attempt)
 		if err != nil {
 			ep.dialFailed(attempt, err)
 			return
 		}
 		ep.happened(event{kind: eventDialed, conn: c, attempt: attempt})
 	})
+}
+
+// mayGreet reports whether the attempt may send its Hello. From then on the peer
+// may count on it.
+func (ep *endpoint) mayGreet(attempt uint64) bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return len(ep.link.step(time.Now(), event{kind: eventGreet, attempt: attempt})) > 0
 }
 
 func (ep *endpoint) dialFailed(attempt uint64, err error) {

@@ -33,17 +33,20 @@ func (p phase) String() string {
 // time, dialled by either side. It is a step machine: it starts nothing and
 // waits for nothing, and its owner carries out the effects of each step in order.
 //
-// When both sides dial at once, the connection dialled by the lexically lower
-// address wins. The higher side takes the other's connection and cancels its own
-// attempt; the lower side holds the other's Hello until its own attempt has
-// ended, so that the two are connected also if only one can reach the other.
+// When both sides dial at once, the first whose Hello arrives before the other
+// has sent its own wins. If both Hellos are on their way, the connection dialled
+// by the lexically lower address does: the higher side takes it and cancels its
+// own attempt, the lower side holds the other's Hello until its own attempt has
+// ended. So the two are connected also if only one of them can reach the other.
 type link struct {
 	lower   bool // our address is the lower of the two
 	backoff backoff
+	number  func() uint64 // numbers our attempts, larger each time
 
 	phase    phase
 	leaving  bool      // we are shutting down: no message is accepted any more
 	attempt  uint64    // the attempt of ours that is under way
+	greeted  bool      // its Hello is sent
 	current  *conn     // phaseUp and phaseBreaking: the connection
 	upSince  time.Time // phaseUp: when it began
 	parting  bool      // phaseUp: the peer said goodbye and takes no more messages
@@ -68,6 +71,8 @@ const (
 	eventHello
 	// eventHelloGone: the peer gave up conn before it was answered.
 	eventHelloGone
+	// eventGreet: attempt is about to send its Hello.
+	eventGreet
 	// eventDialed: attempt was answered with a HelloReply; conn is the result.
 	eventDialed
 	// eventDialFailed: attempt ended without a connection.
@@ -87,7 +92,7 @@ const (
 type event struct {
 	kind    eventKind
 	conn    *conn
-	attempt uint64 // of ours; for eventSend the number to take if it dials
+	attempt uint64 // of ours
 }
 
 type effectKind uint8
@@ -95,6 +100,8 @@ type effectKind uint8
 const (
 	// effectDial: start an attempt.
 	effectDial effectKind = iota
+	// effectGreet: send the Hello.
+	effectGreet
 	// effectCancelDial: end the attempt that is under way.
 	effectCancelDial
 	// effectAdopt: conn is the connection now.
@@ -125,11 +132,13 @@ func (l *link) accepts() bool {
 func (l *link) step(now time.Time, ev event) []effect {
 	switch ev.kind {
 	case eventSend:
-		return l.send(now, ev.attempt)
+		return l.send(now)
 	case eventHello:
 		return l.hello(now, ev.conn)
 	case eventHelloGone:
 		return l.helloGone(ev.conn)
+	case eventGreet:
+		return l.greet(ev.attempt)
 	case eventDialed:
 		return l.dialed(now, ev)
 	case eventDialFailed:
@@ -150,11 +159,11 @@ func (l *link) step(now time.Time, ev event) []effect {
 	}
 }
 
-func (l *link) send(now time.Time, attempt uint64) []effect {
+func (l *link) send(now time.Time) []effect {
 	if l.leaving || l.phase != phaseIdle && (l.phase != phaseDown || now.Before(l.retryAt)) {
 		return nil
 	}
-	l.phase, l.attempt = phaseDialing, attempt
+	l.phase, l.attempt, l.greeted = phaseDialing, l.number(), false
 	return []effect{{kind: effectDial}}
 }
 
@@ -169,7 +178,7 @@ func (l *link) hello(now time.Time, c *conn) []effect {
 	}
 	switch l.phase {
 	case phaseDialing:
-		if l.lower {
+		if l.lower && l.greeted {
 			l.held = c
 			return effects
 		}
@@ -208,6 +217,15 @@ func (l *link) helloGone(c *conn) []effect {
 		l.held = nil
 	}
 	return nil
+}
+
+// greet lets the attempt send its Hello if it is still wanted.
+func (l *link) greet(attempt uint64) []effect {
+	if l.phase != phaseDialing || l.attempt != attempt {
+		return nil
+	}
+	l.greeted = true
+	return []effect{{kind: effectGreet}}
 }
 
 func (l *link) dialed(now time.Time, ev event) []effect {
@@ -275,7 +293,7 @@ func (l *link) broken(now time.Time, c *conn) []effect {
 		l.phase = phaseClosed
 		return []effect{{kind: effectRest}}
 	}
-	if now.Sub(l.upSince) >= l.backoff.max {
+	if now.Sub(l.upSince) >= l.backoff.most(l.failures+1) { // else it counts as a failure
 		l.failures, l.phase = 0, phaseIdle
 	} else {
 		l.fail(now)

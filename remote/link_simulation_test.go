@@ -49,9 +49,12 @@ func newPairSim(t *testing.T, seed uint64) *pairSim {
 		now: time.Unix(0, 0), of: make(map[*conn]*simStream),
 	}
 	for i := range s.sides {
-		s.sides[i] = &simSide{incarnation: uint64(i) + 1, link: &link{
+		side := &simSide{incarnation: uint64(i) + 1}
+		side.link = &link{
 			lower: i == 0, backoff: backoff{min: 5 * time.Millisecond, max: 50 * time.Millisecond},
-		}}
+			number: func() uint64 { side.attempts++; return side.attempts },
+		}
+		s.sides[i] = side
 	}
 	return s
 }
@@ -87,6 +90,8 @@ func (s *pairSim) step(i int, ev event) {
 		switch e.kind {
 		case effectDial:
 			s.dial(i)
+		case effectGreet:
+			s.greet(i)
 		case effectCancelDial:
 			s.kill(side.dialing)
 			side.dialing = nil
@@ -103,8 +108,7 @@ func (s *pairSim) step(i int, ev event) {
 }
 
 func (s *pairSim) send(i int) {
-	s.sides[i].attempts++
-	s.step(i, event{kind: eventSend, attempt: s.sides[i].attempts})
+	s.step(i, event{kind: eventSend})
 }
 
 // end makes the i-th side know the stream.
@@ -123,6 +127,15 @@ func (s *pairSim) dial(i int) {
 		s.later(20*time.Millisecond, func() { s.dialFailed(stream) })
 		return
 	}
+	s.later(5*time.Millisecond, func() {
+		s.step(i, event{kind: eventGreet, attempt: stream.attempt})
+	})
+}
+
+// greet lets the Hello of the attempt that is under way travel.
+func (s *pairSim) greet(i int) {
+	side := s.sides[i]
+	stream := side.dialing
 	s.later(10*time.Millisecond, func() {
 		// A Hello may arrive although the stream was given up meanwhile.
 		c := s.end(stream, 1-i, side.incarnation, stream.attempt)

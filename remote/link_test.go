@@ -13,13 +13,16 @@ type linkScript struct {
 	link  *link
 	now   time.Time
 	conns map[string]*conn
+	next  uint64 // the number of the next attempt
 }
 
 func newLinkScript(t *testing.T, lower bool) *linkScript {
-	return &linkScript{
+	s := &linkScript{
 		t: t, now: time.Unix(0, 0), conns: make(map[string]*conn),
 		link: &link{lower: lower, backoff: backoff{min: 10 * time.Millisecond, max: time.Second}},
 	}
+	s.link.number = func() uint64 { return s.next }
+	return s
 }
 
 // conn returns the connection of that name, which is of the given incarnation
@@ -54,7 +57,7 @@ func (s *linkScript) describe(effects []effect) string {
 	}
 	var all []string
 	for _, e := range effects {
-		verb := [...]string{"dial", "cancel", "adopt", "refuse", "hang up", "drop", "rest"}[e.kind]
+		verb := [...]string{"dial", "greet", "cancel", "adopt", "refuse", "hang up", "drop", "rest"}[e.kind]
 		if e.conn != nil {
 			verb += " " + names[e.conn]
 		}
@@ -68,7 +71,15 @@ func (s *linkScript) describe(effects []effect) string {
 
 func (s *linkScript) send(attempt uint64, want string) {
 	s.t.Helper()
-	s.step(event{kind: eventSend, attempt: attempt}, want)
+	s.next = attempt
+	s.step(event{kind: eventSend}, want)
+}
+
+// dial sends a message, which dials, and the Hello of that attempt.
+func (s *linkScript) dial(attempt uint64) {
+	s.t.Helper()
+	s.send(attempt, "dial")
+	s.step(event{kind: eventGreet, attempt: attempt}, "greet")
 }
 
 func (s *linkScript) hello(c *conn, want string) {
@@ -126,7 +137,7 @@ func TestLinkThatBreaksAtOncePauses(t *testing.T) {
 
 func TestLinkTieHigherTakesTheOthers(t *testing.T) {
 	s := newLinkScript(t, false)
-	s.send(1, "dial")
+	s.dial(1)
 	s.hello(s.conn("theirs", 7, 1), "cancel, adopt theirs")
 	s.step(event{kind: eventDialed, attempt: 1, conn: s.conn("ours", 7, 1)}, "refuse ours stale")
 	s.in(phaseUp)
@@ -134,23 +145,30 @@ func TestLinkTieHigherTakesTheOthers(t *testing.T) {
 
 func TestLinkTieLowerHoldsTheOthers(t *testing.T) {
 	s := newLinkScript(t, true)
-	s.send(1, "dial")
+	s.dial(1)
 	s.hello(s.conn("theirs", 7, 1), "")
 	s.step(event{kind: eventDialed, attempt: 1, conn: s.conn("ours", 7, 1)}, "adopt ours, refuse theirs stale")
 	s.hello(s.conn("late", 7, 1), "refuse late stale") // given up by the peer, but slow to arrive
 	s.in(phaseUp)
 }
 
-func TestLinkThatOnlyTheOtherCanDial(t *testing.T) {
+func TestLinkTieLowerWasSlower(t *testing.T) {
 	s := newLinkScript(t, true)
 	s.send(1, "dial")
+	s.hello(s.conn("theirs", 7, 1), "cancel, adopt theirs")
+	s.step(event{kind: eventGreet, attempt: 1}, "")
+}
+
+func TestLinkThatOnlyTheOtherCanDial(t *testing.T) {
+	s := newLinkScript(t, true)
+	s.dial(1)
 	s.hello(s.conn("theirs", 7, 1), "")
 	s.step(event{kind: eventDialFailed, attempt: 1}, "adopt theirs")
 }
 
 func TestLinkHeldHelloGivenUp(t *testing.T) {
 	s := newLinkScript(t, true)
-	s.send(1, "dial")
+	s.dial(1)
 	theirs := s.conn("theirs", 7, 1)
 	s.hello(theirs, "")
 	s.step(event{kind: eventHelloGone, conn: theirs}, "")
@@ -159,7 +177,7 @@ func TestLinkHeldHelloGivenUp(t *testing.T) {
 
 func TestLinkNewerHelloWhileHolding(t *testing.T) {
 	s := newLinkScript(t, true)
-	s.send(1, "dial")
+	s.dial(1)
 	s.hello(s.conn("first", 7, 1), "")
 	s.hello(s.conn("second", 7, 2), "refuse first stale")
 	s.hello(s.conn("again", 7, 1), "refuse again stale")
@@ -233,7 +251,7 @@ func TestLinkLeaves(t *testing.T) {
 
 func TestLinkCloses(t *testing.T) {
 	s := newLinkScript(t, true)
-	s.send(1, "dial")
+	s.dial(1)
 	s.hello(s.conn("theirs", 7, 1), "")
 	s.step(event{kind: eventClose}, "refuse theirs shutting_down, cancel, drop")
 	s.in(phaseClosed)

@@ -79,7 +79,7 @@ func (n *memNetwork) dial(ctx context.Context, address string) (net.Conn, error)
 	return here, nil
 }
 
-// cut closes every connection to address.
+// cut closes every connection to address; "" is every address.
 func (n *memNetwork) cut(address string) {
 	for _, c := range n.to(address) {
 		_ = c.Close()
@@ -107,7 +107,7 @@ func (n *memNetwork) to(address string) []*memConn {
 	defer n.mu.Unlock()
 	var all []*memConn
 	for c := range n.conns {
-		if c.target == address {
+		if c.target == address || address == "" {
 			all = append(all, c)
 		}
 	}

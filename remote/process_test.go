@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -198,4 +199,18 @@ func (b *logBook) Handle(_ context.Context, r slog.Record) error {
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, line)
 	return nil
+}
+
+func (b *logBook) has(part string) bool { return b.count(part) > 0 }
+
+func (b *logBook) count(part string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, line := range b.lines {
+		if strings.Contains(line, part) {
+			n++
+		}
+	}
+	return n
 }

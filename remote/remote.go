@@ -82,6 +82,8 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 // connection on. A process that joins a cluster again has a new one.
 func (r *Remote) SetMember(id string) { r.member.Store(&id) }
 
+func (r *Remote) nextAttempt() uint64 { return r.attempts.Add(1) }
+
 func (r *Remote) memberID() string { return *r.member.Load() }
 
 // Address returns host:port as others know this process, "" before Start.
