@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/granary-go/granary/test/process"
 )
 
 // pace holds the times of a run. They follow from the article: a ping each second, a grain idle after ten.
@@ -43,16 +45,16 @@ type drive struct {
 	out            *transcript
 	pace           pace
 	programs       programs
-	member, client *process
+	member, client *process.Process
 	last           int // the last count that was answered
 }
 
 // run takes the programs through the whole story. Both have ended when it returns.
 func (d *drive) run(ctx context.Context) (err error) {
 	defer func() {
-		for _, p := range []*process{d.client, d.member} {
+		for _, p := range []*process.Process{d.client, d.member} {
 			if p != nil {
-				p.kill()
+				p.Kill()
 			}
 		}
 	}()
@@ -76,7 +78,7 @@ func (d *drive) begin(ctx context.Context) (err error) {
 		return err
 	}
 	for n := range d.last {
-		if _, err := d.member.next(ctx, d.pace.answer, fmt.Sprintf("line about ping %d", n+1), isPing); err != nil {
+		if _, err := d.member.Next(ctx, d.pace.answer, fmt.Sprintf("line about ping %d", n+1), isPing); err != nil {
 			return err
 		}
 	}
@@ -87,11 +89,11 @@ func (d *drive) begin(ctx context.Context) (err error) {
 // answered expects the next n outcomes to be pongs with the counts that follow the last one.
 func (d *drive) answered(ctx context.Context, n int) error {
 	for range n {
-		l, err := d.client.next(ctx, d.pace.answer, "answer to a ping", isOutcome)
+		l, err := d.client.Next(ctx, d.pace.answer, "answer to a ping", isOutcome)
 		if err != nil {
 			return err
 		}
-		if err := d.follows(l.text); err != nil {
+		if err := d.follows(l.Text); err != nil {
 			return err
 		}
 	}
@@ -113,40 +115,40 @@ func (d *drive) follows(outcome string) error {
 
 // passivate holds the client until the grain's idle timeout has passed, and lets it go on.
 func (d *drive) passivate(ctx context.Context) error {
-	if len(d.member.drain(isTermination)) > 0 {
+	if len(d.member.Drain(isTermination)) > 0 {
 		return errors.New("the grain was terminated while it was called")
 	}
-	if err := d.client.signal(syscall.SIGSTOP); err != nil {
+	if err := d.client.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	paused := time.Now()
 	d.out.sayf("client paused; the grain has a timeout of %s", d.pace.idle)
-	l, err := d.member.next(ctx, d.pace.idle*2, "line about the grain's termination", isTermination)
+	l, err := d.member.Next(ctx, d.pace.idle*2, "line about the grain's termination", isTermination)
 	if err != nil {
 		return err
 	}
 	// The last ping may have come up to one beat before the pause.
-	idle := l.at.Sub(paused)
+	idle := l.At.Sub(paused)
 	if idle < d.pace.idle-d.pace.ping-200*time.Millisecond {
 		return fmt.Errorf("the grain was terminated after %s without a ping, its timeout is %s", idle.Round(time.Millisecond), d.pace.idle)
 	}
 	d.out.sayf("OK: the grain was terminated %.1fs after the pause", idle.Seconds())
 
 	// What the client printed before the pause is no sign of a new activation.
-	for _, l := range d.client.drain(isOutcome) {
-		if err := d.follows(l.text); err != nil {
+	for _, l := range d.client.Drain(isOutcome) {
+		if err := d.follows(l.Text); err != nil {
 			return err
 		}
 	}
-	d.member.drain(isPing)
-	if err := d.client.signal(syscall.SIGCONT); err != nil {
+	d.member.Drain(isPing)
+	if err := d.client.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
 	d.out.sayf("client goes on")
 	if err := d.answered(ctx, 3); err != nil {
 		return fmt.Errorf("after the grain's termination: %w", err)
 	}
-	if _, err := d.member.next(ctx, d.pace.answer, "ping after the grain's termination", isPing); err != nil {
+	if _, err := d.member.Next(ctx, d.pace.answer, "ping after the grain's termination", isPing); err != nil {
 		return err
 	}
 	d.out.sayf("OK: the next ping activated it again")
@@ -155,7 +157,7 @@ func (d *drive) passivate(ctx context.Context) error {
 
 // killMember kills the member and starts it again: the client finds it without being started again.
 func (d *drive) killMember(ctx context.Context) (err error) {
-	d.member.kill()
+	d.member.Kill()
 	d.out.sayf("member killed; it stays dead for %s", d.pace.down)
 	timer := time.NewTimer(d.pace.down)
 	defer timer.Stop()
@@ -165,8 +167,8 @@ func (d *drive) killMember(ctx context.Context) (err error) {
 		return ctx.Err()
 	}
 	failed := 0
-	for _, l := range d.client.drain(isOutcome) {
-		if d.follows(l.text) != nil {
+	for _, l := range d.client.Drain(isOutcome) {
+		if d.follows(l.Text) != nil {
 			failed++
 		}
 	}
@@ -176,25 +178,25 @@ func (d *drive) killMember(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
-	l, err := d.client.next(ctx, d.pace.back, "answer after the member's return", pong.MatchString)
+	l, err := d.client.Next(ctx, d.pace.back, "answer after the member's return", pong.MatchString)
 	if err != nil {
 		return err
 	}
-	d.out.sayf("OK: the client has an answer %.1fs after the member's start", l.at.Sub(began).Seconds())
-	if d.last, err = strconv.Atoi(pong.FindStringSubmatch(l.text)[1]); err != nil {
+	d.out.sayf("OK: the client has an answer %.1fs after the member's start", l.At.Sub(began).Seconds())
+	if d.last, err = strconv.Atoi(pong.FindStringSubmatch(l.Text)[1]); err != nil {
 		return err
 	}
 	if err := d.answered(ctx, 3); err != nil {
 		return fmt.Errorf("after the member's return: %w", err)
 	}
-	d.out.sayf("OK: calls go on, and the client is still process %d", d.client.cmd.Process.Pid)
+	d.out.sayf("OK: calls go on, and the client is still process %d", d.client.ID())
 	return nil
 }
 
 // end interrupts both programs, which the article ends that way.
 func (d *drive) end(context.Context) error {
-	for _, p := range []*process{d.client, d.member} {
-		if err := p.interrupt(d.pace.exit); err != nil {
+	for _, p := range []*process.Process{d.client, d.member} {
+		if err := p.Interrupt(d.pace.exit); err != nil {
 			return err
 		}
 	}
