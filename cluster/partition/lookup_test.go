@@ -1,0 +1,164 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// stage starts plain actors as activations and counts them.
+type stage struct {
+	system *actor.ActorSystem
+	starts atomic.Int64
+}
+
+func (s *stage) Activate(driver.Identity, driver.Fence) *actor.PID {
+	s.starts.Add(1)
+	return s.system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
+}
+
+func newLookup(t *testing.T) (*Lookup, *stage, driver.View) {
+	t.Helper()
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
+	s := &stage{system: system}
+	l, err := New(Config{System: system, Self: "a", Activator: s, Logger: system.Logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		system.Shutdown()
+	})
+	return l, s, driver.View{Epoch: 5, Members: []driver.Member{
+		{ID: "a", Address: system.Address(), Kinds: []driver.Kind{{Name: "k"}}},
+	}}
+}
+
+func short(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestResolveWaitsForAView(t *testing.T) {
+	l, _, view := newLookup(t)
+	if _, err := l.Resolve(short(t), alice, "", driver.Fence{}); !errors.Is(err, ErrNoView) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a view: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Resolve(t.Context(), alice, "", driver.Fence{})
+		done <- err
+	}()
+	l.SetView(view)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResolveSaysThatNobodyHostsTheKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, view := newLookup(t)
+		l.SetView(view)
+		_, err := l.Resolve(short(t), driver.Identity{Kind: "other", Name: "x"}, "", driver.Fence{})
+		if !errors.Is(err, ErrNoHost) {
+			t.Errorf("%v; want ErrNoHost", err)
+		}
+	})
+}
+
+func TestResolvesOfOneIdentityAreJoined(t *testing.T) {
+	l, s, view := newLookup(t)
+	l.SetView(view)
+	var wg sync.WaitGroup
+	found := make(chan Activation, 100)
+	for range cap(found) {
+		wg.Go(func() {
+			a, err := l.Resolve(t.Context(), alice, "", driver.Fence{})
+			if err != nil {
+				t.Error(err)
+			}
+			found <- a
+		})
+	}
+	wg.Wait()
+	close(found)
+	first := <-found
+	for a := range found {
+		if a.Fence != first.Fence {
+			t.Errorf("two answers: %v and %v", a.Fence, first.Fence)
+		}
+	}
+	if n := s.starts.Load(); n != 1 {
+		t.Errorf("%d activations", n)
+	}
+	owners, err := l.SurveyOwner(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts, err := l.SurveyHost(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := placement.Entry{Identity: alice, Fence: first.Fence}
+	if _, hosted := hosts[entry]; owners.Hosts[entry] != "a" || !hosted || len(owners.Hosts)+len(hosts) != 2 {
+		t.Errorf("owner %v, host %v; want %v in both", owners, hosts, entry)
+	}
+}
+
+func TestViewsThatAreNotNewerAreIgnored(t *testing.T) {
+	l, _, view := newLookup(t)
+	l.SetView(view)
+	older := view
+	older.Epoch, older.Members = 4, nil
+	l.SetView(older)
+	l.SetView(view)
+	if got := l.View(); got.Epoch != 5 || len(got.Members) != 1 {
+		t.Errorf("view %+v", got)
+	}
+}
+
+func TestCloseEndsResolves(t *testing.T) {
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
+	defer system.Shutdown()
+	l, err := New(Config{System: system, Logger: system.Logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Resolve(t.Context(), alice, "", driver.Fence{})
+		done <- err
+	}()
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, ErrClosed) {
+		t.Errorf("%v; want ErrClosed", err)
+	}
+}
+
+// Placement messages are taken only from the address of the member they name.
+func TestStrangersAreNotBelieved(t *testing.T) {
+	l, s, view := newLookup(t)
+	view.Members = append(view.Members, driver.Member{ID: "b", Address: "elsewhere:1"})
+	l.SetView(view)
+	root := l.cfg.System.Root
+	spawn := &packet{From: "b", Message: &placement.Spawn{Identity: alice, Fence: driver.Fence{Term: 5, Seq: 1}}}
+	root.Send(l.host, spawn)
+	root.RequestWithCustomSender(l.host, spawn, root.Spawn(actor.PropsFromFunc(func(actor.Context) {})))
+	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts) != 0 || s.starts.Load() != 0 {
+		t.Errorf("hosts %v, %v: a stranger's spawn was believed", hosts, err)
+	}
+}
