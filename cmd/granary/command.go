@@ -17,7 +17,7 @@ const (
 )
 
 // errMisused marks errors of the command line itself.
-var errMisused = errors.New("see --help")
+var errMisused = errors.New("the command line makes no sense")
 
 // execute runs one command line and gives the exit status. An error is one
 // line on errs.
@@ -28,12 +28,13 @@ func execute(ctx context.Context, args []string, out, errs io.Writer) int {
 	root.SetErr(errs)
 	ran := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { ran = true }
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return succeeded
 	}
 	fmt.Fprintln(errs, "granary:", err)
 	if !ran || errors.Is(err, errMisused) {
+		fmt.Fprintf(errs, "Run '%s --help' for how it is used.\n", cmd.CommandPath())
 		return misused
 	}
 	return failed
@@ -52,9 +53,4 @@ func newRoot() *cobra.Command {
 }
 
 // misuse makes an error one of the command line.
-func misuse(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w (%w)", err, errMisused)
-}
+func misuse(err error) error { return fmt.Errorf("%w:\n%w", errMisused, err) }

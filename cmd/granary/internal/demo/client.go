@@ -89,7 +89,7 @@ func ownedAt(view driver.View, address string, names []string) int {
 	table := placement.NewTable(view)
 	n := 0
 	for _, name := range names {
-		slot := placement.SlotOf(driver.Identity{Kind: "Counter", Name: name})
+		slot := placement.SlotOf(driver.Identity{Kind: counterKind, Name: name})
 		if owner, ok := table.Owner(slot); ok && owner.Address == address {
 			n++
 		}

@@ -8,6 +8,9 @@ import (
 	"github.com/granary-go/granary/cmd/granary/internal/demopb"
 )
 
+// counterKind is the kind of counters: the name of their service.
+const counterKind = "Counter"
+
 // counter is the grain that the demo calls. What it knows is in its memory
 // alone: it begins anew when its member is killed.
 type counter struct {

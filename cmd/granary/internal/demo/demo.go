@@ -57,10 +57,10 @@ func (s *story) prepare(ctx context.Context, log io.Writer) error {
 	s.load = newLoad(ctx, s.ledger, o.Rate, s.client.call)
 	start := time.Now()
 	grains := s.ledger.open(o.Grains)
-	if err := s.load.activate(ctx, grains); err != nil {
+	if err := s.load.add(ctx, grains); err != nil {
 		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.client.close())
 	}
-	s.report.text(plain, "All grains answered their first call within %s: %s.\n", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
+	s.report.text(plain, "All grains answered their first call within %s: %s\n", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
 	s.load.stats.take()
 	return nil
 }

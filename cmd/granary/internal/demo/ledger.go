@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"maps"
 	"sync"
 )
 
@@ -216,19 +215,22 @@ func (l *ledger) breached() (breaches, uint64) {
 	return breaches{l.broken.count, append([]string(nil), l.broken.texts...)}, l.repeated
 }
 
-// watch waits until each of some grains has answered a call that begins after
-// the watch did.
+// watch waits until each of some grains has answered: a call that begins after
+// the watch did, or any call in a new activation.
 type watch struct {
-	since   uint64
+	since   uint64         // the last call whose answer does not count, if any
 	pending map[int]string // the activation whose answers do not count, if any
 	done    chan struct{}  // closed when nothing is pending
 }
 
-// watch begins a watch. If anew, only a new activation's answers count.
+// watch begins a watch; if anew, one for new activations.
 func (l *ledger) watch(grains []int, anew bool) *watch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := &watch{since: l.begun, pending: make(map[int]string, len(grains)), done: make(chan struct{})}
+	w := &watch{pending: make(map[int]string, len(grains)), done: make(chan struct{})}
+	if !anew {
+		w.since = l.begun
+	}
 	for _, i := range grains {
 		w.pending[i] = ""
 		if anew {
@@ -257,9 +259,9 @@ func (w *watch) see(i int, call uint64, r reply) bool {
 	return true
 }
 
-// missing gives the grains that have not answered yet.
-func (l *ledger) missing(w *watch) map[int]string {
+// missing counts the grains that have not answered yet.
+func (l *ledger) missing(w *watch) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return maps.Clone(w.pending)
+	return len(w.pending)
 }

@@ -16,8 +16,9 @@ const (
 	paceEvery = 5 * time.Millisecond
 	// lastWait is how long the end of a load waits for calls under way.
 	lastWait = 3 * time.Second
-	// activators is how many grains are activated at a time at the beginning.
-	activators = 32
+	// sweepers is how many grains are called at a time when all are to be
+	// called as soon as it goes.
+	sweepers = 64
 )
 
 // load calls grains at a steady rate: one after the other in an order that is
@@ -33,10 +34,9 @@ type load struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	all    []int
-	queue  []int // what is left of this round
-	urgent []int // what is called before it
+	mu    sync.Mutex // guards what follows
+	all   []int
+	queue []int // what is left of this round
 }
 
 func newLoad(ctx context.Context, l *ledger, rate int, call caller) *load {
@@ -44,9 +44,19 @@ func newLoad(ctx context.Context, l *ledger, rate int, call caller) *load {
 	return &load{ledger: l, call: call, rate: rate, ctx: ctx, cancel: cancel}
 }
 
-// activate calls grains for the first time, all as soon as it goes, and adds
-// them to the load. It returns the first error.
-func (l *load) activate(ctx context.Context, grains []int) error {
+// add calls grains for the first time and makes them part of the load. It
+// returns the first error.
+func (l *load) add(ctx context.Context, grains []int) error {
+	err := l.sweep(ctx, grains)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, grains...)
+	return err
+}
+
+// sweep calls grains once, as soon as it goes, except those that are being
+// called. It returns the first error.
+func (l *load) sweep(ctx context.Context, grains []int) error {
 	queue := make(chan int, len(grains))
 	for _, i := range grains {
 		queue <- i
@@ -55,33 +65,23 @@ func (l *load) activate(ctx context.Context, grains []int) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
-	for range activators {
+	for range min(sweepers, len(grains)) {
 		wg.Go(func() {
 			for i := range queue {
 				if ctx.Err() != nil {
 					return
 				}
-				if err := l.one(ctx, i); err != nil {
+				if err := l.one(l.ctx, i); err != nil {
 					once.Do(func() { first = err })
 				}
 			}
 		})
 	}
 	wg.Wait()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, grains...)
 	if first == nil {
 		first = ctx.Err()
 	}
 	return first
-}
-
-// first has some grains called before others.
-func (l *load) first(grains []int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.urgent = append(l.urgent, grains...)
 }
 
 // run makes calls until the context is done, and waits for those under way.
@@ -110,7 +110,7 @@ func (l *load) run(ctx context.Context) {
 func (l *load) start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for range len(l.urgent) + 2*len(l.all) {
+	for range 2 * len(l.all) {
 		i := l.next()
 		name, ok := l.ledger.begin(i)
 		if !ok {
@@ -123,16 +123,12 @@ func (l *load) start() {
 
 // next gives the grain that is in line.
 func (l *load) next() int {
-	from := &l.urgent
-	if len(l.urgent) == 0 {
-		from = &l.queue
-		if len(l.queue) == 0 {
-			l.queue = slices.Clone(l.all)
-			rand.Shuffle(len(l.queue), func(i, j int) { l.queue[i], l.queue[j] = l.queue[j], l.queue[i] })
-		}
+	if len(l.queue) == 0 {
+		l.queue = slices.Clone(l.all)
+		rand.Shuffle(len(l.queue), func(i, j int) { l.queue[i], l.queue[j] = l.queue[j], l.queue[i] })
 	}
-	i := (*from)[0]
-	*from = (*from)[1:]
+	i := l.queue[0]
+	l.queue = l.queue[1:]
 	return i
 }
 

@@ -75,25 +75,33 @@ func (m Member) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, wordListening, listener.Addr())
 	word, hosts := orders.next(ctx)
 	if word != wordHosts {
-		return errors.Join(listener.Close(), orders.gone(ctx))
+		return errors.Join(listener.Close(), orders.ended(ctx, word))
 	}
 
 	var active atomic.Int64
 	c := cluster.New(actor.NewActorSystem(actor.WithLogger(m.logger())), cluster.Configure(clusterName,
 		m.provider(listener, strings.Split(hosts, ",")), remote.Configure(loopback, 0),
 		demopb.NewCounterKind(func() demopb.Counter { return &counter{member: int32(m.Number), active: &active} })))
-	if err := c.StartContext(ctx); err != nil {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer stop()
+		word, _ = orders.next(running)
+	})
+	if err := c.StartContext(running); err != nil {
+		stop()
+		wg.Wait()
+		if word == wordStop {
+			return nil
+		}
 		return err
 	}
 	fmt.Fprintln(out, wordReady, c.ActorSystem().Address())
-	counting, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { count(counting, out, &active) })
-	word, _ = orders.next(ctx)
-	stop()
+	wg.Go(func() { count(running, out, &active) })
 	wg.Wait()
-	if word != wordStop && ctx.Err() == nil {
-		return orders.gone(ctx) // nobody is left whom a farewell would matter to
+	if err := orders.ended(ctx, word); err != nil {
+		return err // nobody is left whom a farewell would matter to
 	}
 	return c.Shutdown(true)
 }
@@ -162,10 +170,11 @@ func (o orders) next(ctx context.Context) (word, about string) {
 	return word, about
 }
 
-// gone is why a member ends without having been told to.
-func (o orders) gone(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// ended is nil if a member was told to end, by its parent's last word or by a
+// signal, and an error if its parent is gone.
+func (o orders) ended(ctx context.Context, word string) error {
+	if word == wordStop || ctx.Err() != nil {
+		return nil
 	}
 	return errors.New("the demo that started this member is gone")
 }

@@ -42,8 +42,9 @@ const (
 	minGrains, maxGrains   = 10, 100_000
 	minRate, maxRate       = 10, 10_000
 	minPing, maxPing       = 50 * time.Millisecond, 10 * time.Second
-	// ending is what must be left between the added member and the end, for
-	// the calls that show that its grains went on.
+	maxRound               = 10 * time.Second
+	// ending is what must be left between the added member and the end, beside
+	// the calls that show that all grains go on.
 	ending = 3 * time.Second
 )
 
@@ -70,11 +71,24 @@ func (o Options) Validate() error {
 	case o.AddAfter <= o.KillAfter:
 		errs = append(errs, fmt.Errorf("--add-after is %v: it must be after the kill at %v", o.AddAfter, o.KillAfter))
 	}
-	if o.For != 0 && o.For < o.AddAfter+ending {
-		errs = append(errs, fmt.Errorf("--for is %v: it must be 0, for no end, or at least %v, which is %v after --add-after",
-			o.For, o.AddAfter+ending, ending))
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	if o.round() > maxRound {
+		return fmt.Errorf("--grains %d at --rate %d: to call each once takes %v, more than %v; choose fewer grains or a higher rate",
+			o.Grains, o.Rate, o.round(), maxRound)
+	}
+	// It takes up to two rounds until each grain has been called again, after
+	// the kill and after the addition.
+	if least := (o.AddAfter + ending + 4*o.round()).Round(time.Second / 10); o.For != 0 && o.For < least {
+		return fmt.Errorf("--for is %v: it must be 0, for no end, or at least %v, so that all can be shown", o.For, least)
+	}
+	return nil
+}
+
+// round is how long it takes to call each grain once.
+func (o Options) round() time.Duration {
+	return time.Duration(o.Grains) * time.Second / time.Duration(o.Rate)
 }
 
 // fresh is how many grains are called for the first time once a member was

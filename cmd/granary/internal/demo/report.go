@@ -18,6 +18,9 @@ func Colourful(f *os.File, getenv func(string) string) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
+// manyWaiting is how many waiting calls are worth a colour: a few always are.
+const manyWaiting = 10
+
 // headEvery is after how many lines the head of the table comes again.
 const headEvery = 20
 
@@ -68,7 +71,8 @@ func (r *report) text(p paint, format string, args ...any) {
 
 // event writes a line between those of the table.
 func (r *report) event(at time.Duration, p paint, format string, args ...any) {
-	r.text(p, "%5.1fs  %s", at.Seconds(), fmt.Sprintf(format, args...))
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n          ")
+	r.text(p, "%5.1fs  %s", at.Seconds(), text)
 }
 
 // row writes a line of the table, and its head where that is due.
@@ -92,16 +96,16 @@ func (r *report) row(w row) {
 		}
 	}
 	fmt.Fprintf(&line, " %8d", w.calls)
-	line.WriteString(r.marked(yellow, 8, w.waiting))
-	line.WriteString(r.marked(red, 7, w.errors))
+	line.WriteString(r.marked(yellow, 8, w.waiting, manyWaiting))
+	line.WriteString(r.marked(red, 7, w.errors, 1))
 	fmt.Fprintf(&line, " %7s %7s", millis(w.p50, w.calls), millis(w.p99, w.calls))
 	fmt.Fprintln(r.out, line.String())
 }
 
-// marked paints a number that is not zero.
-func (r *report) marked(p paint, width, n int) string {
+// marked paints a number from a bound on.
+func (r *report) marked(p paint, width, n, from int) string {
 	text := fmt.Sprintf(" %*d", width-1, n)
-	if n == 0 {
+	if n < from {
 		return text
 	}
 	return r.painted(p, text)
@@ -122,9 +126,9 @@ func (r *report) verdict(claims []claim) {
 	r.text(bold, "\nWhat was shown:")
 	for _, c := range claims {
 		mark := map[state]string{
-			shown: r.painted(green, "true "), refuted: r.painted(red, "FALSE"), unseen: r.painted(yellow, "unseen"),
+			shown: r.painted(green, "true  "), refuted: r.painted(red, "FALSE "), unseen: r.painted(yellow, "unseen"),
 		}[c.state]
-		r.text(plain, "  %s  %s", mark, strings.ReplaceAll(c.text, "\n", "\n         "))
+		r.text(plain, "  %s  %s", mark, strings.ReplaceAll(c.text, "\n", "\n          "))
 	}
 }
 
@@ -161,11 +165,11 @@ func none(n int) string {
 	return thousands(n)
 }
 
-// spread tells where grains are: "52 on member 2, 48 on member 3".
+// spread tells where grains are: "52 on 2, 48 on 3".
 func spread(on map[int]int) string {
 	var words []string
 	for _, member := range sortedKeys(on) {
-		words = append(words, fmt.Sprintf("%d on member %d", on[member], member))
+		words = append(words, fmt.Sprintf("%d on %d", on[member], member))
 	}
 	return strings.Join(words, ", ")
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,6 +29,9 @@ func (s *story) since() time.Duration { return time.Since(s.began) }
 func (s *story) play(ctx context.Context) {
 	if s.pause(ctx, s.options.KillAfter) && s.loseMember(ctx) && s.pause(ctx, s.options.AddAfter) {
 		s.addMember(ctx)
+	}
+	if s.options.For == 0 && ctx.Err() == nil {
+		s.report.event(s.since(), faint, "  it goes on until Ctrl-C; to lose another member: kill -9 and its pid")
 	}
 }
 
@@ -65,7 +69,12 @@ func (s *story) loseMember(ctx context.Context) bool {
 		victim.number, victim.pid(), len(lost))
 	killed := time.Now()
 	victim.kill()
-	s.load.first(lost)
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		_ = s.load.sweep(ctx, lost) // failures are in the stats
+	}()
+	defer func() { <-swept }()
 	s.note(func(f *facts) {
 		f.killed, f.victim, f.lost, f.others, f.owned = true, victim.number, len(lost), len(others), owned
 	})
@@ -78,7 +87,8 @@ func (s *story) loseMember(ctx context.Context) bool {
 		s.report.event(s.since(), plain, "  the others have noticed, %s after the kill; its grains begin anew elsewhere", seconds(noticed))
 	}
 	s.awaitAnew(bounded, anew, lost, killed)
-	return s.awaitKept(bounded, again, before, owned) && ctx.Err() == nil
+	s.awaitKept(ctx, again, before, owned)
+	return ctx.Err() == nil
 }
 
 // awaitAnew waits until all lost grains have begun anew.
@@ -89,14 +99,14 @@ func (s *story) awaitAnew(ctx context.Context, w *watch, lost []int, killed time
 		s.note(func(f *facts) { f.answered, f.recovery = len(lost), took })
 		s.report.event(s.since(), green, "  all %d answer again, %s after the kill: %s", len(lost), seconds(took), spread(s.ledger.tally(lost)))
 	case <-ctx.Done():
-		missing := len(s.ledger.missing(w))
+		missing := s.ledger.missing(w)
 		s.note(func(f *facts) { f.answered = len(lost) - missing })
 		s.report.event(s.since(), red, "! %d of its grains have not answered again", missing)
 	}
 }
 
 // awaitKept waits until all other grains have answered, and compares.
-func (s *story) awaitKept(ctx context.Context, w *watch, before map[int]reply, owned int) bool {
+func (s *story) awaitKept(ctx context.Context, w *watch, before map[int]reply, owned int) {
 	finish(ctx, w)
 	kept := s.ledger.kept(before)
 	s.note(func(f *facts) { f.kept = kept })
@@ -104,9 +114,8 @@ func (s *story) awaitKept(ctx context.Context, w *watch, before map[int]reply, o
 	if kept < len(before) {
 		p = red
 	}
-	s.report.event(s.since(), p, "  %d of the %d grains hosted elsewhere went on from their counts;\n        the killed member had owned %d of them",
+	s.report.event(s.since(), p, "  %d of the %d grains hosted elsewhere went on from their counts;\nthe killed member had owned %d of them",
 		kept, len(before), owned)
-	return true
 }
 
 func finish(ctx context.Context, w *watch) {
@@ -139,11 +148,11 @@ func (s *story) addMember(ctx context.Context) {
 	joined := time.Since(started)
 	moved := ownedAt(s.client.cluster.View(), address, s.ledger.names(active))
 	s.note(func(f *facts) { f.joined, f.active, f.moved = joined, len(active), moved })
-	s.report.event(s.since(), plain, "  member %d (pid %d) is in the view, %s after its start;\n        the ownership of %d of %d identities moved to it",
+	s.report.event(s.since(), plain, "  member %d (pid %d) is in the view, %s after its start;\nthe ownership of %d of %d identities moved to it",
 		number, added.pid(), seconds(joined), moved, len(active))
 
 	again := s.ledger.watch(active, false)
-	finish(bounded, again)
+	finish(ctx, again)
 	stayed := s.ledger.kept(before)
 	s.note(func(f *facts) { f.stayed = stayed })
 	p := green
@@ -151,13 +160,13 @@ func (s *story) addMember(ctx context.Context) {
 		p = red
 	}
 	s.report.event(s.since(), p, "  %d of %d grains stayed where they were, and count on", stayed, len(active))
-	s.addGrains(bounded, number)
+	s.addGrains(ctx, number)
 }
 
 // addGrains calls new grains, of which the new member gets its share.
 func (s *story) addGrains(ctx context.Context, number int) {
 	fresh := s.ledger.open(s.options.fresh())
-	if err := s.load.activate(ctx, fresh); err != nil {
+	if err := s.load.add(ctx, fresh); err != nil {
 		return // it is among the failed calls
 	}
 	on := s.ledger.tally(fresh)
@@ -215,7 +224,7 @@ func (s *story) outcome(end error) facts {
 	f.end = end
 	for _, p := range s.fleet.all() {
 		if f.killed && p.number == f.victim && !p.wasKilled() {
-			f.end = fmt.Errorf("member %d was to be killed, and ended by %w", p.number, p.cause())
+			f.end = errors.Join(f.end, fmt.Errorf("member %d was to be killed, and ended by %w", p.number, p.cause()))
 		}
 	}
 	return f

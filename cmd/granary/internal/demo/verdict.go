@@ -75,7 +75,7 @@ func (f *facts) recovered(o Options) claim {
 		return claim{fmt.Sprintf("member %d was killed; only %d of its %d grains answered again within %v",
 			f.victim, f.answered, f.lost, o.Bound), refuted}
 	}
-	return claim{fmt.Sprintf("member %d was killed; all of its %d grains answered again %s later (%v allowed)",
+	return claim{fmt.Sprintf("member %d was killed; all of its %d grains answered again after %s (%v allowed)",
 		f.victim, f.lost, seconds(f.recovery), o.Bound), settle(f.lost > 0 && f.noticed > 0)}
 }
 
@@ -83,7 +83,7 @@ func (f *facts) survived() claim {
 	if !f.killed {
 		return claim{"grains on other members go on from their counts", unseen}
 	}
-	return claim{fmt.Sprintf("%d of %d grains on other members went on from their counts; the killed one owned %d of them",
+	return claim{fmt.Sprintf("%d of %d grains hosted elsewhere, %d of them owned by it, went on from their counts",
 		f.kept, f.others, f.owned), settle(f.others > 0 && f.kept == f.others)}
 }
 
@@ -102,7 +102,7 @@ func (f *facts) stood() claim {
 	if !f.added {
 		return claim{"activations stay where they are when ownership moves", unseen}
 	}
-	return claim{fmt.Sprintf("%d of %d grains stayed where they were then, and went on from their counts",
+	return claim{fmt.Sprintf("%d of %d grains stayed where they were then, and counted on",
 		f.stayed, f.active), settle(f.active > 0 && f.stayed == f.active)}
 }
 
