@@ -39,6 +39,8 @@ type conn struct {
 	ended   chan struct{}  // closed by the first fail
 	cause   error          // set before ended is closed
 	once    sync.Once      // for fail
+	leaving chan struct{}  // closed when the peer is to be asked for its goodbye
+	leaveIt sync.Once      // for leave
 	parting chan struct{}  // closed when goodbye is to be said
 	partOne sync.Once      // for part
 	byes    atomic.Int32   // goodbyes said and heard
@@ -61,6 +63,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 		attempt: attempt, incarnation: incarnation,
 		decided: make(chan error, 1),
 		ended:   make(chan struct{}),
+		leaving: make(chan struct{}),
 		parting: make(chan struct{}),
 		encoder: newBatchEncoder(&r.serial),
 		inbound: &inboundTables{},
@@ -71,7 +74,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 func (c *conn) adopted(ep *endpoint) {
 	c.ep = ep
 	if ep.link.leaving {
-		c.part()
+		c.leave()
 	}
 	attempts := c.remote.attempts.Load()
 	c.remote.wg.Go(func() { c.supervise(attempts) })
@@ -93,6 +96,9 @@ func (c *conn) fail(cause error) {
 		close(c.ended)
 	})
 }
+
+// leave asks the peer for its goodbye. What it has sent until then is answered.
+func (c *conn) leave() { c.leaveIt.Do(func() { close(c.leaving) }) }
 
 // part makes the connection end after what is queued was written.
 func (c *conn) part() { c.partOne.Do(func() { close(c.parting) }) }
@@ -125,6 +131,7 @@ func (c *conn) awaitEnd() {
 	select {
 	case <-c.ended:
 		return
+	case <-c.leaving:
 	case <-c.parting:
 	}
 	timer := time.NewTimer(c.remote.config.goodbyeTimeout)
@@ -151,6 +158,7 @@ func (c *conn) writeAll(attempts uint64) error {
 			return err
 		}
 	}
+	leaving := c.leaving
 	for {
 		parting := closed(c.parting)
 		items := c.ep.take()
@@ -166,6 +174,11 @@ func (c *conn) writeAll(attempts uint64) error {
 		}
 		select {
 		case <-c.ep.wake:
+		case <-leaving:
+			leaving = nil
+			if err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}}); err != nil {
+				return err
+			}
 		case <-c.parting:
 		case <-c.ended:
 			return nil
@@ -237,6 +250,9 @@ func (c *conn) read() error {
 			if err := c.deliver(kind.Batch); err != nil {
 				return err
 			}
+		case *remotepb.Frame_Leaving:
+			c.ep.happened(event{kind: eventParting, conn: c})
+			c.part()
 		case *remotepb.Frame_Goodbye:
 			c.ep.happened(event{kind: eventParting, conn: c})
 			c.part()

@@ -313,7 +313,7 @@ func (ep *endpoint) leave() {
 	ep.mu.Lock()
 	after := ep.step(event{kind: eventLeave})
 	if c := ep.link.current; c != nil {
-		c.part()
+		c.leave()
 	}
 	ep.mu.Unlock()
 	after()

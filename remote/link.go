@@ -44,12 +44,12 @@ type link struct {
 	number  func() uint64 // numbers our attempts, larger each time
 
 	phase    phase
-	leaving  bool      // we are shutting down: no message is accepted any more
+	leaving  bool      // we are shutting down: only answers are accepted, on the connection there is
 	attempt  uint64    // the attempt of ours that is under way
 	greeted  bool      // its Hello is sent
 	current  *conn     // phaseUp and phaseBreaking: the connection
 	upSince  time.Time // phaseUp: when it began
-	parting  bool      // phaseUp: the peer said goodbye and takes no more messages
+	parting  bool      // phaseUp: the peer leaves or said goodbye, and takes no more messages
 	held     *conn     // a connection of the peer's that waits for a decision
 	failures int       // attempts that failed since the last connection that held
 	retryAt  time.Time // phaseDown: until then messages are refused
@@ -81,9 +81,9 @@ const (
 	eventLost
 	// eventBroken: everyone was told that conn is lost.
 	eventBroken
-	// eventParting: the peer said goodbye on conn.
+	// eventParting: the peer leaves, or said goodbye, on conn.
 	eventParting
-	// eventLeave: accept no more messages, and close when nothing is under way.
+	// eventLeave: begin nothing new, and close when nothing is under way.
 	eventLeave
 	// eventClose: give up everything.
 	eventClose
@@ -125,7 +125,7 @@ type effect struct {
 
 // accepts reports whether a message may be queued.
 func (l *link) accepts() bool {
-	return !l.leaving && (l.phase == phaseDialing || l.phase == phaseUp && !l.parting)
+	return l.phase == phaseDialing && !l.leaving || l.phase == phaseUp && !l.parting
 }
 
 // step takes an event and returns what is to be done about it.

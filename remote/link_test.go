@@ -218,8 +218,12 @@ func TestLinkLeaves(t *testing.T) {
 		s.hello(c, "adopt c")
 		s.step(event{kind: eventLeave}, "")
 		s.hello(s.conn("d", 7, 2), "refuse d shutting_down")
+		if !s.link.accepts() {
+			t.Error("refuses answers before the peer has said goodbye")
+		}
+		s.step(event{kind: eventParting, conn: c}, "")
 		if s.link.accepts() {
-			t.Error("accepts messages while leaving")
+			t.Error("accepts messages after the peer's goodbye")
 		}
 		s.step(event{kind: eventLost, conn: c}, "hang up c")
 		s.step(event{kind: eventBroken, conn: c}, "rest")

@@ -192,7 +192,8 @@ func (r *Remote) Disconnect(address string) {
 // each peer says goodbye, within the goodbye timeout (2 seconds by default);
 // [ErrGoodbyeTimeout] says that it was not enough. Either way every connection is
 // closed and every goroutine ended when it returns; what is sent to other
-// processes from then on is a dead letter. Further calls wait for the first one
+// processes from then on is a dead letter. Until a peer has said goodbye, what it
+// sends is delivered and may be answered. Further calls wait for the first one
 // and return nil, and so does a call before Start.
 func (r *Remote) Shutdown(graceful bool) error {
 	r.mu.Lock()
