@@ -66,7 +66,12 @@ func (p *rawPeer) hello(h *remotepb.Hello) {
 // connect introduces the peer and waits for the answer.
 func (p *rawPeer) connect(target string) {
 	p.t.Helper()
-	p.hello(goodHello(target))
+	p.greet(goodHello(target))
+}
+
+func (p *rawPeer) greet(h *remotepb.Hello) {
+	p.t.Helper()
+	p.hello(h)
 	if f, err := p.stream.Recv(); err != nil || f.GetHelloReply() == nil {
 		p.t.Fatalf("instead of a HelloReply: %v, %v", f, err)
 	}
@@ -207,10 +212,10 @@ func TestNewConnectionReplacesTheOld(t *testing.T) {
 		p.connect("b:1")
 		h := goodHello("b:1")
 		h.Attempt = 2
-		next.hello(h)
+		next.greet(h)
 		p.wantEnd(codes.Unavailable, "anew")
 		h.Incarnation, h.Attempt = 6, 1
-		other.hello(h)
+		other.greet(h)
 		next.wantEnd(codes.Unavailable, "anew")
 		h.Incarnation, h.Attempt = 5, 3
 		old.hello(h)
