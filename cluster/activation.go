@@ -44,7 +44,9 @@ func (a *activations) stopAll(ctx context.Context, system *actor.ActorSystem, gr
 	for {
 		var futures []*actor.Future
 		a.byPID.Range(func(_, v any) bool {
-			futures = append(futures, stop(v.(*activation).pid))
+			if act, ok := v.(*activation); ok {
+				futures = append(futures, stop(act.pid))
+			}
 			return true
 		})
 		if len(futures) == 0 {

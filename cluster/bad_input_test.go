@@ -134,7 +134,7 @@ func TestIdentities(t *testing.T) {
 	w := newWorld(t)
 	c := w.member()
 	for _, id := range []string{
-		"a/b", "a b", " ", "ünï©ødé 名前", "@", "a@b:1.2", "$1", "..", "\x00\n", strings.Repeat("x", cluster.MaxIdentityLength),
+		"a/b", "a b", " ", "ünï©ødé ☃", "@", "a@b:1.2", "$1", "..", "\x00\n", strings.Repeat("x", cluster.MaxIdentityLength),
 	} {
 		if got := add(t, c, id, 1); got != 1 {
 			t.Errorf("%q = %d: it is not a grain of its own", id, got)

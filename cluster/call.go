@@ -71,28 +71,33 @@ func (k *call) run(ctx context.Context) (any, error) {
 	var suspect *location
 	for wait := backoff(0); ; wait = wait.next() {
 		loc, err := k.cluster.locate(ctx, k.id, suspect)
-		if err == nil {
+		if err != nil {
+			if !rejoining(err) {
+				return nil, k.cluster.explain(k.id, err)
+			}
+		} else {
 			var reply any
 			if reply, err = k.try(ctx, loc); err == nil {
 				return k.accept(reply)
 			}
 			suspect = loc
 			k.cluster.cache.drop(k.id, loc)
-			err = k.judge(ctx, err)
-		} else if !errors.Is(err, errRejoining) && !errors.Is(err, partition.ErrClosed) {
-			err = final{k.cluster.explain(k.id, err)}
-		}
-		if end, ok := err.(final); ok {
-			return nil, end.error
+			var again bool
+			if again, err = k.judge(ctx, err); !again {
+				return nil, fmt.Errorf("cluster: call %s: %w", k.id, err)
+			}
 		}
 		if wait.pause(ctx) != nil {
-			return nil, fmt.Errorf("cluster: call %s: %w: %w; the last try: %w", k.id, ErrTimeout, ctx.Err(), err)
+			return nil, fmt.Errorf("cluster: call %s: %w; the last try: %w", k.id, timedOut(ctx.Err()), err)
 		}
 	}
 }
 
-// final marks an error that ends the call.
-type final struct{ error }
+// rejoining reports whether an error of locate passes when this process has
+// joined again.
+func rejoining(err error) bool {
+	return errors.Is(err, errRejoining) || errors.Is(err, partition.ErrClosed)
+}
 
 // try sends the message once.
 func (k *call) try(ctx context.Context, loc *location) (any, error) {
@@ -108,27 +113,21 @@ func (k *call) try(ctx context.Context, loc *location) (any, error) {
 	return reply, err
 }
 
-// judge says whether a failed try ends the call. A dead letter certainly did
-// not run, so the call goes on. Of any other try the fate is unknown.
-func (k *call) judge(ctx context.Context, err error) error {
-	var dead *actor.DeadLetterError
-	if errors.As(err, &dead) {
+// judge says whether a try that failed may be followed by another, and what is
+// wrong. A dead letter certainly did not run, so the call goes on. Of any other
+// try the fate is unknown.
+func (k *call) judge(ctx context.Context, err error) (again bool, cause error) {
+	if dead, ok := errors.AsType[*actor.DeadLetterError](err); ok {
 		if permanent(dead.Reason) {
-			return final{fmt.Errorf("%w: %s: %w", ErrInvalidMessage, k.id, err)}
+			return false, fmt.Errorf("%w: %w", ErrInvalidMessage, err)
 		}
-		return err
+		return true, err
 	}
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return final{fmt.Errorf("cluster: call %s: %w: %w: %w", k.id, ErrTimeout, ErrUnknownOutcome, ctx.Err())}
-	case ctx.Err() != nil:
-		return final{fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, ctx.Err())}
-	case k.again < k.settings.retries:
-		k.again++
-		return err
-	default:
-		return final{fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, err)}
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("%w: %w", ErrUnknownOutcome, timedOut(ctx.Err()))
 	}
+	k.again++
+	return k.again <= k.settings.retries, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
 // accept tells a grain's answer from its error.

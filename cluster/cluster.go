@@ -187,6 +187,12 @@ func (c *Cluster) running() (*membership, error) {
 	}
 }
 
+func (c *Cluster) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == stopping
+}
+
 // errRejoining passes: the process was removed from the view and is on its
 // way back under a new id.
 var errRejoining = errors.New("cluster: this member was removed and is joining again")

@@ -210,9 +210,9 @@ func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.
 
 // answer is what goes back to the caller. A *GrainError keeps its code.
 func answer(kind, method string, reply proto.Message, err error) any {
-	var own *GrainError
+	own, coded := errors.AsType[*GrainError](err)
 	switch {
-	case errors.As(err, &own):
+	case coded:
 		return own
 	case err != nil:
 		return &GrainError{CodeGrain, err.Error()}

@@ -109,7 +109,7 @@ func (w *world) member(opts ...cluster.Option) *cluster.Cluster {
 	if err := c.StartContext(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { c.Shutdown(false) })
+	w.ends(c)
 	return c
 }
 
@@ -119,8 +119,17 @@ func (w *world) client() *cluster.Cluster {
 	if err := c.StartClient(); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { c.Shutdown(false) })
+	w.ends(c)
 	return c
+}
+
+// ends shuts a cluster down with the test, if the test has not done so.
+func (w *world) ends(c *cluster.Cluster) {
+	w.t.Cleanup(func() {
+		if err := c.Shutdown(false); err != nil {
+			w.t.Error(err)
+		}
+	})
 }
 
 // add calls a counter and gives its sum.

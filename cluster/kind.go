@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,7 @@ func (k *Kind) applyCluster(c *Config) { c.kinds = append(c.kinds, k) }
 
 func (k *Kind) validate() error {
 	if k == nil {
-		return fmt.Errorf("cluster: a kind is nil")
+		return errors.New("cluster: a kind is nil")
 	}
 	if err := checkKind(k.name); err != nil {
 		return err

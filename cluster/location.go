@@ -122,7 +122,7 @@ func (c *Cluster) GetContext(ctx context.Context, identity, kind string) (*actor
 		if err == nil {
 			return loc.pid, nil
 		}
-		if !errors.Is(err, errRejoining) && !errors.Is(err, partition.ErrClosed) || wait.pause(ctx) != nil {
+		if !rejoining(err) || wait.pause(ctx) != nil {
 			return nil, c.explain(id, err)
 		}
 	}
@@ -145,7 +145,7 @@ func (c *Cluster) explain(id driver.Identity, err error) error {
 // timedOut keeps what errors.Is should find of an error that ended waiting.
 func timedOut(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(ErrTimeout, context.DeadlineExceeded)
+		return fmt.Errorf("%w: %w", ErrTimeout, context.DeadlineExceeded)
 	}
 	return err
 }

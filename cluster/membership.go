@@ -26,6 +26,7 @@ type membership struct {
 	joinedOnce sync.Once
 	leaving    chan struct{} // closed by the first view that shows self as leaving
 	leaveOnce  sync.Once
+	removed    chan struct{} // closed when the view no longer holds self
 }
 
 // ClusterTopology is published on the event stream of the actor system for
@@ -51,7 +52,7 @@ const (
 func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	m := &membership{
 		self:   driver.Member{Address: c.remote.Address()},
-		joined: make(chan struct{}), leaving: make(chan struct{}),
+		joined: make(chan struct{}), leaving: make(chan struct{}), removed: make(chan struct{}),
 	}
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
 	open := c.config.provider.Observe
@@ -101,6 +102,10 @@ func (c *Cluster) follow(m *membership) {
 		err := c.watch(m)
 		if !errors.Is(err, driver.ErrRemoved) {
 			return
+		}
+		close(m.removed)
+		if c.isStopping() {
+			return // as it wanted, or what it had left to do it does itself
 		}
 		m = c.rejoin(m)
 	}
@@ -202,11 +207,11 @@ func (c *Cluster) rejoin(old *membership) *membership {
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
 	defer cancel()
-	if err := c.activations.stopAll(ctx, c.system, false); err != nil {
-		c.logger.Error("grains of the removed member did not stop in time", "error", err)
-	}
 	if err := old.close(ctx); err != nil {
 		c.logger.Warn("closing the ended membership", "error", err)
+	}
+	if err := c.activations.stopAll(ctx, c.system, false); err != nil {
+		c.logger.Error("grains of the removed member did not stop in time", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
 	for retry := firstRetry; c.ctx.Err() == nil; retry = min(2*retry, lastRetry) {

@@ -50,10 +50,7 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	defer cancel()
 	var errs []error
 	if m := c.current.Load(); m != nil && m.isMember() {
-		if graceful {
-			errs = append(errs, m.drain(ctx))
-		}
-		errs = append(errs, c.activations.stopAll(ctx, c.system, graceful), m.leave(ctx))
+		errs = append(errs, c.depart(ctx, m, graceful))
 	}
 	c.cancel()
 	c.wg.Wait()
@@ -65,23 +62,40 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	return nil
 }
 
-// drain lets the others know that the member is leaving and waits until it
-// knows so itself: from then on it accepts no new activation.
+// depart empties the member and takes it out of the view. One that does not
+// get empty does not leave: the others must not start what still runs here,
+// and take it for dead when its session ends.
+func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) error {
+	var errs []error
+	if graceful {
+		err := m.drain(ctx)
+		graceful = err == nil
+		errs = append(errs, err)
+	}
+	if !graceful {
+		errs = append(errs, m.lookup.Close(ctx)) // nothing more is activated
+	}
+	if err := c.activations.stopAll(ctx, c.system, graceful); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	if err := m.session.Leave(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("leave: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// drain lets the others know that the member is leaving and waits until its
+// host knows so: from then on it accepts no new activation.
 func (m *membership) drain(ctx context.Context) error {
 	if err := m.session.Drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
 	select {
 	case <-m.leaving:
-		return nil
+		return m.lookup.Settle(ctx)
+	case <-m.removed:
+		return errors.New("drain: the member was removed from the view meanwhile")
 	case <-ctx.Done():
 		return fmt.Errorf("drain: not shown as leaving in the view: %w", ctx.Err())
 	}
-}
-
-func (m *membership) leave(ctx context.Context) error {
-	if err := m.session.Leave(ctx); err != nil {
-		return fmt.Errorf("leave: %w", err)
-	}
-	return nil
 }

@@ -44,6 +44,8 @@ func (a *hostActor) Receive(ctx actor.Context) {
 	case tickEvent:
 		a.tick = nil
 		a.step(ctx, placement.Tick{})
+	case settleQuery:
+		ctx.Respond(settled{})
 	case surveyQuery:
 		ctx.Respond(a.survey())
 	case *actor.Stopping:

@@ -151,8 +151,17 @@ func (l *Lookup) StopBegun(id driver.Identity, f driver.Fence) {
 	l.cfg.System.Root.Send(l.host, beginEvent{placement.StopBegun{Identity: id, Fence: f}})
 }
 
-// Close stops the lookup's actors and ends every resolve under way. The
-// activations are stopped before by whoever owns them.
+// Settle waits until this member's host has acted on all that it was told
+// before: after a view that shows the member as leaving, it starts nothing
+// more.
+func (l *Lookup) Settle(ctx context.Context) error {
+	_, err := actor.Ask[settled](ctx, l.cfg.System.Root, l.host, settleQuery{})
+	return err
+}
+
+// Close stops the lookup's actors and ends every resolve under way. Once it
+// has returned nothing more is activated; what is active is left to whoever
+// started it.
 func (l *Lookup) Close(ctx context.Context) error {
 	l.cancel()
 	l.wg.Wait()

@@ -30,7 +30,8 @@ type resolveAnswer struct {
 type (
 	viewEvent   struct{ *viewState }
 	tickEvent   struct{}
-	stopEvent   struct{ placement.Stopped }
 	beginEvent  struct{ placement.StopBegun }
 	surveyQuery struct{}
+	settleQuery struct{}
+	settled     struct{}
 )

@@ -73,9 +73,9 @@ func NewHost(self driver.MemberID, cfg HostConfig) *Host {
 func (h *Host) Step(now Time, ev Event) []Effect {
 	switch ev := ev.(type) {
 	case ViewChanged:
-		return h.viewChanged(now, ev.View)
+		return h.viewChanged(ev.View)
 	case Received:
-		return h.received(now, ev)
+		return h.received(ev)
 	case StopBegun:
 		return h.stopBegun(now, ev)
 	case Stopped:
@@ -105,7 +105,7 @@ func (h *Host) Promised(s Slot) (term uint64, owner driver.MemberID) {
 	return h.slots[s].promised, h.slots[s].owner
 }
 
-func (h *Host) viewChanged(now Time, v driver.View) []Effect {
+func (h *Host) viewChanged(v driver.View) []Effect {
 	if h.known && v.Epoch <= h.view.Epoch {
 		return nil
 	}
@@ -120,12 +120,12 @@ func (h *Host) viewChanged(now Time, v driver.View) []Effect {
 	h.early = nil
 	var out []Effect
 	for _, r := range early {
-		out = append(out, h.received(now, r)...)
+		out = append(out, h.received(r)...)
 	}
 	return out
 }
 
-func (h *Host) received(now Time, r Received) []Effect {
+func (h *Host) received(r Received) []Effect {
 	if term := termOf(r.Message); !h.known || term > h.view.Epoch {
 		return h.tooEarly(r, term)
 	}

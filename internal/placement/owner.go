@@ -79,9 +79,8 @@ func (s *ownedSlot) awaits(host driver.MemberID) int {
 
 // partial collects the parts of one report.
 type partial struct {
-	report  uint64
-	parts   map[uint32][]Entry
-	entries int
+	report uint64
+	parts  map[uint32][]Entry
 }
 
 // grant is one identity's entry in the table of an owner.

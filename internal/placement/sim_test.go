@@ -38,11 +38,10 @@ type sim struct {
 	queue  simQueue
 	count  int
 
-	view     driver.View
-	table    *Table
-	previous map[uint64]*Table
-	members  map[driver.MemberID]*simMember
-	born     int
+	view    driver.View
+	table   *Table
+	members map[driver.MemberID]*simMember
+	born    int
 
 	identities []driver.Identity
 	live       map[driver.Identity]map[driver.MemberID]driver.Fence
@@ -122,7 +121,7 @@ func (s *sim) logf(format string, args ...any) {
 	}
 }
 
-func (s *sim) fail(format string, args ...any) {
+func (s *sim) failf(format string, args ...any) {
 	if s.failure == "" {
 		s.failure = fmt.Sprintf(format, args...)
 		s.logf("VIOLATION %s", s.failure)
@@ -345,7 +344,7 @@ func (s *sim) host(m *simMember, ev Event) {
 		slot := SlotOf(id)
 		mark := driver.Fence{Term: m.host.slots[slot].promised, Seq: m.host.slots[slot].seq}
 		if mark.Compare(m.marks[slot]) < 0 {
-			s.fail("invariant 2: %s lowered its marks of slot %d from %v to %v", m.id, slot, m.marks[slot], mark)
+			s.failf("invariant 2: %s lowered its marks of slot %d from %v to %v", m.id, slot, m.marks[slot], mark)
 		}
 		m.marks[slot] = mark
 	}
@@ -374,7 +373,7 @@ func (s *sim) noGhosts(m *simMember) {
 			return true
 		}
 		if g := m.owner.slots[SlotOf(e.Identity)].grants[e.Identity]; g.phase == granted && !g.verifying {
-			s.fail("invariant 9: %s has %s %v, which ended on %s and was acknowledged", m.id, e.Identity, e.Fence, host)
+			s.failf("invariant 9: %s has %s %v, which ended on %s and was acknowledged", m.id, e.Identity, e.Fence, host)
 		}
 		return true
 	})
@@ -394,7 +393,7 @@ func (s *sim) carry(m *simMember, effects []Effect) {
 		case Refresh:
 			s.deliver(m.id, s.ms(30))
 		case Violation:
-			s.fail("audit at %s: %s: %s", m.id, e.Identity, e.What)
+			s.failf("audit at %s: %s: %s", m.id, e.Identity, e.What)
 		}
 	}
 	s.tick(m)
@@ -421,10 +420,10 @@ func (s *sim) start(m *simMember, e Start) {
 		s.live[e.Identity] = make(map[driver.MemberID]driver.Fence)
 	}
 	if others := s.live[e.Identity]; len(others) > 0 {
-		s.fail("invariant 1: %s starts %s while it is active on %v", m.id, e.Identity, others)
+		s.failf("invariant 1: %s starts %s while it is active on %v", m.id, e.Identity, others)
 	}
 	if e.Fence.Compare(s.newest[e.Identity]) <= 0 {
-		s.fail("invariant 4: %s of %s is not above %v", e.Fence, e.Identity, s.newest[e.Identity])
+		s.failf("invariant 4: %s of %s is not above %v", e.Fence, e.Identity, s.newest[e.Identity])
 	}
 	s.newest[e.Identity] = e.Fence
 	s.live[e.Identity][m.id] = e.Fence
@@ -509,12 +508,12 @@ func (s *sim) atRest() {
 		return
 	}
 	for _, c := range s.calls {
-		s.fail("invariant 10: no answer for %s", c.identity)
+		s.failf("invariant 10: no answer for %s", c.identity)
 	}
 	tables := make(map[Entry]driver.MemberID)
 	for _, m := range s.members {
 		if m.host.Pending() || m.owner.Pending() || m.owner.waiting != 0 {
-			s.fail("invariant 9: %s is not at rest: host %v, owner %v, %d waiting",
+			s.failf("invariant 9: %s is not at rest: host %v, owner %v, %d waiting",
 				m.id, m.host.Pending(), m.owner.Pending(), m.owner.waiting)
 		}
 		m.owner.Each(func(e Entry, host driver.MemberID) bool {
@@ -527,12 +526,12 @@ func (s *sim) atRest() {
 		for on, f := range at {
 			hosted++
 			if tables[Entry{id, f}] != on {
-				s.fail("invariant 9: %s %v on %s is in no owner's table", id, f, on)
+				s.failf("invariant 9: %s %v on %s is in no owner's table", id, f, on)
 			}
 		}
 	}
 	if hosted != len(tables) && s.failure == "" {
-		s.fail("invariant 9: owners know %d activations, hosts have %d: %v", len(tables), hosted, tables)
+		s.failf("invariant 9: owners know %d activations, hosts have %d: %v", len(tables), hosted, tables)
 	}
 }
 
