@@ -4,8 +4,6 @@
 // 	protoc        (unknown)
 // source: cmd/granary/internal/demopb/counter.proto
 
-// Package demopb holds the grain that the demo calls.
-
 package demopb
 
 import (
