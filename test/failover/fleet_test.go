@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -147,7 +149,7 @@ func (f *fleet) forget(id driver.MemberID) {
 func (f *fleet) leaveAll() {
 	f.t.Helper()
 	var wg sync.WaitGroup
-	for id := range f.members {
+	for _, id := range slices.Collect(maps.Keys(f.members)) {
 		wg.Go(func() { f.leave(id) })
 	}
 	wg.Wait()

@@ -20,6 +20,8 @@ import (
 
 const (
 	callers = 8
+	// A call is begun this often at most: the test is no benchmark, and the machine may have other things to do.
+	pace = time.Millisecond
 	// A caller that has waited this long for an answer turns to the next grain, so that those that cannot be
 	// reached do not keep the others from being called.
 	patience = 20 * time.Millisecond
@@ -80,10 +82,14 @@ func newLoad(t *testing.T, remembering, forgetful *cluster.Cluster, n int) *load
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	l.cancel = cancel
+	ticker := time.NewTicker(pace)
 	for range callers {
-		l.wg.Go(func() { l.caller(ctx) })
+		l.wg.Go(func() { l.caller(ctx, ticker.C) })
 	}
-	t.Cleanup(l.stop)
+	t.Cleanup(func() {
+		l.stop()
+		ticker.Stop()
+	})
 	return l
 }
 
@@ -93,10 +99,15 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
-func (l *load) caller(ctx context.Context) {
+func (l *load) caller(ctx context.Context, turn <-chan time.Time) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-turn:
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -23,7 +23,12 @@ import (
 const (
 	clusterName = "failover"
 	kind        = "Counter"
-	refresh     = 200 * time.Millisecond
+	// A member that is silent for this many intervals is taken for dead. Both leave room for a machine that has
+	// other things to do: two seconds.
+	refresh = 500 * time.Millisecond
+	missed  = 4
+	// saving is how long a counter takes to stop: nobody may start another meanwhile.
+	saving = 20 * time.Millisecond
 
 	memberVariable = "GRANARY_FAILOVER_MEMBER" // holds a role; whoever finds it set is a member
 	readyWord      = "ready "                  // before a member's id, on its output
@@ -61,7 +66,7 @@ func play(text string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))))
-	provider := automanaged.NewWithConfig(refresh, r.PingPort, r.Hosts...).WithListener(inherited())
+	provider := automanaged.NewWithConfig(refresh, r.PingPort, r.Hosts...).WithMissedPings(missed).WithListener(inherited())
 	c := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0),
 		cluster.NewKind(kind, actor.PropsFromProducer(func() actor.Actor { return &counter{diary: diary} }))))
 	if err := c.StartContext(ctx); err != nil {
@@ -96,6 +101,7 @@ func (a *counter) Receive(ctx actor.Context) {
 	case *actor.Started:
 		a.diary.write(started, ctx.Self().Id)
 	case *actor.Stopped:
+		<-time.After(saving)
 		a.diary.write(stopped, ctx.Self().Id)
 	case *wrapperspb.Int64Value:
 		a.sum += m.Value
