@@ -31,8 +31,8 @@ func (a activation) String() string {
 func parseActivation(id string) (a activation, err error) {
 	identity, rest, _ := strings.Cut(id, "@")
 	member, fence, _ := strings.Cut(rest, ":")
-	if _, err := fmt.Sscanf(fence, "%x.%x", &a.fence.Term, &a.fence.Seq); err != nil || identity == "" || member == "" {
-		return a, fmt.Errorf("%q is no activation: %v", id, err)
+	if n, _ := fmt.Sscanf(fence, "%x.%x", &a.fence.Term, &a.fence.Seq); n != 2 || identity == "" || member == "" {
+		return a, fmt.Errorf("%q is no activation", id)
 	}
 	a.identity, a.member = strings.TrimPrefix(identity, kind+"/"), driver.MemberID(member)
 	return a, nil

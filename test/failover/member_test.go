@@ -37,9 +37,9 @@ const (
 
 // A role is what a member process is told.
 type role struct {
-	PingPort int
-	Hosts    []string
-	Diary    string
+	PingPort int      `json:"pingPort"`
+	Hosts    []string `json:"hosts"`
+	Diary    string   `json:"diary"`
 }
 
 func TestMain(m *testing.M) {
