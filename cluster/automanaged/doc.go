@@ -17,11 +17,15 @@
 // one of these is dissolved when they meet. A host may be a name with several
 // addresses; all are pinged.
 //
-// The first view is made as soon as every host of the list has answered or has
-// failed twice. Where nobody else listens this takes a fraction of a second;
-// a host that swallows packets costs two time-outs, of a refresh interval
-// each. From then on the member that has been in the view longest is its
-// coordinator: it takes in newcomers, takes out the lost, and numbers the views.
+// The first view is made by the newcomer with the lowest id, as soon as every
+// host of the list has answered or has failed twice. Where nobody else listens
+// this takes less than half a second; a host that swallows packets costs two
+// time-outs, of a refresh interval each; and a member that is not on its own
+// list, and whom nobody answers, waits three seconds, because others that were
+// started with this list may do the same. From then on the member that has been
+// in the view longest is its coordinator: it takes in newcomers, takes out the
+// lost, and numbers the views. Hosts of the list that are dead are pinged five
+// times a second, so that whoever comes to life there hears of the view.
 //
 // # When a member is lost
 //

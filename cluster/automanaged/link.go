@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
 	pb "github.com/granary-go/granary/wire/membershippb"
 )
@@ -51,7 +52,7 @@ func (l *links) get(address string) (*grpc.ClientConn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, grpc.ErrClientConnClosing
+		return nil, driver.ErrClosed
 	}
 	if c := l.open[address]; c != nil {
 		return c, nil

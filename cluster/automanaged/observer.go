@@ -111,7 +111,7 @@ func (o *observer) candidates(last string) []string {
 	for _, s := range [][]string{members, others} {
 		rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
 	}
-	all := append(members, others...)
+	all := slices.Concat(members, others)
 	if i := slices.Index(all, last); i >= 0 {
 		all = append(slices.Delete(all, i, i+1), last)
 	}

@@ -73,8 +73,8 @@ func New() *Provider {
 // [DefaultRefresh]. Port is where this member answers pings; 0 means any free
 // one, which only serves members that know others. Hosts are where to look for
 // members, each as host:port; a member's own address may be among them. A
-// member without hosts founds a cluster of its own at once, unless others
-// know it first; a client needs at least one.
+// member without hosts founds a cluster of its own within half a second,
+// unless somebody who knows it comes first; a client needs at least one.
 //
 // Nonsense among these is an error of Join and Observe.
 func NewWithConfig(refreshTTL time.Duration, port int, hosts ...string) *Provider {

@@ -10,7 +10,8 @@
 // reaches somebody who has a view it waits to be taken in. Otherwise, once
 // every configured host has answered as a newcomer or has failed twice, the
 // newcomer with the lowest id makes the first view, of itself and of the
-// newcomers it reaches.
+// newcomers it reaches. It listens for a while first, so that those whom it
+// does not know, and who know it, can find it.
 //
 // From then on only the coordinator makes views: the first member, in the order
 // of the view, that the coordinator itself does not hold for lost. A member
