@@ -45,7 +45,7 @@ const (
 	fenceTimeout = 10 * time.Second
 	// goneGrace is how long the connection to a member that is gone is kept,
 	// for the answers of one that has just left.
-	goneGrace = time.Second
+	goneGrace = 3 * time.Second
 )
 
 // join opens a session and a lookup under a new id.

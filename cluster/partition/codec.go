@@ -159,7 +159,7 @@ func packetFromWire(w *pb.Packet) (*packet, error) {
 }
 
 func promiseToWire(p *placement.Promise) *pb.Promise {
-	w := &pb.Promise{Term: p.Term, Stale: slotsToWire(p.Stale)}
+	w := &pb.Promise{Term: p.Term, Stale: slotsToWire(p.Stale), Empty: slotsToWire(p.Empty)}
 	for _, r := range p.Reports {
 		w.Reports = append(w.Reports, &pb.SlotReport{
 			Slot: uint32(r.Slot), Report: r.Report, Part: r.Part, Parts: r.Parts, Entries: entriesToWire(r.Entries),
@@ -169,7 +169,7 @@ func promiseToWire(p *placement.Promise) *pb.Promise {
 }
 
 func promiseFromWire(w *pb.Promise) *placement.Promise {
-	p := &placement.Promise{Term: w.GetTerm(), Stale: slotsFromWire(w.GetStale())}
+	p := &placement.Promise{Term: w.GetTerm(), Stale: slotsFromWire(w.GetStale()), Empty: slotsFromWire(w.GetEmpty())}
 	for _, r := range w.GetReports() {
 		if r.GetSlot() >= placement.SlotCount {
 			continue

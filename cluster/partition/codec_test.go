@@ -18,7 +18,7 @@ var (
 var messages = []any{
 	&packet{"m", &placement.Prepare{Term: 3, Slots: []placement.Slot{0, 4095}}},
 	&packet{"m", &placement.Promise{
-		Term: 3, Stale: []placement.Slot{5},
+		Term: 3, Stale: []placement.Slot{5}, Empty: []placement.Slot{1, 2},
 		Reports: []placement.SlotReport{{Slot: 4, Report: 2, Part: 1, Parts: 3, Entries: entries}},
 	}},
 	&packet{"m", &placement.Spawn{Identity: alice, Fence: fence}},

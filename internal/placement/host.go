@@ -207,6 +207,10 @@ func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Ef
 		current, size = &Promise{Term: term}, 0
 	}
 	for _, s := range slots {
+		if len(h.slots[s].live) == 0 {
+			current.Empty = append(current.Empty, s)
+			continue
+		}
 		parts := h.parts(s)
 		for i, entries := range parts {
 			bytes := sizeOf(entries)
@@ -219,14 +223,14 @@ func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Ef
 			})
 		}
 	}
-	if len(current.Reports)+len(current.Stale) > 0 {
+	if len(current.Reports)+len(current.Empty)+len(current.Stale) > 0 {
 		flush()
 	}
 	return out
 }
 
 // parts gives the activations of a slot in identity order, cut so that each
-// part keeps to the limit. An empty slot is one empty part.
+// part keeps to the limit.
 func (h *Host) parts(s Slot) [][]Entry {
 	entries := make([]Entry, 0, len(h.slots[s].live))
 	for id, a := range h.slots[s].live {

@@ -47,10 +47,10 @@ func prepare(h *Host, from driver.MemberID, term uint64) *Promise {
 
 func TestHostRule2(t *testing.T) {
 	h := newTestHost()
-	expect(t, "first", prepare(h, "o", 5).Reports[0].Slot, slotA)
+	expect(t, "first", prepare(h, "o", 5).Empty, []Slot{slotA})
 	expect(t, "lower term", prepare(h, "p", 4).Stale, []Slot{slotA})
 	expect(t, "equal term, another owner", prepare(h, "p", 5).Stale, []Slot{slotA})
-	expect(t, "equal term, same owner", len(prepare(h, "o", 5).Reports), 1)
+	expect(t, "equal term, same owner", prepare(h, "o", 5).Empty, []Slot{slotA})
 	expect(t, "a stranger", prepare(h, "stranger", 7), (*Promise)(nil))
 	effects := h.Step(0, Received{"p", &Prepare{Term: 11, Slots: []Slot{slotA}}})
 	expect(t, "a term above the view", effects, []Effect{Refresh{11}})
@@ -135,6 +135,9 @@ func TestReportInParts(t *testing.T) {
 	for _, effect := range messages {
 		p := effect.(Send).Message.(*Promise)
 		size := 0
+		for _, s := range p.Empty {
+			reported[s] = true
+		}
 		for _, r := range p.Reports {
 			reported[r.Slot] = true
 			size += sizeOf(r.Entries)

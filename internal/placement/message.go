@@ -34,6 +34,8 @@ type SlotReport struct {
 type Promise struct {
 	Term    uint64
 	Reports []SlotReport
+	// Empty are slots that are promised and have nothing to report.
+	Empty []Slot
 	// Stale are slots that the host has promised to a higher term, or to
 	// another owner of the same term.
 	Stale []Slot

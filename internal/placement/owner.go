@@ -325,34 +325,41 @@ func (o *Owner) promise(now Time, from driver.MemberID, p *Promise) []Effect {
 		out = append(out, Refresh{o.view.Epoch + 1})
 	}
 	o.prepared[from] = now + o.cfg.Resend // it is answering: no need to ask again yet
+	for _, s := range p.Empty {
+		out = append(out, o.report(now, from, p.Term, SlotReport{Slot: s})...)
+	}
 	for _, r := range p.Reports {
-		if r.Slot >= SlotCount {
-			continue
+		out = append(out, o.report(now, from, p.Term, r)...)
+	}
+	return out
+}
+
+// report takes in what one host has in one slot.
+func (o *Owner) report(now Time, from driver.MemberID, term uint64, r SlotReport) []Effect {
+	if r.Slot >= SlotCount || o.slots[r.Slot] == nil || o.slots[r.Slot].term != term {
+		return nil
+	}
+	slot := o.slots[r.Slot]
+	i := slot.awaits(from)
+	if i < 0 {
+		return nil
+	}
+	entries, complete := collect(&slot.missing[i].got, r, o.broken.mixReports)
+	if !complete {
+		return nil
+	}
+	slot.missing = slices.Delete(slot.missing, i, i+1)
+	if o.broken.openEarly {
+		slot.missing = nil
+	}
+	var out []Effect
+	for _, e := range entries {
+		if SlotOf(e.Identity) == r.Slot {
+			out = append(out, slot.adopt(from, e, o.broken.lastReportWins)...)
 		}
-		slot := o.slots[r.Slot]
-		if slot == nil || slot.term != p.Term {
-			continue
-		}
-		i := slot.awaits(from)
-		if i < 0 {
-			continue
-		}
-		entries, complete := collect(&slot.missing[i].got, r, o.broken.mixReports)
-		if !complete {
-			continue
-		}
-		slot.missing = slices.Delete(slot.missing, i, i+1)
-		if o.broken.openEarly {
-			slot.missing = nil
-		}
-		for _, e := range entries {
-			if SlotOf(e.Identity) == r.Slot {
-				out = append(out, slot.adopt(from, e, o.broken.lastReportWins)...)
-			}
-		}
-		if len(slot.missing) == 0 {
-			out = append(out, o.open(now, r.Slot)...)
-		}
+	}
+	if len(slot.missing) == 0 {
+		out = append(out, o.open(now, r.Slot)...)
 	}
 	return out
 }

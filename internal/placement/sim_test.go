@@ -326,13 +326,7 @@ func brief(m Message) any {
 	case *Prepare:
 		return fmt.Sprintf("term %d, %d slots", m.Term, len(m.Slots))
 	case *Promise:
-		var full []SlotReport
-		for _, r := range m.Reports {
-			if len(r.Entries) > 0 {
-				full = append(full, r)
-			}
-		}
-		return fmt.Sprintf("term %d, %d slots, stale %d, %+v", m.Term, len(m.Reports), len(m.Stale), full)
+		return fmt.Sprintf("term %d, empty %d, stale %d, %+v", m.Term, len(m.Empty), len(m.Stale), m.Reports)
 	default:
 		return m
 	}

@@ -470,10 +470,12 @@ func (x *SlotReport) GetEntries() []*Entry {
 }
 
 type Promise struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
-	Reports       []*SlotReport          `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`
-	Stale         []uint32               `protobuf:"varint,3,rep,packed,name=stale,proto3" json:"stale,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Term    uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	Reports []*SlotReport          `protobuf:"bytes,2,rep,name=reports,proto3" json:"reports,omitempty"`
+	Stale   []uint32               `protobuf:"varint,3,rep,packed,name=stale,proto3" json:"stale,omitempty"`
+	// Slots that are promised and have nothing to report.
+	Empty         []uint32 `protobuf:"varint,4,rep,packed,name=empty,proto3" json:"empty,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,6 +527,13 @@ func (x *Promise) GetReports() []*SlotReport {
 func (x *Promise) GetStale() []uint32 {
 	if x != nil {
 		return x.Stale
+	}
+	return nil
+}
+
+func (x *Promise) GetEmpty() []uint32 {
+	if x != nil {
+		return x.Empty
 	}
 	return nil
 }
@@ -876,11 +885,12 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\x06report\x18\x02 \x01(\x04R\x06report\x12\x12\n" +
 	"\x04part\x18\x03 \x01(\rR\x04part\x12\x14\n" +
 	"\x05parts\x18\x04 \x01(\rR\x05parts\x125\n" +
-	"\aentries\x18\x05 \x03(\v2\x1b.granary.placement.v1.EntryR\aentries\"o\n" +
+	"\aentries\x18\x05 \x03(\v2\x1b.granary.placement.v1.EntryR\aentries\"\x85\x01\n" +
 	"\aPromise\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12:\n" +
 	"\areports\x18\x02 \x03(\v2 .granary.placement.v1.SlotReportR\areports\x12\x14\n" +
-	"\x05stale\x18\x03 \x03(\rR\x05stale\"\xa7\x01\n" +
+	"\x05stale\x18\x03 \x03(\rR\x05stale\x12\x14\n" +
+	"\x05empty\x18\x04 \x03(\rR\x05empty\"\xa7\x01\n" +
 	"\aSpawned\x121\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1b.granary.placement.v1.EntryR\x05entry\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\rR\averdict\x12\x16\n" +
