@@ -64,7 +64,7 @@ func (w *transcript) String() string {
 }
 
 // await waits until a demo has printed a text.
-func (w *transcript) await(t *testing.T, ctx context.Context, text string) {
+func (w *transcript) await(ctx context.Context, t *testing.T, text string) {
 	t.Helper()
 	for !strings.Contains(w.String(), text) {
 		select {
@@ -154,7 +154,7 @@ func TestDemoInterrupted(t *testing.T) {
 	for name, args := range map[string][]string{"by hand": nil, "unattended": {"--for=30s"}} {
 		t.Run(name, func(t *testing.T) {
 			cmd, out, ctx := start(t, args...)
-			out.await(t, ctx, "\n    1s ")
+			out.await(ctx, t, "\n    1s ")
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +173,7 @@ func TestDemoInterrupted(t *testing.T) {
 // The members notice when the demo is killed.
 func TestDemoKilled(t *testing.T) {
 	cmd, out, ctx := start(t)
-	out.await(t, ctx, "All grains answered")
+	out.await(ctx, t, "All grains answered")
 	var connections []net.Conn
 	for _, found := range regexp.MustCompile(`127\.0\.0\.1:\d+`).FindAllString(out.String(), -1) {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", found)
@@ -191,12 +191,12 @@ func TestDemoKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	for _, c := range connections {
-		awaitSilence(t, ctx, c)
+		awaitSilence(ctx, t, c)
 	}
 }
 
 // awaitSilence waits until nobody listens any more where a connection leads.
-func awaitSilence(t *testing.T, ctx context.Context, c net.Conn) {
+func awaitSilence(ctx context.Context, t *testing.T, c net.Conn) {
 	t.Helper()
 	for address := c.RemoteAddr().String(); ; {
 		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {

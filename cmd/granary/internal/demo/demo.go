@@ -32,7 +32,7 @@ func Run(ctx context.Context, o Options, out, errs io.Writer) error {
 	}
 	s.run(ctx)
 
-	s.report.text(faint, "\nStopping the client and %d members.", len(s.client.cluster.Members()))
+	s.report.textf(faint, "\nStopping the client and %d members.", len(s.client.cluster.Members()))
 	f := s.outcome(errors.Join(s.client.close(), s.fleet.stop()))
 	claims := f.claims(o)
 	s.report.verdict(claims)
@@ -42,14 +42,14 @@ func Run(ctx context.Context, o Options, out, errs io.Writer) error {
 // prepare starts the members and the client, and calls each grain once.
 func (s *story) prepare(ctx context.Context, log io.Writer) error {
 	o := s.options
-	s.report.text(bold, "%d members and a client, each a process on this machine; %s grains, %s calls a second.",
+	s.report.textf(bold, "%d members and a client, each a process on this machine; %s grains, %s calls a second.",
 		o.Members, thousands(o.Grains), thousands(o.Rate))
 	members, err := s.fleet.launch(ctx, o.Members)
 	if err != nil {
 		return err
 	}
 	for _, p := range members {
-		s.report.text(plain, "  member %d  pid %-7d  %s", p.number, p.pid(), p.address())
+		s.report.textf(plain, "  member %d  pid %-7d  %s", p.number, p.pid(), p.address())
 	}
 	if s.client, err = connect(ctx, o, s.fleet.addresses(), log); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (s *story) prepare(ctx context.Context, log io.Writer) error {
 	if err := s.load.add(ctx, grains); err != nil {
 		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.client.close())
 	}
-	s.report.text(plain, "All grains answered their first call within %s: %s\n", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
+	s.report.textf(plain, "All grains answered their first call within %s: %s\n", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
 	s.load.stats.take()
 	return nil
 }

@@ -173,8 +173,8 @@ func (o orders) next(ctx context.Context) (word, about string) {
 // ended is nil if a member was told to end, by its parent's last word or by a
 // signal, and an error if its parent is gone.
 func (o orders) ended(ctx context.Context, word string) error {
-	if word == wordStop || ctx.Err() != nil {
-		return nil
+	if word != wordStop && ctx.Err() == nil {
+		return errors.New("the demo that started this member is gone")
 	}
-	return errors.New("the demo that started this member is gone")
+	return nil
 }

@@ -62,17 +62,17 @@ func (r *report) painted(p paint, text string) string {
 	return "\x1b[" + string(p) + "m" + text + "\x1b[0m"
 }
 
-// text writes lines that belong to no table.
-func (r *report) text(p paint, format string, args ...any) {
+// textf writes lines that belong to no table.
+func (r *report) textf(p paint, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fmt.Fprintln(r.out, r.painted(p, fmt.Sprintf(format, args...)))
 }
 
-// event writes a line between those of the table.
-func (r *report) event(at time.Duration, p paint, format string, args ...any) {
+// eventf writes a line between those of the table.
+func (r *report) eventf(at time.Duration, p paint, format string, args ...any) {
 	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n          ")
-	r.text(p, "%5.1fs  %s", at.Seconds(), text)
+	r.textf(p, "%5.1fs  %s", at.Seconds(), text)
 }
 
 // row writes a line of the table, and its head where that is due.
@@ -123,12 +123,12 @@ func (r *report) head() string {
 
 // verdict writes the claims, each with whether it held.
 func (r *report) verdict(claims []claim) {
-	r.text(bold, "\nWhat was shown:")
+	r.textf(bold, "\nWhat was shown:")
 	for _, c := range claims {
 		mark := map[state]string{
 			shown: r.painted(green, "true  "), refuted: r.painted(red, "FALSE "), unseen: r.painted(yellow, "unseen"),
 		}[c.state]
-		r.text(plain, "  %s  %s", mark, strings.ReplaceAll(c.text, "\n", "\n          "))
+		r.textf(plain, "  %s  %s", mark, strings.ReplaceAll(c.text, "\n", "\n          "))
 	}
 }
 

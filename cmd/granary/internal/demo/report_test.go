@@ -12,7 +12,7 @@ func TestReport(t *testing.T) {
 	var out strings.Builder
 	r := &report{out: &out, columns: 4}
 	r.row(row{at: time.Second, members: 3, grains: []int{100, 99, 101}, second: second{calls: 400, waiting: 1, p50: 512 * time.Microsecond, p99: 3210 * time.Microsecond}})
-	r.event(5*time.Second, red, "! SIGKILL to member %d\nit dies", 1)
+	r.eventf(5*time.Second, red, "! SIGKILL to member %d\nit dies", 1)
 	r.row(row{at: 6 * time.Second, members: 2, grains: []int{-1, 150, 150, 7}, second: second{calls: 390, waiting: 44, errors: 2, p50: time.Millisecond, p99: 1234 * time.Millisecond}})
 	r.row(row{at: 7 * time.Second, grains: []int{-1}})
 	r.verdict([]claim{{"it held", shown}, {"it did not:\nthe cause", refuted}, {"not reached", unseen}})

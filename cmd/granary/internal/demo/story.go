@@ -31,7 +31,7 @@ func (s *story) play(ctx context.Context) {
 		s.addMember(ctx)
 	}
 	if s.options.For == 0 && ctx.Err() == nil {
-		s.report.event(s.since(), faint, "  it goes on until Ctrl-C; to lose another member: kill -9 and its pid")
+		s.report.eventf(s.since(), faint, "  it goes on until Ctrl-C; to lose another member: kill -9 and its pid")
 	}
 }
 
@@ -58,14 +58,14 @@ func (s *story) loseMember(ctx context.Context) bool {
 		victim = s.fleet.at(address)
 	}
 	if victim == nil {
-		s.report.event(s.since(), red, "! the client sees no member of the demo that could be killed")
+		s.report.eventf(s.since(), red, "! the client sees no member of the demo that could be killed")
 		return false
 	}
 	lost, others := s.ledger.bury(victim.number)
 	before := s.ledger.replies(others)
 	anew, again := s.ledger.watch(lost, true), s.ledger.watch(others, false)
 	owned := ownedAt(view, address, s.ledger.names(others))
-	s.report.event(s.since(), red, "! SIGKILL to member %d (pid %d), which hosts %d grains and numbers the views",
+	s.report.eventf(s.since(), red, "! SIGKILL to member %d (pid %d), which hosts %d grains and numbers the views",
 		victim.number, victim.pid(), len(lost))
 	killed := time.Now()
 	victim.kill()
@@ -84,7 +84,7 @@ func (s *story) loseMember(ctx context.Context) bool {
 	if s.client.awaitView(bounded, holds(address, false)) == nil {
 		noticed := time.Since(killed)
 		s.note(func(f *facts) { f.noticed = noticed })
-		s.report.event(s.since(), plain, "  the others have noticed, %s after the kill; its grains begin anew elsewhere", seconds(noticed))
+		s.report.eventf(s.since(), plain, "  the others have noticed, %s after the kill; its grains begin anew elsewhere", seconds(noticed))
 	}
 	s.awaitAnew(bounded, anew, lost, killed)
 	s.awaitKept(ctx, again, before, owned)
@@ -97,11 +97,11 @@ func (s *story) awaitAnew(ctx context.Context, w *watch, lost []int, killed time
 	case <-w.done:
 		took := time.Since(killed)
 		s.note(func(f *facts) { f.answered, f.recovery = len(lost), took })
-		s.report.event(s.since(), green, "  all %d answer again, %s after the kill: %s", len(lost), seconds(took), spread(s.ledger.tally(lost)))
+		s.report.eventf(s.since(), green, "  all %d answer again, %s after the kill: %s", len(lost), seconds(took), spread(s.ledger.tally(lost)))
 	case <-ctx.Done():
 		missing := s.ledger.missing(w)
 		s.note(func(f *facts) { f.answered = len(lost) - missing })
-		s.report.event(s.since(), red, "! %d of its grains have not answered again", missing)
+		s.report.eventf(s.since(), red, "! %d of its grains have not answered again", missing)
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *story) awaitKept(ctx context.Context, w *watch, before map[int]reply, o
 	if kept < len(before) {
 		p = red
 	}
-	s.report.event(s.since(), p, "  %d of the %d grains hosted elsewhere went on from their counts;\nthe killed member had owned %d of them",
+	s.report.eventf(s.since(), p, "  %d of the %d grains hosted elsewhere went on from their counts;\nthe killed member had owned %d of them",
 		kept, len(before), owned)
 }
 
@@ -127,13 +127,13 @@ func finish(ctx context.Context, w *watch) {
 
 // addMember starts a member, and follows what moves to it and what does not.
 func (s *story) addMember(ctx context.Context) {
-	s.report.event(s.since(), bold, "+ a new member is started")
+	s.report.eventf(s.since(), bold, "+ a new member is started")
 	number := len(s.fleet.all()) + 1
 	s.note(func(f *facts) { f.added, f.addition = true, number })
 	started := time.Now()
 	processes, err := s.fleet.launch(ctx, 1)
 	if err != nil {
-		s.report.event(s.since(), red, "! %v", err)
+		s.report.eventf(s.since(), red, "! %v", err)
 		return
 	}
 	added := processes[0]
@@ -148,7 +148,7 @@ func (s *story) addMember(ctx context.Context) {
 	joined := time.Since(started)
 	moved := ownedAt(s.client.cluster.View(), address, s.ledger.names(active))
 	s.note(func(f *facts) { f.joined, f.active, f.moved = joined, len(active), moved })
-	s.report.event(s.since(), plain, "  member %d (pid %d) is in the view, %s after its start;\nthe ownership of %d of %d identities moved to it",
+	s.report.eventf(s.since(), plain, "  member %d (pid %d) is in the view, %s after its start;\nthe ownership of %d of %d identities moved to it",
 		number, added.pid(), seconds(joined), moved, len(active))
 
 	again := s.ledger.watch(active, false)
@@ -159,7 +159,7 @@ func (s *story) addMember(ctx context.Context) {
 	if stayed < len(active) {
 		p = red
 	}
-	s.report.event(s.since(), p, "  %d of %d grains stayed where they were, and count on", stayed, len(active))
+	s.report.eventf(s.since(), p, "  %d of %d grains stayed where they were, and count on", stayed, len(active))
 	s.addGrains(ctx, number)
 }
 
@@ -171,14 +171,14 @@ func (s *story) addGrains(ctx context.Context, number int) {
 	}
 	on := s.ledger.tally(fresh)
 	s.note(func(f *facts) { f.fresh, f.taken = len(fresh), on[number] })
-	s.report.event(s.since(), plain, "  %d new grains were called: %s", len(fresh), spread(on))
+	s.report.eventf(s.since(), plain, "  %d new grains were called: %s", len(fresh), spread(on))
 }
 
 // ended notes that a member ended unasked.
 func (s *story) ended(p *process) {
 	lost, _ := s.ledger.bury(p.number)
 	s.note(func(f *facts) { f.unasked = append(f.unasked, p.number) })
-	s.report.event(s.since(), red, "! member %d (pid %d) with %d grains ended unasked: %v%s", p.number, p.pid(), len(lost), p.cause(), p.log.indented())
+	s.report.eventf(s.since(), red, "! member %d (pid %d) with %d grains ended unasked: %v%s", p.number, p.pid(), len(lost), p.cause(), p.log.indented())
 }
 
 func (s *story) note(change func(*facts)) {

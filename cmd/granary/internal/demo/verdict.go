@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -108,10 +109,12 @@ func (f *facts) stood() claim {
 
 func (f *facts) faultless() claim {
 	text := fmt.Sprintf("%s calls: %s failed; the longest took %s", thousands(f.calls.calls), none(f.calls.errors), seconds(f.calls.longest))
-	for _, cause := range f.calls.causes {
-		text += "\n" + cause
-	}
-	return claim{text, settle(f.calls.calls > 0 && f.calls.errors == 0)}
+	return claim{listed(text, f.calls.causes), settle(f.calls.calls > 0 && f.calls.errors == 0)}
+}
+
+// listed puts lines behind a text.
+func listed(text string, lines []string) string {
+	return strings.Join(append([]string{text}, lines...), "\n")
 }
 
 func (f *facts) counted() claim {
@@ -119,10 +122,7 @@ func (f *facts) counted() claim {
 	if f.broken.count > 0 {
 		text = fmt.Sprintf("%d answers contradict earlier ones", f.broken.count)
 	}
-	for _, fault := range f.broken.texts {
-		text += "\n" + fault
-	}
-	return claim{text, settle(f.calls.calls > 0 && f.broken.count == 0)}
+	return claim{listed(text, f.broken.texts), settle(f.calls.calls > 0 && f.broken.count == 0)}
 }
 
 func (f *facts) clean() claim {
