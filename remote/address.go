@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -33,7 +34,7 @@ func checkAddress(address string) error {
 func checkHost(host string) error {
 	switch ip := net.ParseIP(host); {
 	case host == "":
-		return fmt.Errorf("the host is empty")
+		return errors.New("the host is empty")
 	case ip != nil && ip.IsUnspecified():
 		return fmt.Errorf("%q stands for every interface and cannot be reached", host)
 	case ip == nil && strings.ContainsFunc(host, notInHost):

@@ -63,20 +63,20 @@ func BenchmarkAsk(b *testing.B) {
 			b.SetParallelism((clients + 1) / 2)
 			if clients == 1 {
 				for b.Loop() {
-					askOnce(b, ctx, from, echo, message)
+					askOnce(ctx, b, from, echo, message)
 				}
 				return
 			}
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					askOnce(b, ctx, from, echo, message)
+					askOnce(ctx, b, from, echo, message)
 				}
 			})
 		})
 	}
 }
 
-func askOnce(b *testing.B, ctx context.Context, from *process, pid *actor.PID, message *wrapperspb.StringValue) {
+func askOnce(ctx context.Context, b *testing.B, from *process, pid *actor.PID, message *wrapperspb.StringValue) {
 	if _, err := actor.Ask[*wrapperspb.StringValue](ctx, from.system.Root, pid, message); err != nil {
 		b.Error(err)
 	}

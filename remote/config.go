@@ -136,11 +136,11 @@ func WithDialTimeout(d time.Duration) ConfigOption {
 }
 
 // WithBackoff sets the pause after a failed attempt to connect, during which
-// messages to the peer are dead letters at once: at most min after the first,
-// doubled with each further failure up to max, less up to half of it by chance.
+// messages to the peer are dead letters at once: at most least after the first,
+// doubled with each further failure up to most, less up to half of it by chance.
 // Defaults to [DefaultBackoffMin] and [DefaultBackoffMax].
-func WithBackoff(min, max time.Duration) ConfigOption {
-	return func(c *Config) { c.backoff = backoff{min: min, max: max} }
+func WithBackoff(least, most time.Duration) ConfigOption {
+	return func(c *Config) { c.backoff = backoff{min: least, max: most} }
 }
 
 // WithKeepAlive sets after how long a silence a peer is pinged and how long it

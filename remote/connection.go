@@ -262,7 +262,7 @@ func (c *conn) read() error {
 				return errGoodbye
 			}
 		case *remotepb.Frame_Hello, *remotepb.Frame_HelloReply:
-			return fmt.Errorf("the peer introduced itself twice")
+			return errors.New("the peer introduced itself twice")
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestUnreachableProcess(t *testing.T) {
 }
 
 func TestPauseGrowsWhileUnreachable(t *testing.T) {
-	inBubble(t, func(t *testing.T, n *memNetwork, a, _ *process) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, _ *process) {
 		for range 5000 {
 			a.system.Root.Send(actor.NewPID("c:1", "x"), text("x"))
 			time.Sleep(time.Millisecond)
@@ -55,8 +55,8 @@ func TestUnreachableAddressesAreForgotten(t *testing.T) {
 		a.dead.wait(t, 301)
 		time.Sleep(DefaultBackoffMax + restFor)
 		synctest.Wait()
-		for address := range a.remote.endpoints.All() {
-			t.Fatalf("still has an endpoint for %s", address)
+		for ep := range a.remote.endpoints.All() {
+			t.Fatalf("still has an endpoint for %s", ep.address)
 		}
 	})
 }

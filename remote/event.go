@@ -1,10 +1,6 @@
 package remote
 
-import (
-	"iter"
-	"sync"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // EndpointConnectedEvent is published on the event stream when a connection to a
 // peer begins.
@@ -64,25 +60,4 @@ func (r *Remote) disconnected(c *conn) {
 	r.stats.connections.Add(-1)
 	r.logger.Info("remote: disconnected", "peer", c.peer.address, "member", c.peer.member, "cause", c.cause)
 	r.system.EventStream.Publish(&EndpointTerminatedEvent{Address: c.peer.address, Member: c.peer.member, Cause: c.cause})
-}
-
-// endpointMap holds the endpoints by their addresses.
-type endpointMap struct{ m sync.Map }
-
-func (e *endpointMap) Load(address string) (*endpoint, bool) {
-	ep, ok := e.m.Load(address)
-	if !ok {
-		return nil, false
-	}
-	return ep.(*endpoint), true
-}
-
-func (e *endpointMap) Store(address string, ep *endpoint) { e.m.Store(address, ep) }
-
-func (e *endpointMap) Delete(address string) { e.m.Delete(address) }
-
-func (e *endpointMap) All() iter.Seq2[string, *endpoint] {
-	return func(yield func(string, *endpoint) bool) {
-		e.m.Range(func(address, ep any) bool { return yield(address.(string), ep.(*endpoint)) })
-	}
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -100,18 +101,25 @@ func (p *rawPeer) received() *remotepb.Batch {
 	return b
 }
 
-// wantEnd checks how the process ends the stream.
-func (p *rawPeer) wantEnd(code codes.Code, text string) error {
-	p.t.Helper()
+// end waits for the end of the stream.
+func (p *rawPeer) end() error {
 	for {
-		_, err := p.stream.Recv()
-		if err == nil {
-			continue
+		if _, err := p.stream.Recv(); err != nil {
+			return err
 		}
-		if status.Code(err) != code || !strings.Contains(err.Error(), text) {
-			p.t.Errorf("the stream ended with %v, want %s: %s", err, code, text)
-		}
-		return err
+	}
+}
+
+// wantEnd checks how the process ends the stream.
+func (p *rawPeer) wantEnd(code codes.Code, text string) {
+	p.t.Helper()
+	wantStatus(p.t, p.end(), code, text)
+}
+
+func wantStatus(t *testing.T, err error, code codes.Code, text string) {
+	t.Helper()
+	if status.Code(err) != code || !strings.Contains(err.Error(), text) {
+		t.Errorf("the stream ended with %v, want %s: %s", err, code, text)
 	}
 }
 
@@ -155,7 +163,8 @@ func TestHelloThatIsRefused(t *testing.T) {
 				p, h := n.rawPeer(t, "b:1"), goodHello("b:1")
 				test.change(h)
 				p.hello(h)
-				err := p.wantEnd(test.code, test.text)
+				err := p.end()
+				wantStatus(t, err, test.code, test.text)
 				details := status.Convert(err).Details()
 				if len(details) != 1 || details[0].(*remotepb.Refusal).Reason != test.reason {
 					t.Errorf("details %v, want %s", details, test.reason)
@@ -315,7 +324,7 @@ func TestEnvelopesThatMakeNoSense(t *testing.T) {
 }
 
 func TestControlsThatNobodyWaitsFor(t *testing.T) {
-	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+	attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
 		p := n.rawPeer(t, "b:1")
 		p.connect("b:1")
 		own := &remotepb.PID{Address: "raw:1", Id: "x"}
@@ -372,11 +381,11 @@ func TestFrameOverTheLimit(t *testing.T) {
 }
 
 func TestPeerThatSaysGoodbyeAndStays(t *testing.T) {
-	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+	attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
 		p := n.rawPeer(t, "b:1")
 		p.connect("b:1")
 		p.send(&remotepb.Frame{Kind: &remotepb.Frame_Goodbye{}})
-		if err := p.wantEnd(codes.Unknown, "EOF"); err != io.EOF {
+		if err := p.end(); !errors.Is(err, io.EOF) {
 			t.Errorf("after both goodbyes: %v", err)
 		}
 	})
@@ -427,7 +436,7 @@ func TestReplyThatMakesNoSense(t *testing.T) {
 				}
 				server := grpc.NewServer()
 				remotepb.RegisterRemotingServer(server, &badAcceptor{reply: test.reply})
-				go server.Serve(l)
+				go func() { _ = server.Serve(l) }()
 				defer server.Stop()
 				a.wantDeadLetter(actor.NewPID("bad:1", "x"), text("x"), test.text)
 			})
@@ -489,7 +498,7 @@ func TestPeerOfAnotherService(t *testing.T) {
 			t.Fatal(err)
 		}
 		server := grpc.NewServer()
-		go server.Serve(l)
+		go func() { _ = server.Serve(l) }()
 		defer server.Stop()
 		a.wantDeadLetter(actor.NewPID("bad:1", "x"), text("x"), "unknown service")
 		synctest.Wait()

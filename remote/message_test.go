@@ -51,8 +51,8 @@ func (p *process) wantDeadLetter(pid *actor.PID, message any, reason string) {
 func unknownMessage(t testing.TB) proto.Message {
 	t.Helper()
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("unknown.proto"), Package: proto.String("remote.test"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Unknown")}},
+		Name: new("unknown.proto"), Package: new("remote.test"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Unknown")}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func unknownMessage(t testing.TB) proto.Message {
 }
 
 func TestMessagesThatCannotBeSent(t *testing.T) {
-	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+	inBubble(t, func(_ *testing.T, _ *memNetwork, a, b *process) {
 		echo := b.echo("echo")
 		var nilText *wrapperspb.StringValue
 		a.wantDeadLetter(echo, "a string", "string is no protobuf message")

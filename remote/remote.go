@@ -215,10 +215,10 @@ func (r *Remote) Shutdown(graceful bool) error {
 	if graceful {
 		err = r.leave(deadline.C)
 	}
-	for _, ep := range r.endpoints.All() {
+	for ep := range r.endpoints.All() {
 		ep.happened(event{kind: eventClose})
 	}
-	for _, ep := range r.endpoints.All() {
+	for ep := range r.endpoints.All() {
 		<-ep.gone
 	}
 	r.stopServer(graceful && err == nil, deadline.C)
@@ -230,10 +230,10 @@ func (r *Remote) Shutdown(graceful bool) error {
 
 // leave says goodbye to every peer and waits until all have answered.
 func (r *Remote) leave(deadline <-chan time.Time) error {
-	for _, ep := range r.endpoints.All() {
+	for ep := range r.endpoints.All() {
 		ep.leave()
 	}
-	for _, ep := range r.endpoints.All() {
+	for ep := range r.endpoints.All() {
 		select {
 		case <-ep.gone:
 		case <-deadline:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
 )
 
 func TestStartWithABadConfiguration(t *testing.T) {
@@ -278,6 +280,32 @@ func TestPeerOfOneThatLeaves(t *testing.T) {
 		}
 		wantTerminated(t, told, pid, actor.TerminatedReasonAddressTerminated)
 		a.wantDeadLetter(pid, text("x"), "b:1")
+	})
+}
+
+// Who leaves goes on answering until its peer has said goodbye.
+func TestPeerThatHasAnotherQuestion(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, _, b *process) {
+		b.echo("echo")
+		p := n.rawPeer(t, "b:1")
+		p.connect("b:1")
+		left := make(chan error, 1)
+		go func() { left <- b.remote.Shutdown(true) }()
+		if f, err := p.stream.Recv(); err != nil || f.GetLeaving() == nil {
+			t.Fatalf("instead of Leaving: %v, %v", f, err)
+		}
+		p.batch(echoBatch(text("one more thing")))
+		p.wantEcho("one more thing")
+		p.send(&remotepb.Frame{Kind: &remotepb.Frame_Goodbye{Goodbye: &remotepb.Goodbye{}}})
+		if f, err := p.stream.Recv(); err != nil || f.GetGoodbye() == nil {
+			t.Fatalf("instead of Goodbye: %v, %v", f, err)
+		}
+		if err := p.end(); !errors.Is(err, io.EOF) {
+			t.Errorf("after both goodbyes: %v", err)
+		}
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
