@@ -113,12 +113,13 @@ func New(cfg Config) (*Lookup, error) {
 	return l, nil
 }
 
-// SetView makes the lookup act by a newer view; an older one is ignored.
+// SetView makes the lookup act by a newer view; an older one is ignored, and
+// so is any after Close.
 func (l *Lookup) SetView(v driver.View) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.state.Load()
-	if old.table != nil && v.Epoch <= old.view.Epoch {
+	if old.table != nil && v.Epoch <= old.view.Epoch || l.ctx.Err() != nil {
 		return
 	}
 	now := &viewState{view: v, table: placement.NewTable(v), next: make(chan struct{})}
@@ -146,8 +147,12 @@ func (l *Lookup) Owner(id driver.Identity) (placement.Slot, driver.Member, bool)
 	return slot, m, ok
 }
 
-// StopBegun tells the lookup that an activation takes no more messages.
+// StopBegun tells the lookup that an activation takes no more messages. After
+// Close it does nothing.
 func (l *Lookup) StopBegun(id driver.Identity, f driver.Fence) {
+	if l.ctx.Err() != nil {
+		return
+	}
 	l.cfg.System.Root.Send(l.host, beginEvent{placement.StopBegun{Identity: id, Fence: f}})
 }
 
@@ -163,7 +168,9 @@ func (l *Lookup) Settle(ctx context.Context) error {
 // has returned nothing more is activated; what is active is left to whoever
 // started it.
 func (l *Lookup) Close(ctx context.Context) error {
+	l.mu.Lock()
 	l.cancel()
+	l.mu.Unlock()
 	l.wg.Wait()
 	if l.owner == nil {
 		return nil

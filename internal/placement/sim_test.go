@@ -221,7 +221,13 @@ func (s *sim) churn() {
 	if s.now > simFaulty {
 		return
 	}
-	s.after(s.ms(900), s.churn)
+	// Changes come in bursts, so that members skip views in which a slot was
+	// somebody else's.
+	pause := s.ms(900)
+	if s.rng.IntN(3) == 0 {
+		pause = s.ms(80)
+	}
+	s.after(pause, s.churn)
 	active := slices.DeleteFunc(slices.Clone(s.view.Members), func(m driver.Member) bool {
 		return m.State != driver.Active || s.members[m.ID] == nil
 	})
@@ -350,12 +356,32 @@ func (s *sim) owner(m *simMember, ev Event) {
 	if _, promise := receivedMessage(ev).(*Promise); promise {
 		s.noGhosts(m)
 	}
+	if _, changed := ev.(ViewChanged); changed {
+		s.notDeposed(m)
+	}
 	s.carry(m, effects)
 }
 
 func receivedMessage(ev Event) Message {
 	r, _ := ev.(Received)
 	return r.Message
+}
+
+// notDeposed checks that what an owner keeps open is still its own: no host has
+// promised the slot to a later owner in a view that this one has seen.
+func (s *sim) notDeposed(m *simMember) {
+	for _, id := range s.identities {
+		slot := m.owner.slots[SlotOf(id)]
+		if slot == nil || len(slot.missing) > 0 {
+			continue
+		}
+		for _, host := range s.members {
+			if term, to := host.host.Promised(SlotOf(id)); term > slot.term && term <= m.owner.view.Epoch {
+				s.failf("invariant 3: %s keeps slot %d open in term %d, %s has promised %d to %s",
+					m.id, SlotOf(id), slot.term, host.id, term, to)
+			}
+		}
+	}
 }
 
 // noGhosts checks what an owner has learnt from reports: an entry is alive on
