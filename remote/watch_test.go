@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
 )
 
 // watcher spawns an actor that watches pid; what it is told arrives on the channel.
@@ -142,6 +143,52 @@ func TestWatchOfADeadWatcher(t *testing.T) {
 		synctest.Wait()
 		if b.logs.has("cannot reach") {
 			t.Error("dialled the process of the dead watcher")
+		}
+	})
+}
+
+// systemInbox is a process that collects the system messages it is sent.
+type systemInbox chan any
+
+func (systemInbox) SendUserMessage(*actor.PID, actor.MessageEnvelope) {}
+func (in systemInbox) SendSystemMessage(_ *actor.PID, message any)    { in <- message }
+
+// A peer may say that an actor of its own is gone, but only who watches it is told.
+func TestTerminatedThatNobodyWaitsFor(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, _, b *process) {
+		in := make(systemInbox, 10)
+		b.system.ProcessRegistry.Add(in, "in")
+		p := n.rawPeer(t, "b:1")
+		p.connect("b:1")
+		gone := &remotepb.Control{Kind: &remotepb.Control_Terminated{Terminated: &remotepb.Terminated{
+			Who: &remotepb.PID{Address: "raw:1", Id: "watched"},
+		}}}
+		told := &remotepb.Batch{Targets: []string{"in"}, Envelopes: []*remotepb.Envelope{{Control: gone}}}
+		p.batch(told)
+		synctest.Wait()
+		if len(in) > 0 {
+			t.Errorf("delivered %+v", <-in)
+		}
+		watched, _ := b.system.ProcessRegistry.Get(actor.NewPID("raw:1", "watched"))
+		watched.SendSystemMessage(actor.NewPID("raw:1", "watched"), &actor.Watch{Watcher: b.at("in")})
+		p.received()
+		p.batch(told)
+		p.batch(told)
+		synctest.Wait()
+		if len(in) != 1 {
+			t.Errorf("told %d times, want once", len(in))
+		}
+	})
+}
+
+// Nobody is dialled only to be told of an end that it does not wait for.
+func TestTerminatedForAnAddressWithoutConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		watcher, _ := a.system.ProcessRegistry.Get(b.at("watcher"))
+		watcher.SendSystemMessage(b.at("watcher"), &actor.Terminated{Who: a.at("x")})
+		synctest.Wait()
+		if got := a.remote.attempts.Load(); got > 0 {
+			t.Errorf("dialled %d times", got)
 		}
 	})
 }
