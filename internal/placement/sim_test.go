@@ -161,24 +161,23 @@ func (s *sim) run() string {
 // publish makes the next view; every member hears of it in its own time.
 func (s *sim) publish(members []driver.Member) {
 	s.view = driver.View{Incarnation: "sim", Epoch: s.view.Epoch + 1, Previous: s.view.Epoch, Members: members}
-	s.table = s.narrow(NewTable(s.view))
+	s.table = narrowTable(s.view)
 	s.logf("view %d %v", s.view.Epoch, members)
 	for _, m := range members {
 		s.deliver(m.ID, s.ms(120))
 	}
 }
 
-// narrow leaves only the slots in play to anybody: the others would take nearly
+// narrowTable is NewTable for the slots in play. The others would take nearly
 // all of the time and show nothing.
-func (s *sim) narrow(t *Table) *Table {
-	narrow := &Table{members: t.members}
-	for i := range narrow.owners {
-		narrow.owners[i] = -1
-	}
-	for _, id := range s.identities {
-		narrow.owners[SlotOf(id)] = t.owners[SlotOf(id)]
-	}
-	return narrow
+func narrowTable(v driver.View) *Table {
+	return newTable(v, func(yield func(Slot) bool) {
+		for _, id := range simIdentities {
+			if !yield(SlotOf(id)) {
+				return
+			}
+		}
+	})
 }
 
 // deliver lets a member see whatever view is newest then: it may skip some.

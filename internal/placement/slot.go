@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"iter"
 	"math/bits"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -64,8 +65,18 @@ type Table struct {
 // member and slot, so a view that gains or loses one member moves only that
 // member's share. A view without active members owns nothing.
 func NewTable(view driver.View) *Table {
-	t := new(Table)
-	seeds := make([]uint64, 0, len(view.Members))
+	return newTable(view, func(yield func(Slot) bool) {
+		for s := range Slot(SlotCount) {
+			if !yield(s) {
+				return
+			}
+		}
+	})
+}
+
+// newTable computes the owners of some slots; the others belong to nobody.
+func newTable(view driver.View, slots iter.Seq[Slot]) *Table {
+	t, seeds := new(Table), []uint64(nil)
 	for _, m := range view.Members {
 		if m.State == driver.Active {
 			t.members = append(t.members, m)
@@ -73,13 +84,16 @@ func NewTable(view driver.View) *Table {
 		}
 	}
 	for s := range t.owners {
-		t.owners[s] = t.winner(mix(uint64(s)+1), seeds)
+		t.owners[s] = -1
+	}
+	for s := range slots {
+		t.owners[s] = t.winner(s, seeds)
 	}
 	return t
 }
 
-func (t *Table) winner(slot uint64, seeds []uint64) int16 {
-	best, high := -1, uint64(0)
+func (t *Table) winner(s Slot, seeds []uint64) int16 {
+	best, high, slot := -1, uint64(0), mix(uint64(s)+1)
 	for i, seed := range seeds {
 		w := mix(seed ^ bits.RotateLeft64(slot, 32) + slot)
 		if best < 0 || w > high || w == high && t.members[i].ID < t.members[best].ID {
