@@ -194,9 +194,9 @@ func TestQueueOfAPeerThatTakesNothing(t *testing.T) {
 		if !errors.Is(err, actor.ErrDeadLetter) || !strings.Contains(err.Error(), "was lost") {
 			t.Errorf("what was never written: %v", err)
 		}
-		all := a.dead.wait(t, 90)
-		last := all[len(all)-1].Reason
-		if !strings.Contains(last, "was lost") {
+		// The transport took what fits into its windows; all else is accounted for.
+		all := a.dead.wait(t, 100-2*window>>20)
+		if last := all[len(all)-1].Reason; !strings.Contains(last, "was lost") {
 			t.Errorf("what was queued is a dead letter because: %s", last)
 		}
 	})
@@ -361,7 +361,7 @@ func TestCutAgainAndAgain(t *testing.T) {
 			}
 			dead++
 		}
-		if len(seen) < messages/2 || dead == 0 {
+		if len(seen) < messages/2 || len(seen)+dead > messages {
 			t.Errorf("%d arrived, %d dead letters", len(seen), dead)
 		}
 	})
