@@ -1,0 +1,75 @@
+package remote
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// brokenStream takes a number of frames and then breaks.
+type brokenStream struct {
+	frameStream
+	takes int
+	taken []*remotepb.Batch
+	t     *testing.T
+}
+
+var errBroken = errors.New("the stream is broken")
+
+func (s *brokenStream) Send(f *remotepb.Frame) error {
+	if len(s.taken) == s.takes {
+		return errBroken
+	}
+	s.taken = append(s.taken, readBatch(s.t, f.GetBatch()))
+	return nil
+}
+
+// Each message is written, or too large for the peer, or not written; the queue
+// counts what is under way.
+func TestWriterAccountsForEveryMessage(t *testing.T) {
+	large := wrapperspb.String(strings.Repeat("x", batchBytes/3))
+	for takes := range 6 {
+		p := newProcess(t, Configure("here", 1))
+		stream := &brokenStream{takes: takes, t: t}
+		c := newConn(p.remote, stream, peer{address: "there:1", maxMessage: DefaultMaxMessageSize}, 1, 1)
+		c.ep = newEndpoint(p.remote, "there:1")
+		const messages = 9
+		for i := range messages {
+			m := large
+			if i == 4 {
+				m = wrapperspb.String(strings.Repeat("x", DefaultMaxMessageSize))
+			}
+			o := encoded(t, "target", actor.MessageEnvelope{Message: m})
+			if !c.ep.queue.push(&o) {
+				t.Fatal("the queue is full")
+			}
+		}
+		items := c.ep.take()
+		err := c.writeItems(items)
+		written := 0
+		for _, b := range stream.taken {
+			written += len(b.Envelopes)
+		}
+		unsent := 0
+		for _, o := range c.unsent {
+			if o.target != nil {
+				unsent++
+			}
+		}
+		dead := len(p.dead.list())
+		if (err != nil) != (unsent > 0) {
+			t.Errorf("%d frames: %v, %d not written", takes, err, unsent)
+		}
+		if written+unsent+dead != messages {
+			t.Errorf("%d frames: %d written, %d not written, %d too large, of %d", takes, written, unsent, dead, messages)
+		}
+		if got := c.ep.queue.messages; got != len(c.unsent) {
+			t.Errorf("%d frames: the queue counts %d messages, %d are not written", takes, got, len(c.unsent))
+		}
+	}
+}
