@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -27,6 +28,8 @@ type membership struct {
 	leaving    chan struct{} // closed by the first view that shows self as leaving
 	leaveOnce  sync.Once
 	removed    chan struct{} // closed when the view no longer holds self
+
+	complaint atomic.Pointer[error] // the provider's last passing error
 }
 
 // ClusterTopology is published on the event stream of the actor system for
@@ -80,13 +83,27 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 
 func (m *membership) isMember() bool { return m.self.ID != "" }
 
-// awaitJoined waits for the first view that holds this member.
+// awaitJoined waits for the first view that holds this member. If that does not
+// come in time, what the provider last said tells why.
 func (m *membership) awaitJoined(ctx context.Context) error {
 	select {
 	case <-m.joined:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
+	}
+	err := fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
+	if said := m.complaint.Load(); said != nil {
+		return fmt.Errorf("%w; the membership provider said: %w", err, *said)
+	}
+	return err
+}
+
+func (m *membership) hasJoined() bool {
+	select {
+	case <-m.joined:
+		return true
+	default:
+		return false // in no view, it hosts nothing
 	}
 }
 
@@ -124,6 +141,7 @@ func (c *Cluster) watch(m *membership) error {
 		case c.ctx.Err() != nil, errors.Is(err, driver.ErrRemoved), errors.Is(err, driver.ErrClosed):
 			return err
 		default:
+			m.complaint.Store(&err)
 			c.logger.Warn("the membership provider failed; trying again", "error", err, "pause", retry)
 			c.pause(retry)
 			retry = min(2*retry, lastRetry)
@@ -203,7 +221,11 @@ func difference(a, b driver.View) []driver.Member {
 // may have successors already, so they stop first. Then it joins under a new
 // id. It returns nil when the cluster is shut down meanwhile.
 func (c *Cluster) rejoin(old *membership) *membership {
-	c.logger.Warn("this member was removed from the view; its grains stop and it joins again", "member", old.self.ID)
+	if old.isMember() {
+		c.logger.Warn("this member was removed from the view; its grains stop and it joins again", "member", old.self.ID)
+	} else {
+		c.logger.Warn("the cluster that was followed is gone; following the one that is there")
+	}
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
 	defer cancel()
@@ -215,7 +237,7 @@ func (c *Cluster) rejoin(old *membership) *membership {
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
 	for retry := firstRetry; c.ctx.Err() == nil; retry = min(2*retry, lastRetry) {
-		m, err := c.join(c.ctx, true)
+		m, err := c.join(c.ctx, old.isMember())
 		if err == nil {
 			c.current.Store(m)
 			return m

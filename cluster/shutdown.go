@@ -67,7 +67,7 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 // and take it for dead when its session ends.
 func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) error {
 	var errs []error
-	if graceful {
+	if graceful = graceful && m.hasJoined(); graceful {
 		err := m.drain(ctx)
 		graceful = err == nil
 		errs = append(errs, err)

@@ -9,6 +9,8 @@ import (
 // ErrRemoved is returned by [Session.Watch] when the published view no longer
 // holds this member, or belongs to another incarnation of the cluster. The
 // session is over; the process may join again under a new id.
+// For an observer it means that the views it followed have ended, and others
+// are there that do not continue them: it observes anew.
 var ErrRemoved = errors.New("driver: this member is no longer in the view")
 
 // ErrClosed is returned by the methods of a session after Close.
