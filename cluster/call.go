@@ -78,7 +78,7 @@ func (k *call) run(ctx context.Context) (any, error) {
 		} else {
 			var reply any
 			if reply, err = k.try(ctx, loc); err == nil {
-				return k.accept(reply)
+				return accept(ctx, reply)
 			}
 			suspect = loc
 			k.cluster.cache.drop(k.id, loc)
@@ -130,12 +130,16 @@ func (k *call) judge(ctx context.Context, err error) (again bool, cause error) {
 	return k.again <= k.settings.retries, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
-// accept tells a grain's answer from its error.
-func (k *call) accept(reply any) (any, error) {
+// accept tells a grain's answer from its error. A grain that gave up because
+// its caller did may be heard before the caller has noticed its own end.
+func accept(ctx context.Context, reply any) (any, error) {
 	switch r := reply.(type) {
 	case *GrainResponse:
 		return r.Message, nil
 	case *GrainError:
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", timedOut(ctx.Err()), r)
+		}
 		return nil, r
 	default:
 		return reply, nil
