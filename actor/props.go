@@ -45,6 +45,9 @@ func PropsFromProducer(p Producer, opts ...PropsOption) *Props {
 	return (&Props{producer: p}).Configure(opts...)
 }
 
+// Producer returns what makes the actors, nil if there is nothing.
+func (p *Props) Producer() Producer { return p.producer }
+
 // PropsFromFunc returns props for actors that are one function. State that f
 // closes over is shared by all of them and survives restarts.
 func PropsFromFunc(f ReceiveFunc, opts ...PropsOption) *Props {
@@ -65,6 +68,11 @@ func (p *Props) Configure(opts ...PropsOption) *Props {
 	}
 	c.receive = foldMiddleware(c.middleware)
 	return &c
+}
+
+// WithProducer replaces the producer.
+func WithProducer(p Producer) PropsOption {
+	return func(props *Props) { props.producer = p }
 }
 
 // WithReceiverMiddleware adds middleware; the first given is the outermost.

@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -42,22 +40,30 @@ func (a *activations) stopAll(ctx context.Context, system *actor.ActorSystem, gr
 		stop = system.Root.PoisonFuture
 	}
 	for {
-		var futures []*actor.Future
+		ends := make(map[*activation]*actor.Future)
 		a.byPID.Range(func(_, v any) bool {
 			if act, ok := v.(*activation); ok {
-				futures = append(futures, stop(act.pid))
+				ends[act] = stop(act.pid)
 			}
 			return true
 		})
-		if len(futures) == 0 {
+		if len(ends) == 0 {
 			return nil
 		}
-		for i, f := range futures {
-			if _, err := f.ResultContext(ctx); err != nil && ctx.Err() != nil {
-				return fmt.Errorf("%d grains have not stopped: %w", len(futures)-i, ctx.Err())
+		for act, end := range ends {
+			if _, err := end.ResultContext(ctx); err != nil && ctx.Err() != nil {
+				return fmt.Errorf("%d grains have not stopped, one of them %s: %w", len(ends), act.identity, ctx.Err())
 			}
+			a.forget(act)
+			delete(ends, act)
 		}
 	}
+}
+
+// forget ends what an activation that has stopped leaves here.
+func (a *activations) forget(act *activation) {
+	act.cancel()
+	a.byPID.Delete(act.pid.Id)
 }
 
 // activator starts activations for the lookup of one membership.
@@ -73,8 +79,8 @@ type activator struct {
 	self    driver.MemberID
 }
 
-// Activate implements partition.Activator. A grain that cannot be spawned
-// gets a stand-in, which tells its callers why.
+// Activate implements partition.Activator. The kind's own actor is made by the
+// first message of the grain, not here: see lateActor.
 func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	c := a.cluster
 	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind]}
@@ -82,16 +88,15 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	name := activationID(id, a.self, f)
 	act.pid = c.system.NewLocalPID(name)
 	c.activations.byPID.Store(name, act)
-	pid, err := c.system.Root.SpawnNamed(act.kind.props.Configure(actor.WithReceiverMiddleware(a.observe(act))), name)
-	if err == nil {
-		return pid
-	}
-	c.logger.Error("grain not activated", "grain", id, "error", err)
-	pid, err = c.system.Root.SpawnNamed(standIn(err).Configure(actor.WithReceiverMiddleware(a.observe(act))), name)
+	props := act.kind.props
+	pid, err := c.system.Root.SpawnNamed(props.Configure(
+		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.Producer()} }),
+		actor.WithReceiverMiddleware(a.observe(act))), name)
 	if err != nil {
 		// Only a system that has been shut down refuses this. The PID leads
 		// nowhere, which whoever watches it is told at once.
-		a.forget(act)
+		c.logger.Error("grain not activated", "grain", id, "error", err)
+		c.activations.forget(act)
 		return act.pid
 	}
 	return pid
@@ -108,37 +113,18 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 					m.lookup.StopBegun(act.identity, act.fence)
 				}
 			case *actor.Stopped:
-				defer a.forget(act)
+				defer a.cluster.ended(act)
 			}
 			next(ctx, env)
 		}
 	}
 }
 
-func (a *activator) forget(act *activation) {
-	act.cancel()
-	a.cluster.activations.byPID.Delete(act.pid.Id)
-}
-
-// failureIdle is how long a grain that failed to activate answers its callers
-// with the reason before the next call tries to activate it anew.
-const failureIdle = time.Second
-
-var errNotActivated = errors.New("cluster: the grain could not be activated")
-
-// standIn answers every request with the reason why there is no grain.
-func standIn(cause error) *actor.Props {
-	failure := &GrainError{Code: CodeActivation, Message: cause.Error()}
-	return actor.PropsFromFunc(func(ctx actor.Context) {
-		switch ctx.Message().(type) {
-		case *actor.Started:
-			ctx.SetReceiveTimeout(failureIdle)
-		case *actor.ReceiveTimeout:
-			ctx.Poison(ctx.Self())
-		default:
-			if ctx.Sender() != nil {
-				ctx.Respond(failure)
-			}
-		}
-	})
+// ended forgets an activation that has stopped, also where this process would
+// still call it.
+func (c *Cluster) ended(act *activation) {
+	c.activations.forget(act)
+	if loc := c.cache.get(act.identity); loc != nil && loc.pid.Equal(act.pid) {
+		c.cache.drop(act.identity, loc)
+	}
 }

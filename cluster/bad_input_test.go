@@ -69,10 +69,23 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
+func portOf(t *testing.T, c *cluster.Cluster) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(c.ActorSystem().Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestTwoMembersWithOneAddress(t *testing.T) {
 	w := newWorld(t)
 	first := w.member()
-	_, port, _ := net.SplitHostPort(first.ActorSystem().Address())
+	port := strconv.Itoa(portOf(t, first))
 	second := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
 		cluster.Configure("test", w.registry.Provider(),
 			remote.Configure("127.0.0.1", 0, remote.WithAdvertisedHost("127.0.0.1:"+port)), w.kind()))

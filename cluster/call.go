@@ -83,7 +83,7 @@ func (k *call) run(ctx context.Context) (any, error) {
 			suspect = loc
 			k.cluster.cache.drop(k.id, loc)
 			var again bool
-			if again, err = k.judge(ctx, err); !again {
+			if again, err = k.judge(ctx, loc, err); !again {
 				return nil, fmt.Errorf("cluster: call %s: %w", k.id, err)
 			}
 		}
@@ -114,10 +114,11 @@ func (k *call) try(ctx context.Context, loc *location) (any, error) {
 }
 
 // judge says whether a try that failed may be followed by another, and what is
-// wrong. A dead letter certainly did not run, so the call goes on. Of any other
-// try the fate is unknown.
-func (k *call) judge(ctx context.Context, err error) (again bool, cause error) {
-	if dead, ok := errors.AsType[*actor.DeadLetterError](err); ok {
+// wrong. A dead letter of the activation itself certainly did not run, so the
+// call goes on. Of any other try the fate is unknown, also of one that the grain
+// handed on to an actor that is gone.
+func (k *call) judge(ctx context.Context, loc *location, err error) (again bool, cause error) {
+	if dead, ok := errors.AsType[*actor.DeadLetterError](err); ok && loc.pid.Equal(dead.Target) {
 		if permanent(dead.Reason) {
 			return false, fmt.Errorf("%w: %w", ErrInvalidMessage, err)
 		}

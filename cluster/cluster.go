@@ -30,15 +30,19 @@ type Cluster struct {
 	// after the end, and while it joins again.
 	current atomic.Pointer[membership]
 
-	// ctx ends, and wg waits for, the goroutine that follows the views.
+	// told is the view of the last ClusterTopology. It belongs to the
+	// goroutine that follows the views, which ctx ends and wg waits for.
+	told   driver.View
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex // guards phase and result
+	mu    sync.Mutex // guards the fields below
 	phase phase
-	// ended is closed when Shutdown is done; result is its error.
-	ended  chan struct{}
+	// failure is why the start failed.
+	failure error
+	// done is closed when Shutdown is over; result is its error.
+	done   chan struct{}
 	result error
 }
 
@@ -49,6 +53,7 @@ const (
 	starting
 	started
 	stopping
+	failed
 )
 
 // clusterKey is where a system keeps its cluster.
@@ -57,7 +62,7 @@ type clusterKey struct{}
 // New makes a cluster of an actor system. It opens nothing and starts nothing
 // before Start or StartClient. A system has one cluster.
 func New(system *actor.ActorSystem, config *Config) *Cluster {
-	c := &Cluster{system: system, kinds: make(map[string]*Kind), ended: make(chan struct{})}
+	c := &Cluster{system: system, kinds: make(map[string]*Kind), done: make(chan struct{})}
 	if config != nil {
 		c.config = *config
 	}
@@ -110,9 +115,10 @@ func (c *Cluster) start(ctx context.Context, member bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		c.phase = stopping
-		c.result = ErrNotStarted
-		close(c.ended)
+		// It is logged though it is returned: programs in the style of the
+		// article ignore what Start returns.
+		c.logger.Error("the cluster was not started", "error", err)
+		c.phase, c.failure = failed, fmt.Errorf("%w; the start failed: %w", ErrNotStarted, err)
 		return err
 	}
 	c.phase = started
@@ -123,8 +129,14 @@ func (c *Cluster) start(ctx context.Context, member bool) error {
 func (c *Cluster) begin() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase == failed {
+		return fmt.Errorf("%w; make a new Cluster to try again", c.failure)
+	}
 	if c.phase != created {
 		return ErrStarted
+	}
+	if c.system != nil && From(c.system) != c {
+		return errors.New("cluster: the actor system has another cluster: make a system for each")
 	}
 	if c.system == nil {
 		return errors.New("cluster: New was given no actor system: actor.NewActorSystem() makes one")
@@ -180,6 +192,8 @@ func (c *Cluster) running() (*membership, error) {
 	switch c.phase {
 	case stopping:
 		return nil, ErrShutdown
+	case failed:
+		return nil, c.failure
 	case started, starting:
 		return nil, errRejoining
 	default:

@@ -21,8 +21,8 @@ func (g *Grain) ID() string { return g.id }
 
 // GrainContext is what a grain's method sees of the call and of the cluster.
 // As a context.Context it carries the caller's deadline, and it is done when
-// the method has returned or the activation stops. It is valid until the
-// method returns.
+// the method has returned or the activation stops, and when a caller in the
+// same process gives up. It is valid until the method returns.
 type GrainContext interface {
 	context.Context
 	actor.Context

@@ -71,14 +71,9 @@ type GrainHost[G GrainInstance] struct {
 	activation *activation
 	cluster    *Cluster
 	failure    failedStart
-}
-
-// failedStart is why there is no grain, and when to try again.
-type failedStart struct {
-	cause    *GrainError
-	told     bool // at least one caller
+	// told is set when a caller knows of the failure, attempts counts them.
+	told     bool
 	attempts int
-	again    time.Time
 }
 
 // Receive handles one message of the generated actor.
@@ -95,7 +90,7 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 		}
 	case *actor.Stopped, *actor.Restarting:
 	case *GrainRequest:
-		if !h.active && !time.Now().Before(h.failure.again) && h.failure.told {
+		if !h.active && h.told && time.Since(h.failure.since) >= h.pause() {
 			h.start(ctx, desc, factory, idle)
 		}
 		h.serve(ctx, desc, m)
@@ -113,22 +108,24 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 // comes later tries anew, at once after the first failure and then after
 // pauses that double up to a second.
 func (h *GrainHost[G]) start(ctx actor.Context, desc *GrainDesc[G], factory func() G, idle time.Duration) {
-	err := h.activate(ctx, desc, factory)
-	if err != nil {
-		h.failure.cause = &GrainError{Code: CodeActivation, Message: err.Error()}
-		h.failure.again = time.Now().Add(min(firstRetry<<h.failure.attempts, time.Second))
-		if h.failure.attempts++; h.failure.attempts == 1 {
-			h.failure.again = time.Time{}
-		}
-		ctx.Logger().Error("grain not activated", "kind", desc.Kind, "error", err)
-		ctx.SetReceiveTimeout(failureIdle)
+	if err := h.activate(ctx, desc, factory); err != nil {
+		h.failure = newFailedStart(ctx, err)
+		h.attempts++
 		return
 	}
-	h.failure = failedStart{}
+	h.failure, h.told, h.attempts = failedStart{}, false, 0
 	if idle <= 0 {
 		idle = h.activation.kind.idle
 	}
 	ctx.SetReceiveTimeout(idle)
+}
+
+// pause is how long to wait after a failure before a call tries again.
+func (h *GrainHost[G]) pause() time.Duration {
+	if h.attempts <= 1 {
+		return 0
+	}
+	return min(firstRetry<<min(h.attempts-2, 10), failureIdle)
 }
 
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
@@ -161,7 +158,7 @@ func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory f
 // failure, so that its supervisor decides what becomes of the grain.
 func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
 	if !h.active {
-		h.failure.told = true
+		h.told = true
 		respond(ctx, h.failure.cause)
 		return
 	}
@@ -212,6 +209,8 @@ func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.
 func answer(kind, method string, reply proto.Message, err error) any {
 	own, coded := errors.AsType[*GrainError](err)
 	switch {
+	case coded && own == nil:
+		return &GrainError{CodeInvalidReply, fmt.Sprintf("%s.%s returned a nil *GrainError as its error: return nil", kind, method)}
 	case coded:
 		return own
 	case err != nil:

@@ -51,13 +51,13 @@ func (k *Kind) applyCluster(c *Config) { c.kinds = append(c.kinds, k) }
 
 func (k *Kind) validate() error {
 	if k == nil {
-		return errors.New("cluster: a kind is nil")
+		return errors.New("a kind is nil")
 	}
 	if err := checkKind(k.name); err != nil {
 		return err
 	}
 	if k.props == nil {
-		return fmt.Errorf("cluster: kind %q has no props", k.name)
+		return fmt.Errorf("kind %q has no props", k.name)
 	}
 	return nil
 }

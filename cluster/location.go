@@ -76,6 +76,11 @@ func (c *Cluster) locate(ctx context.Context, id driver.Identity, suspect *locat
 	if loc := c.cache.get(id); loc != nil {
 		return loc, nil
 	}
+	return c.resolve(ctx, id, suspect)
+}
+
+// resolve asks the lookup, whatever is cached, and caches what it says.
+func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *location) (*location, error) {
 	m, err := c.running()
 	if err != nil {
 		return nil, err
@@ -93,12 +98,16 @@ func (c *Cluster) locate(ctx context.Context, id driver.Identity, suspect *locat
 		fence: found.Fence,
 	}
 	c.cache.put(id, found.Member.ID, loc)
+	if _, in := m.lookup.View().Member(found.Member.ID); !in {
+		c.cache.drop(id, loc) // the view that dropped the member's entries came first
+	}
 	return loc, nil
 }
 
 // Get gives the PID of an identity's activation, and activates it if it is
-// not active. It returns nil if that does not succeed within the request
-// timeout. The PID is good as long as the activation is: a message to one
+// not active. It asks the owner of the identity each time, one round trip. It
+// returns nil if that does not succeed within the request timeout; a log line
+// says why. The PID is good as long as the activation is: a message to one
 // that is gone is a dead letter.
 func (c *Cluster) Get(identity, kind string) *actor.PID {
 	pid, err := c.GetContext(context.Background(), identity, kind)
@@ -108,8 +117,8 @@ func (c *Cluster) Get(identity, kind string) *actor.PID {
 	return pid
 }
 
-// GetContext is Get with a context that bounds the waiting, beside the request
-// timeout, and with the error that says what was in the way.
+// GetContext is Get with a context, whose deadline takes the place of the
+// request timeout, and with the error that says what was in the way.
 func (c *Cluster) GetContext(ctx context.Context, identity, kind string) (*actor.PID, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
@@ -118,12 +127,15 @@ func (c *Cluster) GetContext(ctx context.Context, identity, kind string) (*actor
 	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	for wait := backoff(0); ; wait = wait.next() {
-		loc, err := c.locate(ctx, id, nil)
+		loc, err := c.resolve(ctx, id, nil)
 		if err == nil {
 			return loc.pid, nil
 		}
-		if !rejoining(err) || wait.pause(ctx) != nil {
+		if !rejoining(err) {
 			return nil, c.explain(id, err)
+		}
+		if wait.pause(ctx) != nil {
+			return nil, fmt.Errorf("cluster: locate %s: %w; the last try: %w", id, timedOut(ctx.Err()), err)
 		}
 	}
 }

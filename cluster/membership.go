@@ -128,25 +128,42 @@ func (c *Cluster) follow(m *membership) {
 	}
 }
 
-// watch applies views until the session ends. Passing errors are retried with
-// growing pauses; that is done here for all providers.
+// watch applies views until the session ends. Passing errors, and views that
+// cannot be used, are retried with growing pauses; that is done here for all
+// providers.
 func (c *Cluster) watch(m *membership) error {
-	retry := firstRetry
+	after, retry := m.lookup.View().Epoch, firstRetry
 	for {
-		view, err := m.session.Watch(c.ctx, m.lookup.View().Epoch)
-		switch {
-		case err == nil:
-			retry = firstRetry
-			c.apply(m, view)
-		case c.ctx.Err() != nil, errors.Is(err, driver.ErrRemoved), errors.Is(err, driver.ErrClosed):
+		view, err := m.session.Watch(c.ctx, after)
+		if c.ctx.Err() != nil || errors.Is(err, driver.ErrRemoved) || errors.Is(err, driver.ErrClosed) {
 			return err
-		default:
-			m.complaint.Store(&err)
-			c.logger.Warn("the membership provider failed; trying again", "error", err, "pause", retry)
-			c.pause(retry)
-			retry = min(2*retry, lastRetry)
 		}
+		if err == nil {
+			if err = usable(view, after); err == nil {
+				c.apply(m, view)
+			}
+			after = max(after, view.Epoch)
+		}
+		if err == nil {
+			retry = firstRetry
+			continue
+		}
+		m.complaint.Store(&err)
+		c.logger.Warn("the membership provider failed; trying again", "error", err, "pause", retry)
+		c.pause(retry)
+		retry = min(2*retry, lastRetry)
 	}
+}
+
+// usable refuses a view that is malformed, or not newer than the last.
+func usable(view driver.View, after uint64) error {
+	if view.Epoch <= after {
+		return fmt.Errorf("cluster: view refused: its epoch %d is not above %d", view.Epoch, after)
+	}
+	if err := view.Validate(); err != nil {
+		return fmt.Errorf("cluster: view refused: %w", err)
+	}
+	return nil
 }
 
 // pause waits for about d; false says that the cluster has ended.
@@ -161,21 +178,17 @@ func (c *Cluster) pause(d time.Duration) bool {
 	}
 }
 
-// apply makes everything here act by a newer view. A view that is not newer,
-// or is malformed, is refused with a log line.
+// apply makes everything here act by a newer view. What has changed is told
+// against the last view that was told of, be it of an earlier membership.
 func (c *Cluster) apply(m *membership, view driver.View) {
-	old := m.lookup.View()
-	if view.Epoch <= old.Epoch {
-		c.logger.Warn("view refused: it is not newer than the one at hand", "epoch", view.Epoch, "have", old.Epoch)
-		return
-	}
-	if err := view.Validate(); err != nil {
-		c.logger.Error("view refused", "error", err)
-		return
-	}
 	m.lookup.SetView(view)
-	c.cache.retain(func(id driver.MemberID) bool { _, in := view.Member(id); return in })
-	event := &ClusterTopology{View: view, Joined: difference(view, old), Left: difference(old, view)}
+	members := make(map[driver.MemberID]bool, len(view.Members))
+	for _, member := range view.Members {
+		members[member.ID] = true
+	}
+	c.cache.retain(func(id driver.MemberID) bool { return members[id] })
+	event := &ClusterTopology{View: view, Joined: difference(view, c.told), Left: difference(c.told, view)}
+	c.told = view
 	for _, gone := range event.Left {
 		c.disconnect(gone)
 		c.logger.Info("member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
@@ -229,10 +242,10 @@ func (c *Cluster) rejoin(old *membership) *membership {
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
 	defer cancel()
-	if err := old.close(ctx); err != nil {
+	if err := old.close(ctx); err != nil && c.ctx.Err() == nil {
 		c.logger.Warn("closing the ended membership", "error", err)
 	}
-	if err := c.activations.stopAll(ctx, c.system, false); err != nil {
+	if err := c.activations.stopAll(ctx, c.system, false); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("grains of the removed member did not stop in time", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })

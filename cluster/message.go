@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -62,7 +63,7 @@ func (c codec) Encode(message any) (name string, data []byte, ok bool, err error
 		data, err = proto.Marshal(wire)
 		return grainResponseName, data, true, err
 	case *GrainError:
-		data, err = proto.Marshal(&pb.GrainFailure{Code: uint32(m.Code), Message: m.Message})
+		data, err = proto.Marshal(&pb.GrainFailure{Code: uint32(m.Code), Message: strings.ToValidUTF8(m.Message, "\uFFFD")})
 		return grainFailureName, data, true, err
 	default:
 		return c.partition.Encode(message)

@@ -17,7 +17,8 @@ import (
 //
 // It is bounded by the shutdown timeout, and the error says what was not done
 // by then. A second call waits for the first and returns the same; before
-// Start it returns [ErrNotStarted].
+// Start it returns [ErrNotStarted]. It must not be called by a handler of the
+// event stream, for it waits for the goroutine that publishes views.
 func (c *Cluster) Shutdown(graceful bool) error {
 	return c.ShutdownContext(context.Background(), graceful)
 }
@@ -33,14 +34,21 @@ func (c *Cluster) ShutdownContext(ctx context.Context, graceful bool) error {
 	case starting:
 		c.mu.Unlock()
 		return errors.New("cluster: shutdown while it starts: cancel the context of StartContext")
+	case failed:
+		defer c.mu.Unlock()
+		return c.failure
 	case stopping:
 		c.mu.Unlock()
-		<-c.ended
-		return c.result
+		select {
+		case <-c.done:
+			return c.result
+		case <-ctx.Done():
+			return fmt.Errorf("cluster: shutdown, begun by another call, goes on: %w", ctx.Err())
+		}
 	}
 	c.phase = stopping
 	c.mu.Unlock()
-	defer close(c.ended)
+	defer close(c.done)
 	c.result = c.shutdown(ctx, graceful)
 	return c.result
 }
@@ -49,17 +57,38 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.shutdownTimeout)
 	defer cancel()
 	var errs []error
-	if m := c.current.Load(); m != nil && m.isMember() {
-		errs = append(errs, c.depart(ctx, m, graceful))
+	departed := c.current.Load()
+	if departed != nil && departed.isMember() {
+		errs = append(errs, c.depart(ctx, departed, graceful))
 	}
 	c.cancel()
-	c.wg.Wait()
-	errs = append(errs, c.retire(context.WithoutCancel(ctx)), c.remote.Shutdown(graceful))
+	errs = append(errs, c.waitForFollower(ctx))
+	if m := c.current.Load(); m != departed && m != nil && m.isMember() {
+		errs = append(errs, c.depart(ctx, m, false)) // it had just joined again
+	}
+	if err := c.activations.stopAll(ctx, c.system, false); err != nil && departed == nil {
+		errs = append(errs, err) // of a membership that was removed
+	}
+	errs = append(errs, c.retire(ctx), c.remote.Shutdown(graceful))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cluster: shutdown: %w", err)
 	}
 	c.logger.Info("cluster shut down", "graceful", graceful)
 	return nil
+}
+
+func (c *Cluster) waitForFollower(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.wg.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a handler of the event stream does not return: %w", ctx.Err())
+	}
 }
 
 // depart empties the member and takes it out of the view. One that does not

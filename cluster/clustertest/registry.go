@@ -79,14 +79,20 @@ type provider struct{ registry *Registry }
 
 // Join implements driver.Provider: the member is in the view at once.
 func (p provider) Join(_ context.Context, request driver.Request) (driver.Session, error) {
-	for _, m := range p.registry.View().Members {
-		if m.Address == request.Member.Address {
-			return nil, fmt.Errorf("clustertest: %v has the address of %v", request.Member, m)
+	var taken error
+	p.registry.change(func(members []driver.Member) []driver.Member {
+		for _, m := range members {
+			if m.Address == request.Member.Address {
+				taken = fmt.Errorf("clustertest: %v has the address of %v", request.Member, m)
+				return members
+			}
 		}
+		return append(members, request.Member)
+	})
+	if taken != nil {
+		return nil, taken
 	}
-	s := newSession(p.registry, request.Member.ID)
-	p.registry.change(func(members []driver.Member) []driver.Member { return append(members, request.Member) })
-	return s, nil
+	return newSession(p.registry, request.Member.ID), nil
 }
 
 // Observe implements driver.Provider.
@@ -109,6 +115,11 @@ func newSession(r *Registry, self driver.MemberID) *session {
 // Watch implements driver.Session.
 func (s *session) Watch(ctx context.Context, after uint64) (driver.View, error) {
 	for {
+		select {
+		case <-s.closed:
+			return driver.View{}, driver.ErrClosed
+		default:
+		}
 		view, next := s.registry.current()
 		if _, in := view.Member(s.self); !in && s.self != "" {
 			return driver.View{}, driver.ErrRemoved

@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+)
+
+var errNotActivated = errors.New("cluster: the grain could not be activated")
+
+// failedStart is why there is no grain.
+type failedStart struct {
+	cause *GrainError
+	since time.Time
+}
+
+// failureIdle is how long a grain that failed to activate answers its callers
+// with the reason, without another try.
+const failureIdle = time.Second
+
+func newFailedStart(ctx actor.Context, err error) failedStart {
+	ctx.Logger().Error("grain not activated", "error", err)
+	ctx.SetReceiveTimeout(failureIdle)
+	return failedStart{&GrainError{Code: CodeActivation, Message: err.Error()}, time.Now()}
+}
+
+// lateActor makes the actor of a kind by the first message, in the grain's own
+// goroutine: a producer that is slow holds up its own grain only. One that fails
+// answers callers with the reason; after failureIdle the activation ends, so
+// that the next call tries anew.
+type lateActor struct {
+	produce actor.Producer
+	made    actor.Actor
+	failure failedStart
+}
+
+// Receive implements actor.Actor.
+func (l *lateActor) Receive(ctx actor.Context) {
+	if _, first := ctx.Message().(*actor.Started); first {
+		var err error
+		if l.made, err = l.make(); err != nil {
+			l.failure = newFailedStart(ctx, err)
+			return
+		}
+	}
+	if l.made != nil {
+		l.made.Receive(ctx)
+		return
+	}
+	switch ctx.Message().(type) {
+	case *actor.ReceiveTimeout:
+		ctx.Stop(ctx.Self())
+	case *actor.Stopping, *actor.Stopped, *actor.Restarting:
+	default:
+		respond(ctx, l.failure.cause)
+		if time.Since(l.failure.since) > failureIdle {
+			ctx.Stop(ctx.Self())
+		}
+	}
+}
+
+func (l *lateActor) make() (made actor.Actor, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: its producer panicked: %v", errNotActivated, r)
+		}
+	}()
+	if l.produce != nil {
+		made = l.produce()
+	}
+	if made == nil {
+		return nil, fmt.Errorf("%w: the kind's producer returned no actor", errNotActivated)
+	}
+	return made, nil
+}
