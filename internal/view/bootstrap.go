@@ -19,10 +19,9 @@ func (m *Machine) bootstrap() {
 	if len(others) > 0 && others[0].Member.ID < m.self.Member.ID {
 		return
 	}
-	floor := m.cfg.UnixMilli + int64(m.now-m.cfg.Start)/1e6
 	m.lead(View{
 		Incarnation: m.cfg.Incarnation,
-		Epoch:       nextEpoch(m.view.Epoch, floor, m.self.Member.ID),
+		Epoch:       nextEpoch(m.view.Epoch, m.wall(), m.self.Member.ID),
 		Entries:     m.admit([]Entry{m.self}),
 	})
 }
@@ -70,6 +69,8 @@ func (m *Machine) unsettled() string {
 		_, listed := m.view.at(address)
 		member := listed || p.heard && p.last.Phase == Joined
 		switch {
+		case p.answers() && p.last.Phase == Joined && m.ahead(p.last.Epoch):
+			return fmt.Sprintf("the view that %s goes by is more than a year ahead of this process's clock; set the clocks", address)
 		case p.answers() && p.last.Phase == Joined:
 			return fmt.Sprintf("waiting to be taken in by the members that %s belongs to", address)
 		case p.answers():

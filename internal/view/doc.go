@@ -24,7 +24,9 @@
 // is out, and joins again under a new id; this is how two halves of a healed
 // split become one. The upper 48 bits of an epoch count (from the Unix time in
 // milliseconds), the lower 16 come from the id of the coordinator that made
-// the view, so that two coordinators do not give one number to two views.
+// the view, so that two coordinators do not give one number to two views. A
+// view that is more than a year ahead of the own wall clock is not taken: no
+// peer can use up the numbers, and clocks need to be right to within a year.
 //
 // # What is not promised
 //

@@ -63,6 +63,8 @@ type Machine struct {
 	held string
 	// rumour is when a ping last came from somebody who has a view.
 	rumour Time
+	// quiet is when a view that is too far ahead is next worth a warning.
+	quiet Time
 
 	out []Effect
 }
@@ -148,9 +150,19 @@ func (m *Machine) reply(asker Greeting) Greeting {
 	return g
 }
 
+// aheadPause is the time between two warnings of views that are too far ahead.
+const aheadPause Time = 60e9
+
 // offer takes note of a view that somebody else has.
 func (m *Machine) offer(v View) {
 	if v.Epoch <= m.view.Epoch {
+		return
+	}
+	if m.ahead(v.Epoch) {
+		if m.now >= m.quiet {
+			m.quiet = m.now + aheadPause
+			m.warn("ignored a view more than a year ahead of this process's clock; set the clocks", "epoch", v.Epoch, "members", len(v.Entries))
+		}
 		return
 	}
 	mine, in := v.Find(m.self.Member.ID)

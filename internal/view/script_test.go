@@ -549,19 +549,3 @@ func TestPeerThatPromisesAViewIsNotAskedInALoop(t *testing.T) {
 		t.Errorf("%d pings in a second", s.machine.seq)
 	}
 }
-
-func TestEpochs(t *testing.T) {
-	first := nextEpoch(0, 1_700_000_000_000, "a")
-	if first>>idBits != 1_700_000_000_000 {
-		t.Errorf("first epoch %d", first)
-	}
-	if next := nextEpoch(first, 0, "a"); next>>idBits != first>>idBits+1 {
-		t.Errorf("then %d", next)
-	}
-	if next := nextEpoch(first, 5, "a"); next <= first {
-		t.Errorf("a clock that was set back leads to %d after %d", next, first)
-	}
-	if nextEpoch(first, 0, "a") == nextEpoch(first, 0, "b") {
-		t.Error("two coordinators give one epoch")
-	}
-}
