@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/granary-go/granary/cluster/driver"
 )
@@ -20,7 +21,7 @@ const (
 	// MaxLabels is how many labels a member may carry.
 	MaxLabels = 64
 	// MaxText is the length in bytes of an id, an address, a cluster's name,
-	// a kind's name, a label's key or value.
+	// a kind's name, a label's key or value. All of them are valid UTF-8.
 	MaxText = 512
 	// maxRefusal is what is kept of a refusal's text, in bytes.
 	maxRefusal = 1024
@@ -38,7 +39,7 @@ func (g Greeting) Validate() error {
 	if err := g.Sender.Validate(); err != nil {
 		return fmt.Errorf("sender: %w", err)
 	}
-	if err := errors.Join(text("cluster name", g.Cluster), epoch(g.Epoch)); err != nil {
+	if err := errors.Join(CheckText("cluster name", g.Cluster), epoch(g.Epoch)); err != nil {
 		return err
 	}
 	if g.Phase > Gone {
@@ -58,7 +59,7 @@ func (g Greeting) Validate() error {
 
 // Validate reports what makes a view unusable.
 func (v View) Validate() error {
-	if err := errors.Join(text("incarnation", v.Incarnation), epoch(v.Epoch)); err != nil {
+	if err := errors.Join(CheckText("incarnation", v.Incarnation), epoch(v.Epoch)); err != nil {
 		return err
 	}
 	switch {
@@ -83,7 +84,7 @@ func (v View) Validate() error {
 // Validate reports what makes a member unusable.
 func (e Entry) Validate() error {
 	m := e.Member
-	if err := errors.Join(text("member id", string(m.ID)), address("address", m.Address), address("ping address", e.Ping)); err != nil {
+	if err := errors.Join(CheckText("member id", string(m.ID)), address("address", m.Address), address("ping address", e.Ping)); err != nil {
 		return err
 	}
 	switch {
@@ -97,7 +98,7 @@ func (e Entry) Validate() error {
 		return fmt.Errorf("member %s speaks versions %d to %d", m.ID, m.Versions.Min, m.Versions.Max)
 	}
 	for i, k := range m.Kinds {
-		if err := text("kind", k.Name); err != nil {
+		if err := CheckText("kind", k.Name); err != nil {
 			return err
 		}
 		if i > 0 && m.Kinds[i-1].Name >= k.Name {
@@ -108,16 +109,24 @@ func (e Entry) Validate() error {
 		if len(value) > MaxText {
 			return fmt.Errorf("label %q of member %s is longer than %d bytes", key, m.ID, MaxText)
 		}
-		if err := text("label", key); err != nil {
+		if err := CheckText("label", key); err != nil {
 			return err
+		}
+		if !utf8.ValidString(value) {
+			return fmt.Errorf("label %q of member %s has a value that is not valid UTF-8", key, m.ID)
 		}
 	}
 	return nil
 }
 
-func text(what, s string) error {
+// CheckText reports why a text cannot be sent as an id or a name of the kind
+// that is said.
+func CheckText(what, s string) error {
 	if s == "" || len(s) > MaxText {
 		return fmt.Errorf("%s has %d bytes; it must have 1 to %d", what, len(s), MaxText)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%s %q is not valid UTF-8", what, s)
 	}
 	return nil
 }
@@ -131,7 +140,7 @@ func epoch(e uint64) error {
 
 // address checks the form host:port, with a port that can be dialled.
 func address(what, s string) error {
-	if err := text(what, s); err != nil {
+	if err := CheckText(what, s); err != nil {
 		return err
 	}
 	i := strings.LastIndexByte(s, ':')

@@ -49,7 +49,7 @@ type peer struct {
 }
 
 // answers reports whether the last ping was answered.
-func (p *peer) answers() bool { return p.heard && p.missed == 0 }
+func (p *peer) answers() bool { return p != nil && p.heard && p.missed == 0 }
 
 // learn makes an address known and gives its peer.
 func (m *Machine) learn(address string) *peer {
@@ -89,6 +89,17 @@ func (m *Machine) bound(address string) bool {
 func (m *Machine) configured(address string) bool {
 	for _, h := range m.hosts {
 		if slices.Contains(h.addresses, address) {
+			return true
+		}
+	}
+	return false
+}
+
+// deadHost reports whether an address belongs to a host of the list of which
+// no address answers.
+func (m *Machine) deadHost(address string) bool {
+	for _, h := range m.hosts {
+		if slices.Contains(h.addresses, address) && !slices.ContainsFunc(h.addresses, func(a string) bool { return m.peers[a].answers() }) {
 			return true
 		}
 	}
@@ -148,9 +159,12 @@ func (m *Machine) push(address string, withView bool) uint64 {
 func (m *Machine) pace(address string, p *peer) Time {
 	_, member := m.view.at(address)
 	switch {
-	case m.hurried(), p.missed > 0 && !member && m.configured(address):
+	case m.hurried(), p.missed > 0 && !member && m.deadHost(address):
 		// A dead host is pinged quickly, so that it hears of the view before
-		// it makes one of its own, should it come to life.
+		// it makes one of its own, should it come to life. Where another
+		// address of the same name answers, the host is there: it is bound to
+		// one of its addresses, as localhost often is, or finds its way by
+		// the name itself.
 		return m.cfg.Quick
 	case p.missed > m.cfg.Missed && !m.bound(address):
 		return m.cfg.Interval << min(p.missed-m.cfg.Missed, 4)

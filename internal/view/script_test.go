@@ -549,3 +549,31 @@ func TestPeerThatPromisesAViewIsNotAskedInALoop(t *testing.T) {
 		t.Errorf("%d pings in a second", s.machine.seq)
 	}
 }
+
+func TestDeadAddressOfALivingHostIsPingedAtLeisure(t *testing.T) {
+	for dead, most := range map[string]int{"4:2": 11, "other:2": 100} {
+		s := newScript(t)
+		s.machine.hosts["m:2"], s.machine.hosts["other:2"] = new(host), new(host)
+		s.do(Resolved{Host: "m:2", Addresses: []string{"4:2", "m:2"}})
+		s.do(Resolved{Host: "other:2", Addresses: []string{"other:2"}})
+		pings := 0
+		for begin := s.now; s.now < begin+13*second; s.pass(50 * ms) {
+			for address, p := range s.machine.peers {
+				switch {
+				case p.seq == 0:
+				case address == "m:2":
+					s.reply(newcomer("m"))
+				default:
+					if address == dead && s.now >= 3*second {
+						pings++
+					}
+					s.miss(strings.TrimSuffix(address, ":2"))
+				}
+			}
+		}
+		s.want("m")
+		if pings > most || pings < most*2/5 {
+			t.Errorf("%s was pinged %d times in ten seconds", dead, pings)
+		}
+	}
+}
