@@ -58,5 +58,6 @@
 // A view holds at most 256 members; further ones wait, and are told why. A
 // member serves at most 1,024 clients with views; others are sent to the next
 // member. Names, addresses, kinds and labels are limited to 512 bytes each, a
-// member to 1,024 kinds and 64 labels: Join refuses what exceeds this.
+// member to 1,024 kinds and 64 labels, and all texts are valid UTF-8: Join
+// refuses what breaks this.
 package automanaged

@@ -134,21 +134,23 @@ func TestNonsenseConfiguration(t *testing.T) {
 	good := NewWithConfig(time.Second, 0)
 	long := strings.Repeat("x", 600)
 	for want, p := range map[string]*Provider{
-		`host 1 of the list: "" is not host:port`:                  NewWithConfig(time.Second, 0, ""),
-		`host 2 of the list: "no port" is not host:port`:           NewWithConfig(time.Second, 0, "a:1", "no port"),
-		`"host:99999" has the port "99999"`:                        NewWithConfig(time.Second, 0, "host:99999"),
-		`"host:0" has the port "0"`:                                NewWithConfig(time.Second, 0, "host:0"),
-		`"host:http" has the port "http"`:                          NewWithConfig(time.Second, 0, "host:http"),
-		`":6330" is not host:port`:                                 NewWithConfig(time.Second, 0, ":6330"),
-		`"http://x:1" is not host:port`:                            NewWithConfig(time.Second, 0, "http://x:1"),
-		`"a b:1" is not host:port: it has a blank`:                 NewWithConfig(time.Second, 0, "a b:1"),
-		`refresh interval -1s is negative`:                         NewWithConfig(-time.Second, 0),
-		`port 70000 is not from 0 to 65535`:                        NewWithConfig(time.Second, 70000),
-		`1 missed pings make a member lost`:                        good.WithMissedPings(1),
-		`cannot open ping port 0 on "nowhere.invalid"`:             good.WithBindHost("nowhere.invalid"),
-		`ping address "host:0" has no port`:                        good.WithAdvertisedHost("host:0"),
-		`ping address has 60`:                                      good.WithAdvertisedHost(long),
-		"automanaged: port -1 is not from 0 to 65535\nautomanaged": NewWithConfig(time.Second, -1, ""),
+		`host 1 of the list: "" is not host:port`:                     NewWithConfig(time.Second, 0, ""),
+		`host 2 of the list: "no port" is not host:port`:              NewWithConfig(time.Second, 0, "a:1", "no port"),
+		`"host:99999" has the port "99999"`:                           NewWithConfig(time.Second, 0, "host:99999"),
+		`"host:0" has the port "0"`:                                   NewWithConfig(time.Second, 0, "host:0"),
+		`"host:http" has the port "http"`:                             NewWithConfig(time.Second, 0, "host:http"),
+		`":6330" is not host:port`:                                    NewWithConfig(time.Second, 0, ":6330"),
+		`"http://x:1" is not host:port`:                               NewWithConfig(time.Second, 0, "http://x:1"),
+		`"a b:1" is not host:port: it has a blank`:                    NewWithConfig(time.Second, 0, "a b:1"),
+		`refresh interval -1s is negative`:                            NewWithConfig(-time.Second, 0),
+		`port 70000 is not from 0 to 65535`:                           NewWithConfig(time.Second, 70000),
+		`1 missed pings make a member lost`:                           good.WithMissedPings(1),
+		`1001 missed pings until a member is lost are more than 1000`: good.WithMissedPings(1001),
+		`refresh interval 1h0m1s is longer than 1h0m0s`:               NewWithConfig(time.Hour+time.Second, 0),
+		`cannot open ping port 0 on "nowhere.invalid"`:                good.WithBindHost("nowhere.invalid"),
+		`ping address "host:0" has no port`:                           good.WithAdvertisedHost("host:0"),
+		`ping address has 60`:                                         good.WithAdvertisedHost(long),
+		"automanaged: port -1 is not from 0 to 65535\nautomanaged":    NewWithConfig(time.Second, -1, ""),
 	} {
 		session, err := p.Join(t.Context(), newProcess(t, p, "127.0.0.1", "127.0.0.1:1").described("m"))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -158,23 +160,31 @@ func TestNonsenseConfiguration(t *testing.T) {
 			session.Close()
 		}
 	}
-	if _, err := good.Observe(t.Context(), driver.Request{}); err == nil || !strings.Contains(err.Error(), "at least one host") {
+	if _, err := good.Observe(t.Context(), driver.Request{Cluster: "c"}); err == nil || !strings.Contains(err.Error(), "at least one host") {
 		t.Errorf("a client without hosts: %v", err)
 	}
-	if _, err := NewWithConfig(time.Second, 0, "x").Observe(t.Context(), driver.Request{}); err == nil {
+	if _, err := NewWithConfig(time.Second, 0, "x").Observe(t.Context(), driver.Request{Cluster: "c"}); err == nil {
 		t.Error("a client with a nonsense host was let in")
+	}
+	if _, err := NewWithConfig(time.Second, 0, "x:1").Observe(t.Context(), driver.Request{Cluster: "\xff"}); err == nil || !strings.Contains(err.Error(), "not valid UTF-8") {
+		t.Errorf("a client of a cluster that cannot be named: %v", err)
 	}
 }
 
 func TestNonsenseRequest(t *testing.T) {
 	noLeaks(t)
 	for want, change := range map[string]func(*driver.Request){
-		"member id has 0 bytes":            func(r *driver.Request) { r.Member.ID = "" },
-		"member's address \"x\" is not":    func(r *driver.Request) { r.Member.Address = "x" },
-		"address \"x:0\" has no port":      func(r *driver.Request) { r.Member.Address = "x:0" },
-		"cluster's name has 0 bytes":       func(r *driver.Request) { r.Cluster = "" },
-		"not sorted, or doubled, at \"K\"": func(r *driver.Request) { r.Member.Kinds = []driver.Kind{{Name: "K"}, {Name: "K"}} },
-		"speaks versions 2 to 1":           func(r *driver.Request) { r.Member.Versions = driver.Versions{Min: 2, Max: 1} },
+		"member id has 0 bytes":                                     func(r *driver.Request) { r.Member.ID = "" },
+		"member's address \"x\" is not":                             func(r *driver.Request) { r.Member.Address = "x" },
+		"address \"x:0\" has no port":                               func(r *driver.Request) { r.Member.Address = "x:0" },
+		"cluster's name has 0 bytes":                                func(r *driver.Request) { r.Cluster = "" },
+		"not sorted, or doubled, at \"K\"":                          func(r *driver.Request) { r.Member.Kinds = []driver.Kind{{Name: "K"}, {Name: "K"}} },
+		`cluster's name "\xff" is not valid UTF-8`:                  func(r *driver.Request) { r.Cluster = "\xff" },
+		`member id "\xff" is not valid UTF-8`:                       func(r *driver.Request) { r.Member.ID = "\xff" },
+		`kind "\xff" is not valid UTF-8`:                            func(r *driver.Request) { r.Member.Kinds = []driver.Kind{{Name: "\xff"}} },
+		`label "\xff" is not valid UTF-8`:                           func(r *driver.Request) { r.Member.Labels = map[string]string{"\xff": ""} },
+		`label "x" of member m has a value that is not valid UTF-8`: func(r *driver.Request) { r.Member.Labels = map[string]string{"x": "\xff"} },
+		"speaks versions 2 to 1":                                    func(r *driver.Request) { r.Member.Versions = driver.Versions{Min: 2, Max: 1} },
 		"65 labels": func(r *driver.Request) {
 			r.Member.Labels = make(map[string]string)
 			for i := range 65 {

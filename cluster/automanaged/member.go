@@ -105,10 +105,14 @@ func (c config) describe(r driver.Request, bound net.Addr) (view.Entry, error) {
 	if err := e.Validate(); err != nil {
 		return view.Entry{}, fmt.Errorf("automanaged: %w", err)
 	}
-	if r.Cluster == "" || len(r.Cluster) > view.MaxText {
-		return view.Entry{}, fmt.Errorf("automanaged: the cluster's name has %d bytes; it must have 1 to %d", len(r.Cluster), view.MaxText)
+	return e, checkCluster(r.Cluster)
+}
+
+func checkCluster(name string) error {
+	if err := view.CheckText("the cluster's name", name); err != nil {
+		return fmt.Errorf("automanaged: %w", err)
 	}
-	return e, nil
+	return nil
 }
 
 // run gives the machine its ticks.

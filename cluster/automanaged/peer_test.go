@@ -133,7 +133,7 @@ func (s *site) call(address string) pb.MembershipClient {
 	return pb.NewMembershipClient(c)
 }
 
-func TestStrangersCannotHurtAMember(t *testing.T) {
+func TestMalformedGreetingsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, "a:6330")
 		a := s.member("a").open()

@@ -33,6 +33,12 @@ const (
 // that passes between two pings while a process is in no view.
 const quickest = 200 * time.Millisecond
 
+// What is beyond these is taken for a mistake.
+const (
+	longestRefresh = time.Hour
+	mostMissed     = 1000
+)
+
 var errInUse = errors.New("automanaged: the provider has an open session; close it first, or make a provider for each cluster")
 
 // Provider is a [driver.Provider] whose members ping each other. It serves one
@@ -69,8 +75,8 @@ func New() *Provider {
 }
 
 // NewWithConfig makes a provider. RefreshTTL is the time between two pings of
-// a member, and at least 200 ms of it is what a ping may take; 0 means
-// [DefaultRefresh]. Port is where this member answers pings; 0 means any free
+// a member, at most an hour. A ping may take as long, but at least 200 ms. 0
+// means [DefaultRefresh]. Port is where this member answers pings; 0 means any free
 // one, which only serves members that know others. Hosts are where to look for
 // members, each as host:port; a member's own address may be among them. A
 // member without hosts founds a cluster of its own within half a second,
@@ -99,7 +105,7 @@ func (p *Provider) with(change func(*config)) *Provider {
 }
 
 // WithMissedPings sets how many pings in a row must fail until a member is
-// taken for lost; at least 2. Defaults to [DefaultMissedPings].
+// taken for lost, from 2 to 1,000. Defaults to [DefaultMissedPings].
 func (p *Provider) WithMissedPings(n int) *Provider {
 	return p.with(func(c *config) { c.missed = n })
 }
@@ -157,11 +163,17 @@ func (c config) check() error {
 	if c.refresh < 0 {
 		errs = append(errs, fmt.Errorf("automanaged: refresh interval %v is negative", c.refresh))
 	}
+	if c.refresh > longestRefresh {
+		errs = append(errs, fmt.Errorf("automanaged: refresh interval %v is longer than %v; a second is usual", c.refresh, longestRefresh))
+	}
 	if c.port < 0 || c.port > 65535 {
 		errs = append(errs, fmt.Errorf("automanaged: port %d is not from 0 to 65535", c.port))
 	}
 	if c.missed < 2 {
 		errs = append(errs, fmt.Errorf("automanaged: %d missed pings make a member lost; at least 2 are needed, one may get lost anywhere", c.missed))
+	}
+	if c.missed > mostMissed {
+		errs = append(errs, fmt.Errorf("automanaged: %d missed pings until a member is lost are more than %d; three are usual", c.missed, mostMissed))
 	}
 	for i, h := range c.hosts {
 		if err := checkHost(h); err != nil {
@@ -192,6 +204,9 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 // it takes for a member to be reached.
 func (p *Provider) Observe(_ context.Context, r driver.Request) (driver.Session, error) {
 	if err := p.config.check(); err != nil {
+		return nil, err
+	}
+	if err := checkCluster(r.Cluster); err != nil {
 		return nil, err
 	}
 	if len(p.config.hosts) == 0 {
