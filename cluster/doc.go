@@ -30,4 +30,12 @@
 // connection. When the fate of a try is unknown, because the connection broke
 // while the answer was awaited, the call fails with [ErrUnknownOutcome],
 // unless [WithRetry] says that it may run again.
+//
+// # Failures of a grain
+//
+// An error that a method returns, and a panic, are the answer of that call: a
+// [*GrainError]. After a panic the actor's supervisor decides about the grain;
+// by default a new instance takes its place, with the same token, and
+// Terminate is not called on the one that panicked. A grain that cannot be
+// activated answers with [CodeActivation], and a later call tries again.
 package cluster
