@@ -184,7 +184,7 @@ func (c *cell) handleSystem(message any) {
 	case *childEnded:
 		c.childEnded(m.message)
 	case *deferredTerminated:
-		c.deliver(m.message)
+		c.tellEnd(m.message, m.child)
 	case *Stop:
 		c.beginStop()
 	case *failure:

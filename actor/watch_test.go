@@ -175,6 +175,68 @@ func TestTerminatedWaitsWhileSuspended(t *testing.T) {
 	}
 }
 
+// strategy is a supervisor strategy of one function.
+type strategy func(by actor.Supervisor, child *actor.PID)
+
+func (f strategy) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, _, _ any) {
+	f(by, child)
+}
+
+// After Stopping comes Stopped, whatever was put off.
+func TestTerminatedThatWaitedDoesNotFollowStopping(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, gate := &recorder{}, make(chan struct{})
+		target, _ := s.Root.SpawnNamed(recording(&recorder{}), "target")
+		// The decision waits until the end of target is known, and the actor
+		// is told to stop before it has gone on.
+		decide := strategy(func(by actor.Supervisor, child *actor.PID) {
+			_ = s.Root.StopFuture(target).Wait()
+			by.ResumeChildren(child)
+			s.Root.Stop(child)
+		})
+		pid, _ := s.Root.SpawnNamed(doer(r, actor.WithGuardian(decide)), "p")
+		s.Root.Send(pid, do(func(ctx actor.Context) {
+			child := ctx.Spawn(doer(&recorder{}))
+			ctx.Send(child, do(func(actor.Context) { <-gate }))
+			ctx.Watch(target)
+			panic("boom")
+		}))
+		r.want(t, "Started", "Stopping")
+		close(gate)
+		r.want(t, "Stopped")
+	})
+}
+
+// An instance that fails in Started receives nothing more; the end of somebody
+// watched waits for the next one.
+func TestTerminatedWaitsForAnInstanceThatStarts(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		target, _ := s.Root.SpawnNamed(recording(&recorder{}), "target")
+		decide := strategy(func(by actor.Supervisor, child *actor.PID) {
+			_ = s.Root.StopFuture(target).Wait()
+			by.RestartChildren(child)
+		})
+		instances := 0
+		pid := s.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
+			instances++
+			nth := instances
+			return actor.ReceiveFunc(func(ctx actor.Context) {
+				r.add(sprint(nth) + " " + describe(ctx.Message()))
+				if _, ok := ctx.Message().(*actor.Started); ok && nth == 2 {
+					panic("cannot start")
+				}
+				if ctx.Message() == "fail" {
+					ctx.Watch(target)
+					panic("boom")
+				}
+			})
+		}, actor.WithGuardian(decide)))
+		s.Root.Send(pid, "fail")
+		r.want(t, "1 Started", "1 fail", "1 Restarting", "2 Started", "2 Restarting", "3 Started", "3 terminated target: stopped")
+	})
+}
+
 func TestWatchNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		r := &recorder{}
