@@ -82,7 +82,8 @@ type Context interface {
 	Sender() *PID
 	// MessageHeader returns the message's header, which may be nil.
 	MessageHeader() MessageHeader
-	// Respond sends an answer to Sender; without one it is a dead letter.
+	// Respond sends an answer to Sender; without one it is a dead letter. A
+	// nil answer ends the sender's future with [ErrNilReply].
 	Respond(response any)
 	// Forward hands the message on to pid, with its sender and header.
 	Forward(pid *PID)

@@ -24,6 +24,9 @@ var (
 	ErrTimeout = errors.New("actor: no answer within the timeout")
 	// ErrCanceled says that a future was canceled by [Future.Cancel].
 	ErrCanceled = errors.New("actor: future canceled")
+	// ErrNilReply says that the answer to a request was nil, which is no
+	// message. The request was handled.
+	ErrNilReply = errors.New("actor: the answer was nil; answer with a message, such as an empty struct")
 	// ErrDeadLetter is what every [DeadLetterError] is.
 	ErrDeadLetter = errors.New("actor: dead letter")
 	// ErrUnexpectedReply says that the answer to [Ask] had another type.

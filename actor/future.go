@@ -23,6 +23,7 @@ type Future struct {
 	done      chan struct{} // guarded by mu: made when somebody waits, closed on completion
 	timer     *time.Timer   // guarded by mu: nil without a timeout
 	pipes     []*PID        // guarded by mu: who receives the result
+	watching  bool          // guarded by mu: target was asked to tell of its end
 }
 
 // NewFuture returns a future whose PID can be given away as a sender. A timeout
@@ -65,8 +66,9 @@ func (f *Future) Done() <-chan struct{} {
 }
 
 // Result waits for completion and returns the answer, or why there is none:
-// [ErrTimeout], a [*DeadLetterError], [ErrCanceled], [ErrStopped], or the cause
-// that a transport gave to [ActorSystem.AbandonRequests].
+// [ErrTimeout], a [*DeadLetterError], [ErrCanceled], [ErrStopped], [ErrNilReply],
+// or the cause that a transport gave to [ActorSystem.AbandonRequests] or
+// [Future.Fail].
 func (f *Future) Result() (any, error) {
 	<-f.Done()
 	return f.outcome()
@@ -111,13 +113,25 @@ func (f *Future) PipeTo(pids ...*PID) {
 // letter. It does not take the request back. A complete future stays as it is.
 func (f *Future) Cancel() { f.complete(nil, ErrCanceled) }
 
-// SendUserMessage implements [Process].
+// Fail completes the future with err instead of an answer, and reports whether
+// it was not complete before. It is for transports: an answer that was given but
+// cannot be delivered must not leave those who wait for it without one. err is
+// not nil, and no [*DeadLetterError] unless the request certainly did not run.
+func (f *Future) Fail(err error) bool { return f.complete(nil, err) }
+
+// SendUserMessage implements [Process]. A nil message, which is no answer,
+// completes the future with [ErrNilReply], and a PoisonPill cancels it.
 func (f *Future) SendUserMessage(pid *PID, env MessageEnvelope) {
 	var ok bool
-	if d, dead := env.Message.(*DeadLetterResponse); dead {
-		ok = f.complete(nil, &DeadLetterError{Target: d.Target, Reason: d.Reason})
-	} else {
-		ok = f.complete(env.Message, nil)
+	switch m := env.Message.(type) {
+	case nil:
+		ok = f.complete(nil, ErrNilReply)
+	case *PoisonPill:
+		ok = f.complete(nil, ErrCanceled)
+	case *DeadLetterResponse:
+		ok = f.complete(nil, &DeadLetterError{Target: m.Target, Reason: m.Reason})
+	default:
+		ok = f.complete(m, nil)
 	}
 	if !ok {
 		f.system.DeadLetter(pid, env, DeadLetterNoActor)
@@ -155,15 +169,37 @@ func (f *Future) complete(result any, err error) bool {
 	if f.done != nil {
 		close(f.done)
 	}
-	timer, pipes := f.timer, f.pipes
+	timer, pipes, watching := f.timer, f.pipes, f.watching
 	f.timer, f.pipes = nil, nil
 	f.mu.Unlock()
 
 	if timer != nil {
 		timer.Stop()
 	}
+	if watching {
+		f.unwatch(result)
+	}
 	f.pipe(pipes)
 	return true
+}
+
+// watch asks the target to tell of its end. The watch is taken back when the
+// future completes in another way, which it may have done already.
+func (f *Future) watch() {
+	f.system.sendSystem(f.target, &Watch{Watcher: &f.pid})
+	f.mu.Lock()
+	f.watching = true
+	completed, result := f.completed, f.result
+	f.mu.Unlock()
+	if completed {
+		f.unwatch(result)
+	}
+}
+
+func (f *Future) unwatch(result any) {
+	if _, ended := result.(*Terminated); !ended {
+		f.system.sendSystem(f.target, &Unwatch{Watcher: &f.pid})
+	}
 }
 
 func (f *Future) pipe(pids []*PID) {

@@ -262,3 +262,59 @@ func (p *fakeProcess) SendUserMessage(pid *actor.PID, env actor.MessageEnvelope)
 func (p *fakeProcess) SendSystemMessage(pid *actor.PID, message any) {
 	p.add(pid.String() + " " + typeOf(message))
 }
+
+func TestNilAnswerEndsTheFuture(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		dead := deadLetters(s)
+		pid := s.Root.Spawn(doer(&recorder{}))
+		for _, answer := range []any{nil, (*actor.MessageEnvelope)(nil), &actor.MessageEnvelope{}} {
+			f := s.Root.RequestFuture(pid, do(func(ctx actor.Context) { ctx.Respond(answer) }), time.Minute)
+			if _, err := f.Result(); !errors.Is(err, actor.ErrNilReply) {
+				t.Errorf("%T: %v", answer, err)
+			}
+			dead.want(t)
+			s.Root.Send(f.PID(), nil)
+			dead.want(t, "dead letter <nil>: nil message")
+		}
+	})
+}
+
+func TestPoisonOfAFutureIsNoAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		f := actor.NewFuture(s, time.Minute)
+		s.Root.Poison(f.PID())
+		if got, err := f.Result(); !errors.Is(err, actor.ErrCanceled) {
+			t.Fatal(got, err)
+		}
+	})
+}
+
+func TestFutureFail(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		f, lost := actor.NewFuture(s, time.Minute), errors.New("lost")
+		if !f.Fail(lost) || f.Fail(errors.New("again")) {
+			t.Error("only the first completion counts")
+		}
+		if _, err := f.Result(); !errors.Is(err, lost) {
+			t.Error(err)
+		}
+	})
+}
+
+// A future of somebody's end that is given up leaves no watch behind.
+func TestCanceledStopFutureTakesItsWatchBack(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		there := &fakeProcess{}
+		pid := actor.NewPID("a:1", "x")
+		s.ProcessRegistry.RegisterAddressResolver(func(*actor.PID) (actor.Process, bool) { return there, true })
+		f := s.Root.StopFuture(pid)
+		f.Cancel()
+		there.want(t, "a:1/x *actor.Watch", "a:1/x *actor.Stop", "a:1/x *actor.Unwatch")
+		f = s.Root.PoisonFuture(pid)
+		s.Root.Send(f.PID(), "no end")
+		there.want(t, "a:1/x *actor.Watch", "a:1/x &{}", "a:1/x *actor.Unwatch")
+		f = s.Root.StopFuture(pid)
+		f.SendSystemMessage(f.PID(), &actor.Terminated{Who: pid})
+		there.want(t, "a:1/x *actor.Watch", "a:1/x *actor.Stop")
+	})
+}

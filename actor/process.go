@@ -7,7 +7,9 @@ import "sync/atomic"
 // and must not block.
 type Process interface {
 	// SendUserMessage delivers an envelope, or makes it a dead letter. pid is
-	// the one the sender used.
+	// the one the sender used. A transport's process and a future also get
+	// envelopes whose Message is nil, so that who waits for an answer is told
+	// that it is none.
 	SendUserMessage(pid *PID, env MessageEnvelope)
 	// SendSystemMessage delivers one of *Watch, *Unwatch, *Terminated, *Stop
 	// and this package's own. A process ignores those it has no use for; one

@@ -100,12 +100,26 @@ func (s *ActorSystem) abandon(cause error, match func(*Future) bool) int {
 func (s *ActorSystem) send(pid *PID, env MessageEnvelope) {
 	switch {
 	case env.Message == nil:
-		s.DeadLetter(pid, env, DeadLetterNilMessage)
+		s.sendNil(pid, env)
 	case pid == nil:
 		s.DeadLetter(pid, env, DeadLetterNoTarget)
 	default:
 		pid.resolve(s.ProcessRegistry).SendUserMessage(pid, env)
 	}
+}
+
+// sendNil makes a dead letter of a message that is none, unless its target is or
+// may be a future: whoever waits for an answer is to learn of this one.
+func (s *ActorSystem) sendNil(pid *PID, env MessageEnvelope) {
+	if pid != nil {
+		p := pid.resolve(s.ProcessRegistry)
+		_, future := p.(*Future)
+		if future || p != s.ProcessRegistry.deadLetter && !s.ProcessRegistry.isLocal(pid.Address) {
+			p.SendUserMessage(pid, env)
+			return
+		}
+	}
+	s.DeadLetter(pid, env, DeadLetterNilMessage)
 }
 
 func (s *ActorSystem) sendSystem(pid *PID, message any) {
@@ -144,6 +158,6 @@ func (s *ActorSystem) watchFuture(pid *PID) *Future {
 		f.complete(&Terminated{Why: TerminatedReasonNotFound}, nil)
 		return f
 	}
-	s.sendSystem(pid, &Watch{Watcher: &f.pid})
+	f.watch()
 	return f
 }
