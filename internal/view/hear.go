@@ -32,7 +32,7 @@ func (m *Machine) received(g Greeting) bool {
 
 // answered takes the answer to a ping.
 func (m *Machine) answered(e Answered) {
-	p, g := m.peers[e.Address], e.Greeting
+	p, g := m.outcome(e.Address, e.Seq), e.Greeting
 	if p == nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (m *Machine) heed(g Greeting) {
 }
 
 func (m *Machine) failed(e Failed) {
-	p := m.peers[e.Address]
+	p := m.outcome(e.Address, e.Seq)
 	if p == nil {
 		return
 	}

@@ -29,6 +29,9 @@ const (
 	// configured nor in the view. Beyond it the one that has been silent
 	// longest is forgotten.
 	maxLearnt = 128
+	// maxProbes is how many regular pings are under way at a time to such
+	// addresses. Further ones wait, the one that is due first goes first.
+	maxProbes = 32
 	// maxDropped is how many ids of former members are remembered.
 	maxDropped = 1024
 )

@@ -53,6 +53,8 @@ type Machine struct {
 	hosts map[string]*host
 	peers map[string]*peer
 	seq   uint64
+	// probes are the regular pings under way to addresses that are not bound.
+	probes map[uint64]struct{}
 	// intake is when the coordinator next takes in newcomers; 0 when there
 	// are none. A short wait lets those that start together come in together.
 	intake Time
@@ -71,7 +73,7 @@ type Machine struct {
 
 // New makes the machine of a process that is in no view.
 func New(c Config) *Machine {
-	m := &Machine{cfg: c, self: c.Self, now: c.Start, hosts: make(map[string]*host), peers: make(map[string]*peer)}
+	m := &Machine{cfg: c, self: c.Self, now: c.Start, hosts: make(map[string]*host), peers: make(map[string]*peer), probes: make(map[uint64]struct{})}
 	m.cfg.Quick = min(c.Quick, c.Interval)
 	m.cfg.Missed = max(c.Missed, 2)
 	for _, name := range c.Hosts {

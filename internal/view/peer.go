@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -73,9 +72,11 @@ func (m *Machine) forget() {
 	if len(learnt) < maxLearnt {
 		return
 	}
-	delete(m.peers, slices.MinFunc(learnt, func(a, b string) int {
+	silent := slices.MinFunc(learnt, func(a, b string) int {
 		return cmp.Or(cmp.Compare(m.peers[a].contact, m.peers[b].contact), cmp.Compare(a, b))
-	}))
+	})
+	delete(m.peers, silent)
+	m.emit(Forget{silent})
 }
 
 // bound reports whether an address is configured or in the view: it is never
@@ -123,12 +124,36 @@ func (m *Machine) resolved(e Resolved) {
 
 // ping sends what is due.
 func (m *Machine) ping() {
-	for _, address := range slices.Sorted(maps.Keys(m.peers)) {
-		p := m.peers[address]
+	var due []string
+	for address, p := range m.peers {
 		if p.seq == 0 && p.due <= m.now && m.pings(address) {
-			m.send(address, p)
+			due = append(due, address)
 		}
 	}
+	slices.SortFunc(due, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.peers[a].due, m.peers[b].due), cmp.Compare(a, b))
+	})
+	for _, address := range due {
+		if !m.waits(address) {
+			m.send(address, m.peers[address])
+		}
+	}
+}
+
+// waits reports whether a ping that is due has to wait until another one ends.
+func (m *Machine) waits(address string) bool {
+	return len(m.probes) >= maxProbes && !m.bound(address)
+}
+
+// outcome finds the peer that a ping went to. It is nil if the address has been
+// forgotten since; what the ping may have left there is to be forgotten too.
+func (m *Machine) outcome(address string, seq uint64) *peer {
+	delete(m.probes, seq)
+	p := m.peers[address]
+	if p == nil {
+		m.emit(Forget{address})
+	}
+	return p
 }
 
 // pings reports whether an address is pinged at all.
@@ -145,6 +170,9 @@ func (m *Machine) send(address string, p *peer) {
 	behind := p.heard && p.last.Epoch < m.view.Epoch
 	p.due = m.now + m.pace(address, p)
 	p.seq = m.push(address, behind || m.phase == Gone)
+	if !m.bound(address) {
+		m.probes[p.seq] = struct{}{}
+	}
 }
 
 // push sends a ping out of turn and gives its number. If it gets lost, nobody
@@ -190,7 +218,7 @@ func (m *Machine) Wake() (Time, bool) {
 		next, found = until, true
 	}
 	for address, p := range m.peers {
-		if p.seq == 0 && m.pings(address) && (!found || p.due < next) {
+		if p.seq == 0 && (!found || p.due < next) && m.pings(address) && !m.waits(address) {
 			next, found = p.due, true
 		}
 	}

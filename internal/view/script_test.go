@@ -533,6 +533,30 @@ func TestLearntAddressesAreBounded(t *testing.T) {
 	if s.machine.peers["a:2"] == nil {
 		t.Error("a member was forgotten")
 	}
+	forgotten, pings := 0, make(map[string]Send)
+	for _, e := range s.effects {
+		switch e := e.(type) {
+		case Forget:
+			forgotten++
+		case Send:
+			pings[e.Address] = e
+		}
+	}
+	if forgotten != 9*maxLearnt || len(pings) != maxProbes+1 {
+		t.Errorf("%d were forgotten; %d pings are under way, want %d and one of the member", forgotten, len(pings), maxProbes)
+	}
+	// The next ones wait for the outcome of these, whoever is still known.
+	if wake, wanted := s.machine.Wake(); wanted && wake <= s.now {
+		t.Errorf("wants a tick at %d, it is %d", wake, s.now)
+	}
+	late := pings["x0:2"]
+	effects := s.do(Failed{Address: late.Address, Seq: late.Seq})
+	if f, ok := effects[0].(Forget); !ok || f.Address != "x0:2" {
+		t.Errorf("the outcome for a forgotten address has the effects %v", effects)
+	}
+	if send, ok := effects[len(effects)-1].(Send); !ok || pings[send.Address].Seq != 0 {
+		t.Errorf("none of those that wait was pinged: %v", effects)
+	}
 }
 
 func TestPeerThatPromisesAViewIsNotAskedInALoop(t *testing.T) {

@@ -73,6 +73,9 @@ type (
 	Left struct{}
 	// Held says why a newcomer is not taken in as things are.
 	Held struct{ Why string }
+	// Forget says that an address is known no more: what was kept for it, such
+	// as a connection, can go. It may be learnt anew later.
+	Forget struct{ Address string }
 	// Note is a line for the log.
 	Note struct {
 		Warn bool
@@ -89,4 +92,5 @@ func (Publish) effect() {}
 func (Removed) effect() {}
 func (Left) effect()    {}
 func (Held) effect()    {}
+func (Forget) effect()  {}
 func (Note) effect()    {}
