@@ -20,7 +20,8 @@ import (
 // its limits would exceed it; one that anybody has does not.
 const maxMessage = 16 << 20
 
-// links keeps a connection to each peer that answers. One that fails is given
+// links keeps a connection to each peer that answers and that the machine
+// remembers. One that fails is given
 // up, so that the next ping connects anew and at once, without gRPC's
 // back-off: pings have a pace of their own.
 type links struct {
@@ -64,24 +65,35 @@ func (l *links) get(address string) (*grpc.ClientConn, error) {
 	return c, err
 }
 
-// drop gives up a connection that failed.
+// drop gives up a connection that failed. To close one may take seconds, so it
+// is done without the lock.
 func (l *links) drop(address string, c *grpc.ClientConn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.open[address] == c {
 		delete(l.open, address)
 	}
+	l.mu.Unlock()
 	_ = c.Close()
+}
+
+// take gives the connection to an address to the caller, which closes it; nil
+// if there is none.
+func (l *links) take(address string) *grpc.ClientConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.open[address]
+	delete(l.open, address)
+	return c
 }
 
 func (l *links) close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, c := range l.open {
+	open := l.open
+	l.open, l.closed = nil, true
+	l.mu.Unlock()
+	for _, c := range open {
 		_ = c.Close()
 	}
-	clear(l.open)
 }
 
 // ping carries out one ping and gives what the machine is to be told of it.

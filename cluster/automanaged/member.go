@@ -25,7 +25,8 @@ import (
 type member struct {
 	config  config
 	self    driver.MemberID
-	logger  *slog.Logger
+	logger  *slog.Logger // not to be called under mu
+	journal *journal
 	links   *links
 	server  *grpc.Server
 	board   *board
@@ -55,7 +56,7 @@ func join(ctx context.Context, c config, r driver.Request, release func()) (*mem
 		return nil, errors.Join(err, listener.Close())
 	}
 	m := &member{
-		config: c, self: r.Member.ID, logger: r.Logger, links: newLinks(c), board: newBoard(), release: release,
+		config: c, self: r.Member.ID, logger: r.Logger, journal: newJournal(r.Logger), links: newLinks(c), board: newBoard(), release: release,
 		start: time.Now(), poke: make(chan struct{}, 1),
 	}
 	m.machine = view.New(view.Config{
@@ -76,6 +77,7 @@ func join(ctx context.Context, c config, r driver.Request, release func()) (*mem
 		})
 	})
 	m.wg.Go(m.run)
+	m.wg.Go(func() { m.journal.run(m.ctx) })
 	return m, nil
 }
 
@@ -140,11 +142,21 @@ func (m *member) run() {
 
 // step feeds the machine and starts what it wants done. It gives the answer to
 // a ping that was received; nil when the session is closed.
-func (m *member) step(e view.Event) (answer view.Effect) {
+func (m *member) step(e view.Event) view.Effect {
+	answer, forgotten := m.locked(e)
+	for _, c := range forgotten {
+		_ = c.Close()
+	}
+	return answer
+}
+
+// locked does the part of a step that is under the lock, and gives the
+// connections that are to be closed after it.
+func (m *member) locked(e view.Event) (answer view.Effect, forgotten []*grpc.ClientConn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return nil
+		return nil, nil
 	}
 	for _, effect := range m.machine.Step(view.Time(time.Since(m.start)), e) {
 		switch effect := effect.(type) {
@@ -153,11 +165,11 @@ func (m *member) step(e view.Event) (answer view.Effect) {
 		case view.Send:
 			m.pings.Go(func() { m.ping(effect) })
 		case view.Note:
-			level := slog.LevelInfo
-			if effect.Warn {
-				level = slog.LevelWarn
+			m.journal.add(effect)
+		case view.Forget:
+			if c := m.links.take(effect.Address); c != nil {
+				forgotten = append(forgotten, c)
 			}
-			m.logger.Log(m.ctx, level, "automanaged: "+effect.Text, effect.Args...)
 		default:
 			m.show(effect)
 		}
@@ -166,7 +178,7 @@ func (m *member) step(e view.Event) (answer view.Effect) {
 	case m.poke <- struct{}{}:
 	default:
 	}
-	return answer
+	return answer, forgotten
 }
 
 // show puts on the board what the machine has decided.

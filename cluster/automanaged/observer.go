@@ -196,10 +196,13 @@ func (o *observer) take(w *pb.View, anew bool) error {
 // blame notes why a member could not be followed, or not any longer.
 func (o *observer) blame(address string, err error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.trouble = fmt.Sprintf("%s: %s", address, reason(err))
-	if status.Code(err) == codes.FailedPrecondition && !o.foreign[address] {
+	tell := status.Code(err) == codes.FailedPrecondition && !o.foreign[address]
+	if tell {
 		o.foreign[address] = true
+	}
+	o.mu.Unlock()
+	if tell {
 		o.logger.Warn("automanaged: a host belongs to another cluster", "host", address, "why", reason(err))
 	}
 }

@@ -251,3 +251,45 @@ func TestLyingHost(t *testing.T) {
 		}
 	})
 }
+
+// refuser answers pings as a member of another cluster does, which leaves its
+// connections open.
+type refuser struct {
+	pb.UnimplementedMembershipServer
+}
+
+func (refuser) Ping(context.Context, *pb.PingRequest) (*pb.PingResponse, error) {
+	return nil, status.Error(codes.FailedPrecondition, "another cluster")
+}
+
+func TestConnectionsToForgottenAddressesAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, "a:6330")
+		a := s.member("a").open()
+		a.holds(a)
+		server := grpc.NewServer()
+		pb.RegisterMembershipServer(server, refuser{})
+		t.Cleanup(server.Stop)
+		c := s.call("a:6330")
+		for i := range 400 {
+			g := wireGreeting()
+			g.Sender, g.Phase, g.Incarnation, g.Epoch, g.View = wireEntry(fmt.Sprintf("s%03d", i)), pb.Phase_PHASE_NEWCOMER, "", 0, nil
+			listener, err := s.network.listen(t.Context(), g.Sender.PingAddress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = server.Serve(listener) }()
+			if _, err := c.Ping(t.Context(), &pb.PingRequest{Greeting: g}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+		l := a.session.(*member).links
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if n := len(l.open); n < 100 || n > 128+1 {
+			t.Errorf("%d connections are open", n)
+		}
+	})
+}
