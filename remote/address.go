@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxAddress bounds the length of an address, in bytes.
@@ -37,7 +38,7 @@ func checkHost(host string) error {
 		return errors.New("the host is empty")
 	case ip != nil && ip.IsUnspecified():
 		return fmt.Errorf("%q stands for every interface and cannot be reached", host)
-	case ip == nil && strings.ContainsFunc(host, notInHost):
+	case ip == nil && (strings.ContainsFunc(host, notInHost) || !utf8.ValidString(host)):
 		return fmt.Errorf("%q is neither a host name nor an IP address", host)
 	}
 	return nil

@@ -169,7 +169,7 @@ func TestBatchStaysWithinTheFrame(t *testing.T) {
 		}
 		env := actor.MessageEnvelope{
 			Message: wrapperspb.Bytes(make([]byte, size)), Header: header,
-			Sender: actor.NewPID(strings.Repeat("a", maxAddress), "s"),
+			Sender: actor.NewPID(strings.Repeat("a", maxAddress-2)+":1", "s"),
 		}
 		o := encoded(t, "target", env)
 		e := newBatchEncoder(testSerial)

@@ -216,7 +216,7 @@ func (c *conn) writeItems(items []outbound) error {
 		}
 		bytes += o.size
 		if o.size > c.peer.maxMessage {
-			c.remote.system.DeadLetter(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
+			c.ep.refused(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
 			o.target = nil // disposed of
 			continue
 		}

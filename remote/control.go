@@ -38,6 +38,8 @@ func (s *serial) controlOf(message any) (*remotepb.Control, error) {
 		return &remotepb.Control{Kind: &remotepb.Control_Stop{Stop: &remotepb.Stop{}}}, nil
 	case *actor.PoisonPill:
 		return &remotepb.Control{Kind: &remotepb.Control_PoisonPill{PoisonPill: &remotepb.PoisonPill{}}}, nil
+	case *replyLost:
+		return &remotepb.Control{Kind: &remotepb.Control_ReplyLost{ReplyLost: &remotepb.ReplyLost{Reason: m.reason}}}, nil
 	case *actor.DeadLetterResponse:
 		if m == nil {
 			return nil, errNilPointer
@@ -67,6 +69,8 @@ func (s *serial) controlIn(c *remotepb.Control, peer string) (message any, syste
 		return &actor.Stop{}, true, nil
 	case *remotepb.Control_PoisonPill:
 		return &actor.PoisonPill{}, false, nil
+	case *remotepb.Control_ReplyLost:
+		return &replyLost{reason: k.ReplyLost.GetReason()}, false, nil
 	case *remotepb.Control_DeadLetterResponse:
 		d := k.DeadLetterResponse
 		return &actor.DeadLetterResponse{Target: s.pidIn(d.GetTarget()), Reason: d.GetReason()}, false, nil

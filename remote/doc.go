@@ -20,6 +20,7 @@
 // name and needs to be linked into both programs, or a value that the [Codec]
 // knows. It is serialised before the send returns. Anything else, a nil pointer,
 // and what is larger than the limit (4 MiB by default) is a dead letter at once.
+// If it was the answer to a request, the request fails with [ErrReplyLost].
 // Headers travel with the message. So do watches, Stop, PoisonPill and dead
 // letter responses.
 //
@@ -42,7 +43,8 @@
 //
 //   - what was not written is a dead letter: it certainly did not run;
 //   - requests that were written and not answered fail with [ErrConnectionLost]:
-//     whether they ran is unknown;
+//     whether they ran is unknown. Only the process that was asked counts: a
+//     request that it forwarded to yet another one has its timeout alone;
 //   - actors here that watch actors there receive *actor.Terminated with the
 //     reason AddressTerminated, and the watches in the other direction end;
 //   - [EndpointTerminatedEvent] is published.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +49,20 @@ func newEndpoint(r *Remote, address string) *endpoint {
 func (ep *endpoint) SendUserMessage(pid *actor.PID, env actor.MessageEnvelope) {
 	o := outbound{target: pid, env: env}
 	if reason := ep.send(&o); reason != "" {
-		ep.remote.system.DeadLetter(pid, env, reason)
+		ep.refused(pid, env, reason)
+	}
+}
+
+// refused makes a dead letter of a message. One that cannot cross whenever it is
+// sent, and that nobody here is asked about, may be an answer: if so, who waits
+// for it is told.
+func (ep *endpoint) refused(pid *actor.PID, env actor.MessageEnvelope, reason string) {
+	if _, told := env.Message.(*replyLost); told {
+		return // the answer itself is a dead letter already
+	}
+	ep.remote.system.DeadLetter(pid, env, reason)
+	if env.Sender == nil && strings.HasPrefix(reason, ReasonUnsendable) {
+		ep.SendUserMessage(pid, actor.MessageEnvelope{Message: newReplyLost(reason)})
 	}
 }
 
@@ -251,6 +265,8 @@ func (ep *endpoint) deadLetter(items []outbound, reason string) {
 	for i := range items {
 		o := &items[i]
 		switch o.env.Message.(type) {
+		case *replyLost:
+			continue
 		case *actor.Watch, *actor.Unwatch, *actor.Terminated:
 			if o.system {
 				continue

@@ -6,6 +6,11 @@ var (
 	// ErrConnectionLost says that the connection broke after a request was
 	// written and before it was answered. Whether it ran is unknown.
 	ErrConnectionLost = errors.New("remote: the connection was lost before the answer came")
+	// ErrReplyLost says that a request was answered and that the answer cannot
+	// be read here or could not be sent: it is of a type that is not linked into
+	// this program, is no protobuf message, or is too large. It is also the end
+	// of a request whose delivery panicked. The request may have run.
+	ErrReplyLost = errors.New("remote: the reply was lost")
 	// ErrStarted says that Start was called before.
 	ErrStarted = errors.New("remote: already started")
 	// ErrShutDown says that the remote was shut down. It is not started again;

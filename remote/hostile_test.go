@@ -281,6 +281,8 @@ func TestEnvelopesThatMakeNoSense(t *testing.T) {
 		{"sender out of range", func(b *remotepb.Batch) { b.Envelopes[0].Sender = 2 }, "sender is out of range", true},
 		{"sender without address", func(b *remotepb.Batch) { b.Senders[0].Address = "" }, "no address", true},
 		{"sender nowhere", func(b *remotepb.Batch) { b.Senders[0].Address = nowhere }, "no address", true},
+		{"sender of an endless address", func(b *remotepb.Batch) { b.Senders[0].Address = strings.Repeat("x", 1<<20) + ":1" }, "512 bytes", true},
+		{"sender of a nonsense address", func(b *remotepb.Batch) { b.Senders[0].Address = "x" }, "not host:port", true},
 		{"type out of range", func(b *remotepb.Batch) { b.Envelopes[0].Type = 1 }, "type is out of range", false},
 		{"no tables", func(b *remotepb.Batch) { b.Targets, b.Types = nil, nil }, "target is out of range", false},
 		{"unknown type", func(b *remotepb.Batch) { b.Types[0].Name = "no.Such" }, `no protobuf message "no.Such"`, false},

@@ -86,9 +86,12 @@ func (c *conn) deliverOne(b *batch, e *envelope, raw []byte) {
 		env.Header = e.header
 		env.Message, system, err = c.message(b, e)
 	}
+	lost, isLost := env.Message.(*replyLost)
 	switch {
 	case err != nil:
-		c.undecodable(b, e, t.pid, env.Sender, err)
+		c.undecodable(b, e, t, env.Sender, err)
+	case isLost:
+		lost.tell(t.process, c.peer.address)
 	case !system:
 		t.process.SendUserMessage(t.pid, env)
 	case c.bookWatch(t.pid, env.Message):
@@ -139,6 +142,9 @@ func (c *conn) sender(b *batch, i uint64) (*actor.PID, error) {
 		if s.address == "" || s.address == nowhere || s.id == "" {
 			return nil, errNoSender
 		}
+		if err := checkSender(s.address, c.peer.address); err != nil {
+			return nil, err
+		}
 		*pid = actor.NewPID(s.address, s.id)
 	}
 	return *pid, nil
@@ -161,12 +167,14 @@ func (c *conn) bookWatch(pid *actor.PID, message any) bool {
 }
 
 // undecodable makes a dead letter of what could not be read: its requester is
-// answered at once.
-func (c *conn) undecodable(b *batch, e *envelope, pid, sender *actor.PID, err error) {
+// answered at once, and so is who waits for it as an answer.
+func (c *conn) undecodable(b *batch, e *envelope, t target, sender *actor.PID, err error) {
 	c.remote.stats.undecodable.Add(1)
 	u := &Undecodable{Peer: c.peer.address, Size: len(e.data) + len(e.control)}
 	if e.typ < uint64(len(b.types)) && e.control == nil {
 		u.Type = b.types[e.typ].name
 	}
-	c.remote.system.DeadLetter(pid, actor.MessageEnvelope{Message: u, Sender: sender, Header: e.header}, ReasonUnreadable+err.Error())
+	reason := ReasonUnreadable + err.Error()
+	newReplyLost(reason).tell(t.process, c.peer.address)
+	c.remote.system.DeadLetter(t.pid, actor.MessageEnvelope{Message: u, Sender: sender, Header: e.header}, reason)
 }

@@ -75,6 +75,28 @@ func TestMessagesThatCannotBeSent(t *testing.T) {
 	})
 }
 
+// What a sender's address adds to a message counts, and it is one.
+func TestSenderAddressIsMeasuredAndChecked(t *testing.T) {
+	s := &serial{self: "here:1"}
+	size := func(address string) (int, error) {
+		o := outbound{target: actor.NewPID("there:1", "x"), env: actor.MessageEnvelope{Message: text("x"), Sender: actor.NewPID(address, "s")}}
+		err := s.encode(&o)
+		return o.size, err
+	}
+	own, err := size(nowhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := size(strings.Repeat("x", 94) + ":1"); err != nil || got != own-len("here:1")+96 {
+		t.Errorf("size %d, %v; with the own address %d", got, err, own)
+	}
+	for _, address := range []string{strings.Repeat("x", 1<<20) + ":1", "x", "\xff:1"} {
+		if _, err := size(address); err == nil {
+			t.Errorf("an address of %d bytes is taken", len(address))
+		}
+	}
+}
+
 func TestMessagesThatCannotBeRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
 		echo := b.echo("echo")

@@ -57,7 +57,7 @@ func (s *serial) encode(o *outbound) (err error) {
 	if err := s.encodeMessage(o); err != nil {
 		return err
 	}
-	return o.measure()
+	return s.measure(o)
 }
 
 func (s *serial) encodeMessage(o *outbound) (err error) {
@@ -109,12 +109,16 @@ func (s *serial) encodeOther(o *outbound) error {
 }
 
 // measure sets the size of o and checks what is written beside its data.
-func (o *outbound) measure() error {
+func (s *serial) measure(o *outbound) error {
 	o.size = len(o.data) + len(o.target.Id) + len(o.typ.name)
 	valid := utf8.ValidString(o.target.Id) && utf8.ValidString(o.typ.name)
-	if s := o.env.Sender; s != nil {
-		o.size += maxAddress + len(s.Id)
-		valid = valid && utf8.ValidString(s.Address) && utf8.ValidString(s.Id)
+	if sender := o.env.Sender; sender != nil {
+		address := s.addressOf(sender)
+		if err := checkSender(address, s.self); err != nil {
+			return err
+		}
+		o.size += len(address) + len(sender.Id)
+		valid = valid && utf8.ValidString(sender.Id)
 	}
 	for k, v := range o.env.Header {
 		o.size += len(k) + len(v) + headerOverhead
@@ -122,6 +126,18 @@ func (o *outbound) measure() error {
 	}
 	if !valid {
 		return errNotUTF8
+	}
+	return nil
+}
+
+// checkSender says what is wrong with the address of a sender. known is one that
+// was checked before, and most senders'.
+func checkSender(address, known string) error {
+	if address == known {
+		return nil
+	}
+	if err := checkAddress(address); err != nil {
+		return fmt.Errorf("the sender's address: %w", err)
 	}
 	return nil
 }

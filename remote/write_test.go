@@ -38,6 +38,7 @@ func TestWriterAccountsForEveryMessage(t *testing.T) {
 		stream := &brokenStream{takes: takes, t: t}
 		c := newConn(p.remote, stream, peer{address: "there:1", maxMessage: DefaultMaxMessageSize}, 1, 1)
 		c.ep = newEndpoint(p.remote, "there:1")
+		c.ep.link.close() // takes nothing new
 		const messages = 9
 		for i := range messages {
 			m := large

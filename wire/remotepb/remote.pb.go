@@ -45,6 +45,8 @@ const (
 	// A newer process with the dialler's address has taken its place.
 	Refusal_REASON_SUPERSEDED    Refusal_Reason = 6
 	Refusal_REASON_SHUTTING_DOWN Refusal_Reason = 7
+	// The acceptor has as many peers as it takes.
+	Refusal_REASON_TOO_MANY_PEERS Refusal_Reason = 8
 )
 
 // Enum value maps for Refusal_Reason.
@@ -58,6 +60,7 @@ var (
 		5: "REASON_STALE",
 		6: "REASON_SUPERSEDED",
 		7: "REASON_SHUTTING_DOWN",
+		8: "REASON_TOO_MANY_PEERS",
 	}
 	Refusal_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":       0,
@@ -68,6 +71,7 @@ var (
 		"REASON_STALE":             5,
 		"REASON_SUPERSEDED":        6,
 		"REASON_SHUTTING_DOWN":     7,
+		"REASON_TOO_MANY_PEERS":    8,
 	}
 )
 
@@ -924,6 +928,7 @@ type Control struct {
 	//	*Control_Stop
 	//	*Control_PoisonPill
 	//	*Control_DeadLetterResponse
+	//	*Control_ReplyLost
 	Kind          isControl_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1020,6 +1025,15 @@ func (x *Control) GetDeadLetterResponse() *DeadLetterResponse {
 	return nil
 }
 
+func (x *Control) GetReplyLost() *ReplyLost {
+	if x != nil {
+		if x, ok := x.Kind.(*Control_ReplyLost); ok {
+			return x.ReplyLost
+		}
+	}
+	return nil
+}
+
 type isControl_Kind interface {
 	isControl_Kind()
 }
@@ -1048,6 +1062,10 @@ type Control_DeadLetterResponse struct {
 	DeadLetterResponse *DeadLetterResponse `protobuf:"bytes,6,opt,name=dead_letter_response,json=deadLetterResponse,proto3,oneof"`
 }
 
+type Control_ReplyLost struct {
+	ReplyLost *ReplyLost `protobuf:"bytes,7,opt,name=reply_lost,json=replyLost,proto3,oneof"`
+}
+
 func (*Control_Watch) isControl_Kind() {}
 
 func (*Control_Unwatch) isControl_Kind() {}
@@ -1059,6 +1077,8 @@ func (*Control_Stop) isControl_Kind() {}
 func (*Control_PoisonPill) isControl_Kind() {}
 
 func (*Control_DeadLetterResponse) isControl_Kind() {}
+
+func (*Control_ReplyLost) isControl_Kind() {}
 
 // Watch asks for a Terminated when the target stops. The watcher must live at
 // the address of the peer that sends it.
@@ -1204,6 +1224,53 @@ func (x *Terminated) GetWhy() Terminated_Reason {
 	return Terminated_REASON_STOPPED
 }
 
+// ReplyLost tells who waits for an answer (the envelope's target) that one was
+// given and cannot be sent: unlike after a DeadLetterResponse, the request may
+// have run. A target that waits for no answer ignores it.
+type ReplyLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplyLost) Reset() {
+	*x = ReplyLost{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplyLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplyLost) ProtoMessage() {}
+
+func (x *ReplyLost) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplyLost.ProtoReflect.Descriptor instead.
+func (*ReplyLost) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReplyLost) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type Stop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1212,7 +1279,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1291,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1304,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
 }
 
 type PoisonPill struct {
@@ -1248,7 +1315,7 @@ type PoisonPill struct {
 
 func (x *PoisonPill) Reset() {
 	*x = PoisonPill{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1327,7 @@ func (x *PoisonPill) String() string {
 func (*PoisonPill) ProtoMessage() {}
 
 func (x *PoisonPill) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1340,7 @@ func (x *PoisonPill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoisonPill.ProtoReflect.Descriptor instead.
 func (*PoisonPill) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
 }
 
 // DeadLetterResponse tells a requester (the envelope's target) that its
@@ -1288,7 +1355,7 @@ type DeadLetterResponse struct {
 
 func (x *DeadLetterResponse) Reset() {
 	*x = DeadLetterResponse{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1367,7 @@ func (x *DeadLetterResponse) String() string {
 func (*DeadLetterResponse) ProtoMessage() {}
 
 func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1380,7 @@ func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*DeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeadLetterResponse) GetTarget() *PID {
@@ -1366,9 +1433,9 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\vincarnation\x18\x05 \x01(\x06R\vincarnation\x12\x1a\n" +
 	"\battempts\x18\x06 \x01(\x04R\battempts\x12(\n" +
 	"\x10max_message_size\x18\a \x01(\x04R\x0emaxMessageSize\x12\"\n" +
-	"\fcapabilities\x18\b \x03(\tR\fcapabilities\"\x90\x02\n" +
+	"\fcapabilities\x18\b \x03(\tR\fcapabilities\"\xab\x02\n" +
 	"\aRefusal\x129\n" +
-	"\x06reason\x18\x01 \x01(\x0e2!.granary.remote.v1.Refusal.ReasonR\x06reason\"\xc9\x01\n" +
+	"\x06reason\x18\x01 \x01(\x0e2!.granary.remote.v1.Refusal.ReasonR\x06reason\"\xe4\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_INVALID\x10\x01\x12\x18\n" +
@@ -1377,7 +1444,8 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x14REASON_OTHER_ADDRESS\x10\x04\x12\x10\n" +
 	"\fREASON_STALE\x10\x05\x12\x15\n" +
 	"\x11REASON_SUPERSEDED\x10\x06\x12\x18\n" +
-	"\x14REASON_SHUTTING_DOWN\x10\a\"\t\n" +
+	"\x14REASON_SHUTTING_DOWN\x10\a\x12\x19\n" +
+	"\x15REASON_TOO_MANY_PEERS\x10\b\"\t\n" +
 	"\aLeaving\"!\n" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xbd\x01\n" +
@@ -1403,7 +1471,7 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\acontrol\x18\x06 \x01(\v2\x1a.granary.remote.v1.ControlR\acontrol\x1a9\n" +
 	"\vHeaderEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc7\x03\n" +
 	"\aControl\x120\n" +
 	"\x05watch\x18\x01 \x01(\v2\x18.granary.remote.v1.WatchH\x00R\x05watch\x126\n" +
 	"\aunwatch\x18\x02 \x01(\v2\x1a.granary.remote.v1.UnwatchH\x00R\aunwatch\x12?\n" +
@@ -1413,7 +1481,9 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x04stop\x18\x04 \x01(\v2\x17.granary.remote.v1.StopH\x00R\x04stop\x12@\n" +
 	"\vpoison_pill\x18\x05 \x01(\v2\x1d.granary.remote.v1.PoisonPillH\x00R\n" +
 	"poisonPill\x12Y\n" +
-	"\x14dead_letter_response\x18\x06 \x01(\v2%.granary.remote.v1.DeadLetterResponseH\x00R\x12deadLetterResponseB\x06\n" +
+	"\x14dead_letter_response\x18\x06 \x01(\v2%.granary.remote.v1.DeadLetterResponseH\x00R\x12deadLetterResponse\x12=\n" +
+	"\n" +
+	"reply_lost\x18\a \x01(\v2\x1c.granary.remote.v1.ReplyLostH\x00R\treplyLostB\x06\n" +
 	"\x04kind\"9\n" +
 	"\x05Watch\x120\n" +
 	"\awatcher\x18\x01 \x01(\v2\x16.granary.remote.v1.PIDR\awatcher\";\n" +
@@ -1426,7 +1496,9 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x06Reason\x12\x12\n" +
 	"\x0eREASON_STOPPED\x10\x00\x12\x1d\n" +
 	"\x19REASON_ADDRESS_TERMINATED\x10\x01\x12\x14\n" +
-	"\x10REASON_NOT_FOUND\x10\x02\"\x06\n" +
+	"\x10REASON_NOT_FOUND\x10\x02\"#\n" +
+	"\tReplyLost\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x06\n" +
 	"\x04Stop\"\f\n" +
 	"\n" +
 	"PoisonPill\"\\\n" +
@@ -1449,7 +1521,7 @@ func file_wire_remotepb_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_remotepb_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_wire_remotepb_remote_proto_goTypes = []any{
 	(Refusal_Reason)(0),        // 0: granary.remote.v1.Refusal.Reason
 	(Terminated_Reason)(0),     // 1: granary.remote.v1.Terminated.Reason
@@ -1467,10 +1539,11 @@ var file_wire_remotepb_remote_proto_goTypes = []any{
 	(*Watch)(nil),              // 13: granary.remote.v1.Watch
 	(*Unwatch)(nil),            // 14: granary.remote.v1.Unwatch
 	(*Terminated)(nil),         // 15: granary.remote.v1.Terminated
-	(*Stop)(nil),               // 16: granary.remote.v1.Stop
-	(*PoisonPill)(nil),         // 17: granary.remote.v1.PoisonPill
-	(*DeadLetterResponse)(nil), // 18: granary.remote.v1.DeadLetterResponse
-	nil,                        // 19: granary.remote.v1.Envelope.HeaderEntry
+	(*ReplyLost)(nil),          // 16: granary.remote.v1.ReplyLost
+	(*Stop)(nil),               // 17: granary.remote.v1.Stop
+	(*PoisonPill)(nil),         // 18: granary.remote.v1.PoisonPill
+	(*DeadLetterResponse)(nil), // 19: granary.remote.v1.DeadLetterResponse
+	nil,                        // 20: granary.remote.v1.Envelope.HeaderEntry
 }
 var file_wire_remotepb_remote_proto_depIdxs = []int32{
 	3,  // 0: granary.remote.v1.Frame.hello:type_name -> granary.remote.v1.Hello
@@ -1481,26 +1554,27 @@ var file_wire_remotepb_remote_proto_depIdxs = []int32{
 	9,  // 5: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
 	10, // 6: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
 	11, // 7: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
-	19, // 8: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
+	20, // 8: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
 	12, // 9: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
 	13, // 10: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
 	14, // 11: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
 	15, // 12: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
-	16, // 13: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
-	17, // 14: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
-	18, // 15: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
-	9,  // 16: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
-	9,  // 17: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
-	9,  // 18: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
-	1,  // 19: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
-	9,  // 20: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
-	2,  // 21: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
-	2,  // 22: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
-	22, // [22:23] is the sub-list for method output_type
-	21, // [21:22] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 13: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
+	18, // 14: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
+	19, // 15: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
+	16, // 16: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
+	9,  // 17: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
+	9,  // 18: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
+	9,  // 19: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
+	1,  // 20: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
+	9,  // 21: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
+	2,  // 22: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
+	2,  // 23: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
+	23, // [23:24] is the sub-list for method output_type
+	22, // [22:23] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_wire_remotepb_remote_proto_init() }
@@ -1522,6 +1596,7 @@ func file_wire_remotepb_remote_proto_init() {
 		(*Control_Stop)(nil),
 		(*Control_PoisonPill)(nil),
 		(*Control_DeadLetterResponse)(nil),
+		(*Control_ReplyLost)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1529,7 +1604,7 @@ func file_wire_remotepb_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_remotepb_remote_proto_rawDesc), len(file_wire_remotepb_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
