@@ -39,7 +39,7 @@ type cell struct {
 type extras struct {
 	children pidSet
 	watchers pidSet
-	watching pidSet
+	watching watchings
 	timer    receiveTimer
 	stats    *RestartStatistics
 	deferred []deferredTerminated

@@ -9,7 +9,9 @@ import (
 type Requester interface {
 	// RequestFuture sends message to pid and returns the future of its answer.
 	// A timeout of 0 or less means none: the future then completes with an
-	// answer, a dead letter, a broken connection, the system's end, or Cancel.
+	// answer, a dead letter, a broken connection to pid's process, the
+	// system's end, or Cancel. If pid forwards the request to another process
+	// that is lost, only the timeout ends the future.
 	RequestFuture(pid *PID, message any, timeout time.Duration) *Future
 }
 
@@ -85,7 +87,9 @@ type Context interface {
 	// Respond sends an answer to Sender; without one it is a dead letter. A
 	// nil answer ends the sender's future with [ErrNilReply].
 	Respond(response any)
-	// Forward hands the message on to pid, with its sender and header.
+	// Forward hands the message on to pid, with its sender and header. The
+	// sender does not learn of it: if the connection to pid's process breaks,
+	// its request ends by its timeout only.
 	Forward(pid *PID)
 
 	// Watch asks for a *Terminated when pid is gone, at once if it is gone

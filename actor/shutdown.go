@@ -43,10 +43,12 @@ func (e *ShutdownError) Unwrap() error { return e.Cause }
 // ShutdownContext stops every actor, children before parents, and waits until
 // they are gone or ctx is done; then it returns a [*ShutdownError] that names
 // what is left. From its beginning nothing can be spawned. Requests that
-// nobody will answer any more end with [ErrStopped]. Called again it waits for
-// what was left, if anything.
+// nobody will answer any more end with [ErrStopped], also those to what is left.
+// Called again it waits for what was left, if anything. An actor that calls it
+// waits for itself, until ctx is done.
 func (s *ActorSystem) ShutdownContext(ctx context.Context) error {
 	s.stopped.Store(true)
+	defer s.abandon(ErrStopped, func(*Future) bool { return true })
 	for {
 		for _, f := range s.stopRoots() {
 			if _, err := f.ResultContext(ctx); err != nil {
@@ -55,14 +57,12 @@ func (s *ActorSystem) ShutdownContext(ctx context.Context) error {
 		}
 		left := s.actors()
 		if len(left) == 0 {
-			break
+			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return &ShutdownError{Actors: left, Cause: err}
 		}
 	}
-	s.abandon(ErrStopped, func(*Future) bool { return true })
-	return nil
 }
 
 // actors returns the registered actors in the order of their ids.

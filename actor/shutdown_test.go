@@ -49,6 +49,7 @@ func TestShutdownNamesWhatDidNotStop(t *testing.T) {
 			ctx.Send(child, do(func(actor.Context) { <-gate }))
 		}))
 		synctest.Wait()
+		pending := s.Root.RequestFuture(s.NewLocalPID("parent/stuck"), "q", 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := s.ShutdownContext(ctx)
@@ -58,6 +59,14 @@ func TestShutdownNamesWhatDidNotStop(t *testing.T) {
 		}
 		if len(left.Actors) != 2 || !strings.Contains(err.Error(), "2 actors did not stop: parent parent/stuck") {
 			t.Fatal(err)
+		}
+		select {
+		case <-pending.Done():
+			if err := pending.Wait(); !errors.Is(err, actor.ErrStopped) {
+				t.Error("a request to what is left:", err)
+			}
+		default:
+			t.Error("a request to what is left still waits")
 		}
 		close(gate)
 		if err := s.ShutdownContext(t.Context()); err != nil {

@@ -77,7 +77,8 @@ func (s *ActorSystem) Extension(key any) any {
 
 // AbandonRequests completes every pending future whose request went to address
 // with cause, and returns how many there were. A transport calls it when a
-// connection broke: whether those requests were handled is unknown.
+// connection broke: whether those requests were handled is unknown. Requests that
+// another process forwarded to address are not among them.
 func (s *ActorSystem) AbandonRequests(address string, cause error) int {
 	return s.abandon(cause, func(f *Future) bool { return f.target != nil && f.target.Address == address })
 }

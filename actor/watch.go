@@ -12,16 +12,46 @@ type deferredTerminated struct {
 	child   bool // it is about a child
 }
 
+// watchings are the watches of an actor, by whom it watches.
+type watchings map[pidKey]watching
+
+type watching struct {
+	// pid is the actor's own if it lives here: the end of another one that had
+	// its name is told from its end by that.
+	pid   *PID
+	local bool
+	// earlier are those who had the name and were watched before, and whose
+	// end is on its way.
+	earlier []*PID
+}
+
 // Watch implements [Context].
 func (c *cell) Watch(pid *PID) {
-	if pid != nil {
-		key := c.system.ProcessRegistry.key(pid)
-		x := c.extra()
-		if x.children.find(key) >= 0 || !x.watching.add(key, pid) {
+	if pid == nil {
+		c.system.sendSystem(nil, &Watch{Watcher: &c.pid})
+		return
+	}
+	key := c.system.ProcessRegistry.key(pid)
+	x := c.extra()
+	if x.children.find(key) >= 0 {
+		return
+	}
+	process := pid.resolve(c.system.ProcessRegistry)
+	w := watching{pid: pid}
+	if target, ok := process.(*cell); ok {
+		w.pid, w.local = &target.pid, true
+	}
+	if old, again := x.watching[key]; again {
+		if !w.local || old.pid == w.pid {
 			return
 		}
+		w.earlier = append(old.earlier, old.pid)
 	}
-	c.system.sendSystem(pid, &Watch{Watcher: &c.pid})
+	if x.watching == nil {
+		x.watching = make(watchings)
+	}
+	x.watching[key] = w
+	process.SendSystemMessage(pid, &Watch{Watcher: &c.pid})
 }
 
 // Unwatch implements [Context].
@@ -29,7 +59,9 @@ func (c *cell) Unwatch(pid *PID) {
 	if pid == nil || c.extras == nil {
 		return
 	}
-	if c.extras.watching.remove(c.system.ProcessRegistry.key(pid)) {
+	key := c.system.ProcessRegistry.key(pid)
+	if _, ok := c.extras.watching[key]; ok {
+		delete(c.extras.watching, key)
 		c.system.sendSystem(pid, &Unwatch{Watcher: &c.pid})
 	}
 }
@@ -66,9 +98,23 @@ func (c *cell) childEnded(m *Terminated) {
 // terminated books the end of somebody watched, and tells the actor if it still
 // cares.
 func (c *cell) terminated(m *Terminated) {
-	if c.extras != nil && m.Who != nil && c.extras.watching.remove(c.system.ProcessRegistry.key(m.Who)) {
-		c.tellEnd(m, false)
+	if c.extras == nil || m.Who == nil {
+		return
 	}
+	key := c.system.ProcessRegistry.key(m.Who)
+	w, ok := c.extras.watching[key]
+	if !ok {
+		return
+	}
+	if i := slices.Index(w.earlier, m.Who); i >= 0 {
+		w.earlier = slices.Delete(w.earlier, i, i+1)
+		c.extras.watching[key] = w
+	} else if w.local && w.pid != m.Who {
+		return // somebody who had the name before an Unwatch
+	} else {
+		delete(c.extras.watching, key)
+	}
+	c.tellEnd(m, false)
 }
 
 // tellEnd delivers m to an actor that handles messages, and keeps it for one that
@@ -109,8 +155,8 @@ func (c *cell) announceEnd() {
 		for _, w := range c.extras.watchers.list() {
 			c.system.sendSystem(w, end)
 		}
-		for _, w := range c.extras.watching.list() {
-			c.system.sendSystem(w, &Unwatch{Watcher: &c.pid})
+		for _, w := range c.extras.watching {
+			c.system.sendSystem(w.pid, &Unwatch{Watcher: &c.pid})
 		}
 	}
 	if c.parent != nil {

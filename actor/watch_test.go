@@ -175,6 +175,51 @@ func TestTerminatedWaitsWhileSuspended(t *testing.T) {
 	}
 }
 
+// A name may have changed hands before the watcher hears of the first one's end.
+func TestWatchOfANameThatChangedHands(t *testing.T) {
+	for _, unwatch := range []bool{false, true} {
+		bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+			r := &recorder{}
+			watcher := s.Root.Spawn(doer(r))
+			s.Root.Send(watcher, do(func(ctx actor.Context) {
+				for range 2 {
+					target, _ := s.Root.SpawnNamed(recording(&recorder{}), "x")
+					ctx.Watch(target)
+					_ = ctx.StopFuture(target).Wait()
+					ctx.Watch(target) // its end is on its way
+					if unwatch {
+						ctx.Unwatch(target)
+					}
+				}
+				target, _ := s.Root.SpawnNamed(recording(&recorder{}), "x")
+				ctx.Watch(target)
+			}))
+			if unwatch {
+				r.want(t, "Started")
+			} else {
+				r.want(t, "Started", "terminated x: stopped", "terminated x: stopped")
+			}
+			s.Root.Stop(s.NewLocalPID("x"))
+			r.want(t, "terminated x: stopped")
+		})
+	}
+}
+
+func TestWatchOfANameThatHadNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		watcher := s.Root.Spawn(doer(r))
+		s.Root.Send(watcher, do(func(ctx actor.Context) {
+			ctx.Watch(s.NewLocalPID("x"))
+			target, _ := s.Root.SpawnNamed(recording(&recorder{}), "x")
+			ctx.Watch(target)
+		}))
+		r.want(t, "Started", "terminated x: not found")
+		s.Root.Stop(s.NewLocalPID("x"))
+		r.want(t, "terminated x: stopped")
+	})
+}
+
 // strategy is a supervisor strategy of one function.
 type strategy func(by actor.Supervisor, child *actor.PID)
 
