@@ -24,8 +24,16 @@
 // list, and whom nobody answers, waits three seconds, because others that were
 // started with this list may do the same. From then on the member that has been
 // in the view longest is its coordinator: it takes in newcomers, takes out the
-// lost, and numbers the views. Hosts of the list that are dead are pinged five
-// times a second, so that whoever comes to life there hears of the view.
+// lost, and numbers the views. Hosts of the list of which no address answers
+// are pinged five times a second, so that whoever comes to life there hears of
+// the view. The numbers start at the time of day: clocks need to be right to
+// within a year, and a view that is further ahead is not taken, with a warning.
+//
+// A client asks the members of the last view that it has, then the hosts of
+// the list, each in an order of chance. It asks the next one as soon as one has
+// failed, or has said nothing for 200 ms, and follows the first that gives a
+// view. The worst case is therefore 200 ms for each address that swallows
+// packets, and the time of one answer.
 //
 // # When a member is lost
 //
@@ -34,8 +42,18 @@
 // heard from it meanwhile ([Provider.WithMissedPings]), or when another process
 // answers at its ping address. With the default refresh interval of a second a
 // crash is noticed after two to three seconds, and a machine that vanishes after
-// three to four. A process that is wrongly taken for dead learns so from the
-// next ping; the cluster lets it join again under a new id.
+// three to four.
+//
+// A tight interval takes the living for dead: with 200 ms and three misses, a
+// member that gets no processor for half a second, because its machine is busy
+// or collects garbage, is removed, stops its grains and joins again. Keep to a
+// second and three misses; on busy or shared machines rather take two seconds,
+// or five misses. Tests on a quiet machine may go down to 200 ms. The interval
+// times the misses should be well above the longest pause that you expect, and
+// the same on all members.
+//
+// A process that is wrongly taken for dead learns so from the next ping; the
+// cluster lets it join again under a new id.
 //
 // # What happens in a split
 //

@@ -63,7 +63,8 @@ func (o *observer) run(ctx context.Context) {
 	pause, last, good := firstPause, "", time.Now()
 	for ctx.Err() == nil {
 		begin, patience := time.Now(), time.Duration(o.config.missed)*o.config.timeout()
-		if followed := o.round(ctx, last, begin.Sub(good) > patience); followed != "" {
+		r := &race{observer: o, anew: begin.Sub(good) > patience}
+		if followed := r.run(ctx, func() []string { return o.candidates(last) }); followed != "" {
 			pause, last, good = firstPause, followed, time.Now()
 			if good.Sub(begin) > pause {
 				continue
@@ -79,17 +80,6 @@ func (o *observer) run(ctx context.Context) {
 
 // firstPause is how long an observer waits after its first vain round.
 const firstPause = 20 * time.Millisecond
-
-// round goes through all that may be members until one has been followed, and
-// gives its address. The one that was followed last comes last.
-func (o *observer) round(ctx context.Context, last string, anew bool) string {
-	for _, address := range o.candidates(last) {
-		if ctx.Err() == nil && o.follow(ctx, address, anew) {
-			return address
-		}
-	}
-	return ""
-}
 
 // candidates gives where a member may be: first the members of the last view,
 // then the list of hosts, each in an order of chance.
@@ -118,40 +108,11 @@ func (o *observer) candidates(last string) []string {
 	return all
 }
 
-// follow takes the views of one member until it falls silent, and reports
-// whether it gave one that could be used. Anew is set when nobody could be
-// followed for so long that an older view must be another cluster's.
-func (o *observer) follow(ctx context.Context, address string, anew bool) (followed bool) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(o.config.timeout(), func() { cancel(errSilent) })
-	defer silence.Stop()
-	o.mu.Lock()
-	o.leave = cancel
-	o.mu.Unlock()
-	err := o.stream(ctx, address, func(v *pb.View) error {
-		if v != nil {
-			if err := o.take(v, anew); err != nil {
-				return err
-			}
-			followed = true
-		}
-		if followed {
-			silence.Reset(time.Duration(o.config.missed) * o.config.timeout())
-		}
-		return nil
-	})
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	o.blame(address, err)
-	return followed
-}
-
 var (
 	errSilent = errors.New("automanaged: no answer in time")
 	errBehind = errors.New("automanaged: others know a newer view")
 	errOlder  = errors.New("automanaged: it has an older view")
+	errLost   = errors.New("automanaged: another member was faster")
 )
 
 // stream opens the stream of a member's views and hands over each message's
@@ -171,25 +132,6 @@ func (o *observer) stream(ctx context.Context, address string, message func(*pb.
 			err = message(m.GetView())
 		}
 	}
-	return err
-}
-
-// take takes a view that a member gave.
-func (o *observer) take(w *pb.View, anew bool) error {
-	v, err := viewFromWire(w)
-	if err != nil {
-		return err
-	}
-	o.board.post(func(p *posted) {
-		switch {
-		case v.Epoch >= p.view.Epoch:
-			p.view = v
-		case anew:
-			p.over = driver.ErrRemoved
-		default:
-			err = errOlder
-		}
-	})
 	return err
 }
 
