@@ -18,6 +18,13 @@ const (
 	// to one peer.
 	DefaultQueueMessages = 1 << 17
 	DefaultQueueBytes    = 64 << 20
+	// DefaultMaxWatches is how many watches there may be between the actors of
+	// two processes, counted apart for each direction.
+	DefaultMaxWatches = 1 << 18
+	// DefaultMaxPeers is how many processes this one has to do with at a time,
+	// DefaultMaxDials how many of them it tries to reach at a time.
+	DefaultMaxPeers = 1 << 13
+	DefaultMaxDials = 256
 	// DefaultDialTimeout bounds an attempt to connect, the handshake included.
 	DefaultDialTimeout = 3 * time.Second
 	// DefaultBackoffMin and DefaultBackoffMax bound the pause after failed
@@ -47,6 +54,9 @@ type Config struct {
 	maxMessage        int
 	queueMessages     int
 	queueBytes        int
+	maxWatches        int
+	maxPeers          int
+	maxDials          int
 	dialTimeout       time.Duration
 	backoff           backoff
 	keepAliveInterval time.Duration
@@ -71,6 +81,9 @@ func Configure(host string, port int, opts ...ConfigOption) *Config {
 		maxMessage:        DefaultMaxMessageSize,
 		queueMessages:     DefaultQueueMessages,
 		queueBytes:        DefaultQueueBytes,
+		maxWatches:        DefaultMaxWatches,
+		maxPeers:          DefaultMaxPeers,
+		maxDials:          DefaultMaxDials,
 		dialTimeout:       DefaultDialTimeout,
 		backoff:           backoff{min: DefaultBackoffMin, max: DefaultBackoffMax},
 		keepAliveInterval: DefaultKeepAliveInterval,
@@ -125,9 +138,31 @@ func WithMaxMessageSize(bytes int) ConfigOption {
 // WithQueueLimits bounds what may wait to be written to one peer: a number of
 // messages and their bytes as serialised. What does not fit is a dead letter at
 // once. One message is always accepted, however large, and so are watches and
-// what answers them. Defaults to [DefaultQueueMessages] and [DefaultQueueBytes].
+// what answers them, which [WithMaxWatches] bounds. Defaults to
+// [DefaultQueueMessages] and [DefaultQueueBytes].
 func WithQueueLimits(messages, bytes int) ConfigOption {
 	return func(c *Config) { c.queueMessages, c.queueBytes = messages, bytes }
+}
+
+// WithMaxWatches bounds the watches between this process and one peer, in each
+// direction. A watch too many from here ends at once with AddressTerminated; one
+// from the peer ends the connection, and with it all of them. So does a peer for
+// which more than twice as many watches, ends and stops wait to be written. All
+// processes of a cluster should have the same bound. Defaults to
+// [DefaultMaxWatches].
+func WithMaxWatches(n int) ConfigOption {
+	return func(c *Config) { c.maxWatches = n }
+}
+
+// WithPeerLimits bounds to how many other processes this one sends at a time,
+// and how many of them it tries to reach at a time. What is sent to one peer more
+// is a dead letter; an attempt too many waits for another one to end, within the
+// dial timeout. Processes that connect by themselves are taken up to twice the
+// number of peers. An address that cannot be reached counts until a few seconds
+// after the last message to it. Defaults to [DefaultMaxPeers] and
+// [DefaultMaxDials].
+func WithPeerLimits(peers, dials int) ConfigOption {
+	return func(c *Config) { c.maxPeers, c.maxDials = peers, dials }
 }
 
 // WithDialTimeout bounds an attempt to connect. Defaults to [DefaultDialTimeout].
@@ -165,6 +200,8 @@ func (c *Config) check() error {
 	for name, n := range map[string]int64{
 		"WithMaxMessageSize": int64(c.maxMessage),
 		"WithQueueLimits":    int64(min(c.queueMessages, c.queueBytes)),
+		"WithMaxWatches":     int64(c.maxWatches),
+		"WithPeerLimits":     int64(min(c.maxPeers, c.maxDials)),
 		"WithDialTimeout":    int64(c.dialTimeout),
 		"WithBackoff":        int64(min(c.backoff.min, c.backoff.max)),
 		"WithKeepAlive":      int64(min(c.keepAliveInterval, c.keepAliveTimeout)),

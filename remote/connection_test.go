@@ -73,7 +73,7 @@ func TestBlackHole(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
 		n.hole("b:1", true)
 		start := time.Now()
-		a.wantDeadLetter(b.echo("echo"), text("x"), errHandshake.Error())
+		a.wantDeadLetter(b.echo("echo"), text("x"), "could not connect within 3s (WithDialTimeout)")
 		if took := time.Since(start); took != DefaultDialTimeout {
 			t.Errorf("it took %v, want the dial timeout", took)
 		}

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 
@@ -32,7 +33,18 @@ func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*c
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}
-	var network atomic.Pointer[error] // what the last try to reach the host ended with
+	ctx, release := context.WithTimeoutCause(ctx, r.config.dialTimeout, errHandshake)
+	defer release()
+	select {
+	case r.dials <- struct{}{}:
+		defer func() { <-r.dials }()
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), errHandshake) {
+			return nil, errManyDials
+		}
+		return nil, ctx.Err()
+	}
+	var network reach
 	client, err := grpc.NewClient("passthrough:///"+address, r.dialOptions(&network)...)
 	if err != nil {
 		return nil, err
@@ -42,8 +54,6 @@ func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*c
 		cancel()
 		_ = client.Close() // it fails only if it was closed before
 	}
-	ctx, release := context.WithTimeoutCause(ctx, r.config.dialTimeout, errHandshake)
-	defer release()
 	stop := context.AfterFunc(ctx, cancel)
 	c, err := r.introduce(streamCtx, client, ep, attempt)
 	if inTime := stop(); err == nil && inTime {
@@ -51,7 +61,10 @@ func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*c
 		return c, nil
 	} else if !inTime {
 		err = context.Cause(ctx)
-	} else if cause := network.Load(); cause != nil {
+		if errors.Is(err, errHandshake) && !network.made.Load() {
+			err = fmt.Errorf("could not connect within %v (WithDialTimeout)", r.config.dialTimeout)
+		}
+	} else if cause := network.failure.Load(); cause != nil {
 		err = *cause
 	} else {
 		err = rootCause(err)
@@ -90,13 +103,20 @@ func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, ep *end
 	return c, nil
 }
 
-func (r *Remote) dialOptions(network *atomic.Pointer[error]) []grpc.DialOption {
+// reach is how far an attempt got below the protocol.
+type reach struct {
+	made    atomic.Bool           // there was a connection to the host
+	failure atomic.Pointer[error] // what the last try ended with
+}
+
+func (r *Remote) dialOptions(network *reach) []grpc.DialOption {
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		c, err := r.config.dial(ctx, address)
 		if err != nil {
-			network.Store(&err)
+			network.failure.Store(&err)
 		} else {
-			network.Store(nil)
+			network.failure.Store(nil)
+			network.made.Store(true)
 		}
 		return c, err
 	}

@@ -61,7 +61,23 @@
 // anything else, and nothing that it sends makes this process panic: a message
 // that cannot be read is a dead letter ([Undecodable] stands for it) whose
 // requester is answered at once, and a stream that is not the protocol's is
-// closed. Connections are not encrypted unless gRPC is told to by
+// closed.
+//
+// It can also take over an address: a process is who it says it is, and a Hello
+// under another member's address with a new incarnation replaces that one's
+// connection, as its restart would. What is sent to the address goes to the
+// newcomer, and the member itself is refused as the older process, until the
+// newcomer's connection ends and this process dials the address.
+//
+// What it costs is bounded. The watches of a peer, and what waits to tell it of
+// their ends, have a limit; a peer beyond it, such as one that does not read,
+// loses the connection ([WithMaxWatches]). A message's sender is any address that
+// looks like one, and an answer to it dials it: so the number of peers and of
+// attempts under way is limited ([WithPeerLimits]). Connections that have not
+// said Hello are closed after the dial timeout; their number is not limited here
+// but by what is before the port.
+//
+// Connections are not encrypted unless gRPC is told to by
 // [WithDialOptions] and [WithServerOptions]; a warning is logged once if one
 // leaves the loopback.
 package remote

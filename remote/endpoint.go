@@ -40,7 +40,7 @@ func newEndpoint(r *Remote, address string) *endpoint {
 		gone:    make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		link:    link{lower: r.address < address, backoff: r.config.backoff, number: r.nextAttempt},
-		queue:   queue{maxMessages: r.config.queueMessages, maxBytes: r.config.queueBytes},
+		queue:   queue{maxMessages: r.config.queueMessages, maxBytes: r.config.queueBytes, maxSystem: 2 * r.config.maxWatches},
 		refusal: "remote: no connection to " + address,
 	}
 }
@@ -105,8 +105,13 @@ func (ep *endpoint) send(o *outbound) (refused string) {
 func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	if o.system && !ep.registerWatch(o) {
-		return "", false
+	if o.system {
+		if ep.isOneWatchTooMany(o) {
+			return fmt.Sprintf("remote: too many actors at %s are watched from here", ep.address), false
+		}
+		if !ep.registerWatch(o) {
+			return "", false
+		}
 	}
 	if !ep.link.accepts() {
 		if ep.link.phase == phaseClosed && !ep.link.leaving {
@@ -119,6 +124,9 @@ func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
 		ep.forgetWatch(o)
 		return ep.whyRefused(), false
 	case !ep.queue.push(o):
+		if o.system {
+			ep.flooded(o)
+		}
 		return fmt.Sprintf("remote: the queue to %s is full", ep.address), false
 	}
 	select {
@@ -126,6 +134,19 @@ func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
 	default:
 	}
 	return "", false
+}
+
+// flooded ends the connection: what o would have told the peer is told by that.
+func (ep *endpoint) flooded(o *outbound) {
+	ep.forgetWatch(o)
+	if c := ep.link.current; c != nil {
+		c.fail(errFlooded)
+	}
+}
+
+func (ep *endpoint) isOneWatchTooMany(o *outbound) bool {
+	m, ok := o.env.Message.(*actor.Watch)
+	return ok && len(ep.watches.ours) >= ep.remote.config.maxWatches && !ep.watches.has(o.target, m.Watcher)
 }
 
 // registerWatch keeps the books of watches for a message that goes out, and
@@ -151,6 +172,8 @@ func (ep *endpoint) forgetWatch(o *outbound) {
 
 func (ep *endpoint) whyRefused() string {
 	switch {
+	case ep == ep.remote.crowd:
+		return ep.refusal
 	case ep.link.leaving:
 		return ErrShutDown.Error()
 	case ep.link.phase == phaseUp:

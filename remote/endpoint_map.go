@@ -3,10 +3,14 @@ package remote
 import (
 	"iter"
 	"sync"
+	"sync/atomic"
 )
 
 // endpointMap holds the endpoints by their addresses.
-type endpointMap struct{ m sync.Map }
+type endpointMap struct {
+	m     sync.Map
+	count atomic.Int64
+}
 
 func (e *endpointMap) Load(address string) (*endpoint, bool) {
 	v, _ := e.m.Load(address)
@@ -14,9 +18,19 @@ func (e *endpointMap) Load(address string) (*endpoint, bool) {
 	return ep, ok
 }
 
-func (e *endpointMap) Store(address string, ep *endpoint) { e.m.Store(address, ep) }
+// Add stores an endpoint for an address that has none.
+func (e *endpointMap) Add(address string, ep *endpoint) {
+	e.m.Store(address, ep)
+	e.count.Add(1)
+}
 
-func (e *endpointMap) Delete(address string) { e.m.Delete(address) }
+func (e *endpointMap) Delete(address string) {
+	if _, ok := e.m.LoadAndDelete(address); ok {
+		e.count.Add(-1)
+	}
+}
+
+func (e *endpointMap) Len() int { return int(e.count.Load()) }
 
 func (e *endpointMap) All() iter.Seq[*endpoint] {
 	return func(yield func(*endpoint) bool) {

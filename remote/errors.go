@@ -35,5 +35,8 @@ var (
 	errReplaced     = errors.New("the peer connected anew")
 	errDisconnected = errors.New("it was given up by Disconnect")
 	errSilent       = errors.New("the peer did not finish the goodbye in time")
+	errFlooded      = errors.New("the peer does not take what tells it of watches and ends")
+	errWatches      = errors.New("the peer watches more actors here than it may (WithMaxWatches)")
+	errManyDials    = errors.New("too many attempts to reach other processes were under way (WithPeerLimits)")
 	errHandshake    = errors.New("the peer did not answer the handshake in time")
 )

@@ -27,6 +27,7 @@ const (
 	refusalStale        = remotepb.Refusal_REASON_STALE
 	refusalSuperseded   = remotepb.Refusal_REASON_SUPERSEDED
 	refusalShuttingDown = remotepb.Refusal_REASON_SHUTTING_DOWN
+	refusalTooManyPeers = remotepb.Refusal_REASON_TOO_MANY_PEERS
 )
 
 // refusalCodes are the gRPC codes for those that look at nothing else.
@@ -38,6 +39,7 @@ var refusalCodes = map[refusal]codes.Code{
 	refusalStale:        codes.Aborted,
 	refusalSuperseded:   codes.FailedPrecondition,
 	refusalShuttingDown: codes.Unavailable,
+	refusalTooManyPeers: codes.ResourceExhausted,
 }
 
 // refuse returns the status that turns a Hello down.

@@ -2,6 +2,8 @@ package remote
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"google.golang.org/protobuf/proto"
 
@@ -65,13 +67,13 @@ func (c *conn) deliver(data []byte) error {
 // message only: nothing here should, but a process that a program registered
 // itself may.
 func (c *conn) deliverOne(b *batch, e *envelope, raw []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.remote.logger.Error("remote: delivering a message panicked", "peer", c.peer.address, "panic", p)
-		}
-	}()
 	var t target
 	env := actor.MessageEnvelope{}
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(t.pid, env, p)
+		}
+	}()
 	err := e.parse(raw)
 	if err == nil {
 		t, err = c.target(b, e.target)
@@ -96,6 +98,23 @@ func (c *conn) deliverOne(b *batch, e *envelope, raw []byte) {
 		t.process.SendUserMessage(t.pid, env)
 	case c.bookWatch(t.pid, env.Message):
 		t.process.SendSystemMessage(t.pid, env.Message)
+	}
+}
+
+// panicked tells the requester that its message may or may not have run.
+func (c *conn) panicked(pid *actor.PID, env actor.MessageEnvelope, p any) {
+	r := c.remote
+	r.logger.Error("remote: delivering a message panicked", "peer", c.peer.address, "target", pid,
+		"message", fmt.Sprintf("%T", env.Message), "panic", p, "stack", string(debug.Stack()))
+	if env.Sender == nil {
+		return
+	}
+	lost := newReplyLost("delivering the message panicked")
+	switch process, _ := r.system.ProcessRegistry.Get(env.Sender); process := process.(type) {
+	case *endpoint:
+		process.SendUserMessage(env.Sender, actor.MessageEnvelope{Message: lost})
+	default:
+		lost.tell(process, r.address)
 	}
 }
 
@@ -157,7 +176,10 @@ func (c *conn) bookWatch(pid *actor.PID, message any) bool {
 	defer c.ep.mu.Unlock()
 	switch m := message.(type) {
 	case *actor.Watch:
-		c.ep.watches.addTheirs(pid.Id, m.Watcher.Id)
+		if !c.ep.watches.addTheirs(pid.Id, m.Watcher.Id, c.remote.config.maxWatches) {
+			c.fail(errWatches)
+			return false
+		}
 	case *actor.Unwatch:
 		return c.ep.watches.removeTheirs(pid.Id, m.Watcher.Id)
 	case *actor.Terminated:

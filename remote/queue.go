@@ -7,17 +7,26 @@ const keptQueue = 1 << 14
 // whose mutex guards it.
 type queue struct {
 	maxMessages, maxBytes int
+	maxSystem             int
 
 	items []outbound
 	spare []outbound
 	// What is in items, and what was taken and is not yet written.
 	messages, bytes int
+	// The system messages in items.
+	system int
 }
 
-// push appends o; false if the queue is full. One message always fits, and
-// system messages do: their number is bounded by the watches there are.
+// push appends o; false if the queue is full. One message always fits. System
+// messages have a bound of their own: they fit where others do not.
 func (q *queue) push(o *outbound) bool {
-	if !o.system && q.messages > 0 && (q.messages >= q.maxMessages || q.bytes+o.size > q.maxBytes) {
+	switch {
+	case o.system:
+		if q.system >= q.maxSystem {
+			return false
+		}
+		q.system++
+	case q.messages > 0 && (q.messages >= q.maxMessages || q.bytes+o.size > q.maxBytes):
 		return false
 	}
 	q.messages++
@@ -30,6 +39,7 @@ func (q *queue) push(o *outbound) bool {
 func (q *queue) take() []outbound {
 	items := q.items
 	q.items, q.spare = q.spare, nil
+	q.system = 0
 	return items
 }
 
@@ -51,6 +61,6 @@ func (q *queue) giveBack(items []outbound) {
 func (q *queue) drain() []outbound {
 	items := q.items
 	q.items, q.spare = nil, nil
-	q.messages, q.bytes = 0, 0
+	q.messages, q.bytes, q.system = 0, 0, 0
 	return items
 }

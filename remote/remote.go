@@ -42,6 +42,7 @@ type Remote struct {
 	server  *grpc.Server
 	ctx     context.Context
 	cancel  context.CancelFunc
+	dials   chan struct{} // holds an entry for each attempt under way
 
 	wg        sync.WaitGroup
 	endpoints endpointMap
@@ -50,6 +51,7 @@ type Remote struct {
 	mu    sync.Mutex // guards state, and the making of endpoints
 	state state
 	grave *endpoint // stands for every peer once the remote shuts down
+	crowd *endpoint // stands for every peer beyond the limit; set by Start
 }
 
 type state uint8
@@ -118,6 +120,10 @@ func (r *Remote) Start() error {
 	r.server = r.newServer()
 	r.grave = newEndpoint(r, "")
 	r.grave.link.close()
+	r.crowd = newEndpoint(r, "")
+	r.crowd.link.close()
+	r.crowd.refusal = tooManyPeers
+	r.dials = make(chan struct{}, r.config.maxDials)
 	r.system.ProcessRegistry.SetAddress(address)
 	r.system.ProcessRegistry.RegisterAddressResolver(func(pid *actor.PID) (actor.Process, bool) {
 		return r.endpoint(pid.Address), true
@@ -160,8 +166,15 @@ func (r *Remote) serve(listener net.Listener) {
 	}
 }
 
+const tooManyPeers = "remote: too many peers at a time (WithPeerLimits)"
+
 // endpoint returns the one for the peer at address.
 func (r *Remote) endpoint(address string) *endpoint {
+	return r.endpointUpTo(address, r.config.maxPeers)
+}
+
+// endpointUpTo makes an endpoint if there are fewer than most.
+func (r *Remote) endpointUpTo(address string, most int) *endpoint {
 	if ep, ok := r.endpoints.Load(address); ok {
 		return ep
 	}
@@ -173,8 +186,11 @@ func (r *Remote) endpoint(address string) *endpoint {
 	if r.state != stateStarted {
 		return r.grave
 	}
+	if r.endpoints.Len() >= most {
+		return r.crowd
+	}
 	ep := newEndpoint(r, address)
-	r.endpoints.Store(address, ep)
+	r.endpoints.Add(address, ep)
 	return ep
 }
 

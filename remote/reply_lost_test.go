@@ -40,7 +40,7 @@ func (p *process) answering(name string, answer any) *actor.PID {
 }
 
 func TestAnswerThatCannotBeSent(t *testing.T) {
-	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+	inBubble(t, func(_ *testing.T, _ *memNetwork, a, b *process) {
 		for name, test := range map[string]struct {
 			answer any
 			reason string
@@ -84,5 +84,24 @@ func TestUnsendableMessageToAnActor(t *testing.T) {
 		if len(got) > 0 {
 			t.Errorf("the actor received %v", <-got)
 		}
+	})
+}
+
+// bomb is a process that panics.
+type bomb struct{}
+
+func (bomb) SendUserMessage(*actor.PID, actor.MessageEnvelope) { panic("boom") }
+func (bomb) SendSystemMessage(*actor.PID, any)                 { panic("boom") }
+
+func TestDeliveryThatPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		b.system.ProcessRegistry.Add(bomb{}, "bomb")
+		a.wantReplyLost(b.at("bomb"), text("x"), "delivering the message panicked")
+		for _, part := range []string{"peer=a:1", "target=b:1/bomb", "message=*wrapperspb.StringValue", "panic=boom", "bomb.SendUserMessage"} {
+			if !b.logs.has(part) {
+				t.Errorf("the log does not say %s", part)
+			}
+		}
+		a.mustAsk(b.echo("echo"), "and the connection goes on")
 	})
 }

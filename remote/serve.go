@@ -115,7 +115,11 @@ func (r *Remote) firstHello(stream grpc.BidiStreamingServer[remotepb.Frame, remo
 // greet hands a connection that a peer dialled to the peer's endpoint.
 func (r *Remote) greet(c *conn) *endpoint {
 	for {
-		ep := r.endpoint(c.peer.address)
+		ep := r.endpointUpTo(c.peer.address, 2*r.config.maxPeers)
+		if ep == r.crowd {
+			c.decided <- refuse(refusalTooManyPeers, "as many processes are connected as may be (WithPeerLimits)")
+			return ep
+		}
 		if ep.greet(c) {
 			return ep
 		}

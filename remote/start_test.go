@@ -42,6 +42,8 @@ func TestStartWithABadConfiguration(t *testing.T) {
 		{"message size", Configure("127.0.0.1", 0, WithMaxMessageSize(0)), nil, "WithMaxMessageSize"},
 		{"huge message size", Configure("127.0.0.1", 0, WithMaxMessageSize(1<<31-1)), nil, "WithMaxMessageSize"},
 		{"queue", Configure("127.0.0.1", 0, WithQueueLimits(1, -1)), nil, "WithQueueLimits"},
+		{"watches", Configure("127.0.0.1", 0, WithMaxWatches(0)), nil, "WithMaxWatches"},
+		{"peers", Configure("127.0.0.1", 0, WithPeerLimits(1, 0)), nil, "WithPeerLimits"},
 		{"dial timeout", Configure("127.0.0.1", 0, WithDialTimeout(0)), nil, "WithDialTimeout"},
 		{"pause", Configure("127.0.0.1", 0, WithBackoff(0, 1)), nil, "WithBackoff"},
 		{"pauses", Configure("127.0.0.1", 0, WithBackoff(2, 1)), nil, "longer than the longest"},

@@ -21,6 +21,11 @@ func (w *watches) add(who, watcher *actor.PID) {
 	w.ours[watchKey{who.Id, watcher.Id}] = watch{who, watcher}
 }
 
+func (w *watches) has(who, watcher *actor.PID) bool {
+	_, ok := w.ours[watchKey{who.Id, watcher.Id}]
+	return ok
+}
+
 // remove reports whether there was such a watch.
 func (w *watches) remove(who, watcher string) bool {
 	_, ok := w.ours[watchKey{who, watcher}]
@@ -28,11 +33,17 @@ func (w *watches) remove(who, watcher string) bool {
 	return ok
 }
 
-func (w *watches) addTheirs(who, watcher string) {
+// addTheirs is false if it would be more than most.
+func (w *watches) addTheirs(who, watcher string, most int) bool {
+	key := watchKey{who, watcher}
+	if _, ok := w.theirs[key]; !ok && len(w.theirs) >= most {
+		return false
+	}
 	if w.theirs == nil {
 		w.theirs = make(map[watchKey]struct{})
 	}
-	w.theirs[watchKey{who, watcher}] = struct{}{}
+	w.theirs[key] = struct{}{}
+	return true
 }
 
 // removeTheirs reports whether there was such a watch.
