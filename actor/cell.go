@@ -138,6 +138,7 @@ func (c *cell) handleSome() (again bool) {
 		}
 		c.handleUser(env)
 	}
+	c.armReceiveTimer() // messages that do not count may never let it rest
 	return true
 }
 

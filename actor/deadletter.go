@@ -3,6 +3,7 @@ package actor
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,10 @@ type DeadLetterResponse struct {
 
 // DeadLetterEvent is published on the event stream for each message that no
 // actor will handle. PID is nil if there was no target.
+//
+// A subscriber that sends, in its handler, to somebody who is gone makes the next
+// dead letter. So that this ends, an event is dropped with a log line while 64
+// others are being published.
 type DeadLetterEvent struct {
 	PID     *PID
 	Message any
@@ -45,15 +50,30 @@ func (s *ActorSystem) DeadLetter(pid *PID, env MessageEnvelope, reason string) {
 	case *receiveTick, *PoisonPill:
 		return
 	}
-	if len(s.EventStream.all()) > 0 {
-		s.EventStream.Publish(&DeadLetterEvent{PID: pid, Message: env.Message, Sender: env.Sender, Reason: reason})
-	}
+	s.publishDeadLetter(pid, env, reason)
 	_, answer := env.Message.(*DeadLetterResponse)
 	if env.Sender != nil && !answer {
 		s.send(env.Sender, MessageEnvelope{Message: &DeadLetterResponse{Target: pid, Reason: reason}})
 		return
 	}
-	s.deadLetters.log(s.logger, pid, env.Message, reason)
+	s.deadLetters.log(s.logger, "actor: dead letter", pid, env.Message, reason)
+}
+
+// maxDeadLetterEvents bounds how many are being published at a time. Handlers are
+// quick, so that there are more only if they cause each other.
+const maxDeadLetterEvents = 64
+
+func (s *ActorSystem) publishDeadLetter(pid *PID, env MessageEnvelope, reason string) {
+	if len(s.EventStream.all()) == 0 {
+		return
+	}
+	defer s.deadLetters.publishing.Add(-1)
+	if s.deadLetters.publishing.Add(1) > maxDeadLetterEvents {
+		s.deadLetters.log(s.logger, "actor: a dead letter event is dropped; a subscriber may be sending to somebody who is gone",
+			pid, env.Message, reason)
+		return
+	}
+	s.EventStream.Publish(&DeadLetterEvent{PID: pid, Message: env.Message, Sender: env.Sender, Reason: reason})
 }
 
 // deadLetterProcess is what a PID of nobody leads to.
@@ -86,13 +106,15 @@ const (
 // deadLetterLog writes at most deadLetterLogBurst lines a window, and with the
 // first line of the next one how many were left out.
 type deadLetterLog struct {
+	publishing atomic.Int64 // events that handlers are busy with
+
 	mu      sync.Mutex
 	start   time.Time // guarded by mu: when the window began
 	written int       // guarded by mu: lines in this window
 	omitted int       // guarded by mu: lines left out since the last one
 }
 
-func (l *deadLetterLog) log(logger *slog.Logger, pid *PID, message any, reason string) {
+func (l *deadLetterLog) log(logger *slog.Logger, line string, pid *PID, message any, reason string) {
 	omitted, ok := l.admit(time.Now())
 	if !ok {
 		return
@@ -101,7 +123,7 @@ func (l *deadLetterLog) log(logger *slog.Logger, pid *PID, message any, reason s
 	if omitted > 0 {
 		attrs = append(attrs, "omitted", omitted)
 	}
-	logger.Info("actor: dead letter", attrs...)
+	logger.Info(line, attrs...)
 }
 
 func (l *deadLetterLog) admit(now time.Time) (omitted int, ok bool) {

@@ -116,3 +116,28 @@ func TestStopOfNobodyIsNoDeadLetter(t *testing.T) {
 		}
 	})
 }
+
+// It would overflow the stack, which ends the process.
+func TestSubscriberThatCausesDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		s := actor.NewActorSystem(actor.WithLogger(log.logger()))
+		events := 0
+		actor.SubscribeTo(s.EventStream, func(*actor.DeadLetterEvent) {
+			if events++; events > 10_000 {
+				t.Fatal("it goes on and on")
+			}
+			s.Root.Send(s.NewLocalPID("nobody"), "again")
+		})
+		for range 2 {
+			before := events
+			s.Root.Send(s.NewLocalPID("nobody"), "first")
+			if events == before {
+				t.Error("no event")
+			}
+		}
+		if !strings.Contains(log.String(), "a dead letter event is dropped") {
+			t.Errorf("logged:\n%s", log)
+		}
+	})
+}

@@ -2,8 +2,9 @@ package actor
 
 import "time"
 
-// receiveTimer waits for silence. It is armed when the actor has nothing to do,
-// not at each message, so that a busy actor pays next to nothing for it.
+// receiveTimer waits for silence. It is armed when the actor has nothing to do
+// and at the end of a turn, not at each message, so that a busy actor pays next to
+// nothing for it.
 type receiveTimer struct {
 	after    time.Duration // 0: off
 	active   bool          // something happened since it was armed

@@ -62,6 +62,28 @@ func TestReceiveTimeoutIgnoresQuietMessages(t *testing.T) {
 	})
 }
 
+// Messages that do not count do not put the timeout off, even if there is always
+// another one.
+func TestReceiveTimeoutAmidQuietMessages(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		left := 5000
+		var again quietly
+		again = func(ctx actor.Context) {
+			<-time.After(time.Millisecond)
+			if left--; left > 0 {
+				ctx.Send(ctx.Self(), again)
+			}
+		}
+		s.Root.Send(s.Root.Spawn(timeoutActor(r)), again)
+		<-time.After(4 * time.Second)
+		if got := r.take(); len(got) != 1 {
+			t.Fatalf("timeouts after %q, want one before the messages end", got)
+		}
+		<-time.After(10 * time.Second)
+	})
+}
+
 func TestReceiveTimeoutGivesWayToAMessageSentBefore(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		r := &recorder{}
