@@ -45,7 +45,7 @@ func (c *cell) Watch(pid *PID) {
 		if !w.local || old.pid == w.pid {
 			return
 		}
-		w.earlier = append(old.earlier, old.pid)
+		w.earlier = slices.Concat(old.earlier, []*PID{old.pid})
 	}
 	if x.watching == nil {
 		x.watching = make(watchings)
