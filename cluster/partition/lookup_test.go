@@ -162,3 +162,27 @@ func TestStrangersAreNotBelieved(t *testing.T) {
 		t.Errorf("hosts %v, %v: a stranger's spawn was believed", hosts, err)
 	}
 }
+
+// An owner whose question to a host is never answered forgets who asked: they
+// ask again.
+func TestAbandonedResolvesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, view := newLookup(t)
+		view.Members[0].Kinds = nil
+		view.Members = append(view.Members, driver.Member{ID: "b", Address: "elsewhere:1", Kinds: []driver.Kind{{Name: "k"}}})
+		l.SetView(view)
+		id := alice
+		for i := 0; !l.state.Load().table.OwnedBy(placement.SlotOf(id), "a"); i++ {
+			id.Name = string(rune('a' + i))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := l.Resolve(ctx, id, "", driver.Fence{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		time.Sleep(2*ownerWait + time.Second)
+		if s, err := l.SurveyOwner(t.Context()); err != nil || s.Waiting != 0 {
+			t.Errorf("%d askers wait, %v", s.Waiting, err)
+		}
+	})
+}

@@ -72,8 +72,10 @@ func ownerProps(l *Lookup) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
 		return &ownerActor{
 			machineActor: machineActor{lookup: l, peer: HostName, began: time.Now()},
-			machine:      placement.NewOwner(l.cfg.Self, placement.OwnerConfig{Resend: placement.Time(l.cfg.Resend)}),
-			askers:       make(map[uint64]*actor.PID),
+			machine: placement.NewOwner(l.cfg.Self, placement.OwnerConfig{
+				Resend: placement.Time(l.cfg.Resend), Patience: placement.Time(2 * ownerWait),
+			}),
+			askers: make(map[uint64]*actor.PID),
 		}
 	}, stopOnFailure)
 }

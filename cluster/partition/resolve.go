@@ -14,7 +14,8 @@ import (
 const (
 	// ownerWait bounds one question to an owner. An owner that is acquiring
 	// the slot answers when it has; a question is repeated sooner when the
-	// view changes or the connection breaks.
+	// view changes or the connection breaks. The owner forgets it after twice
+	// that: whoever asked has given up then.
 	ownerWait = 5 * time.Second
 	firstWait = 5 * time.Millisecond
 	lastWait  = 250 * time.Millisecond

@@ -12,6 +12,8 @@ import (
 type OwnerSurvey struct {
 	// Acquiring counts slots that are owned and not open yet.
 	Acquiring int
+	// Waiting counts the resolves that have not been answered.
+	Waiting int
 	// Hosts says where the identities of open slots are.
 	Hosts map[placement.Entry]driver.MemberID
 }
@@ -31,7 +33,10 @@ func (l *Lookup) SurveyHost(ctx context.Context) (HostSurvey, error) {
 }
 
 func (a *ownerActor) survey() OwnerSurvey {
-	s := OwnerSurvey{Acquiring: a.machine.Acquiring(), Hosts: make(map[placement.Entry]driver.MemberID)}
+	s := OwnerSurvey{
+		Acquiring: a.machine.Acquiring(), Waiting: len(a.askers),
+		Hosts: make(map[placement.Entry]driver.MemberID),
+	}
 	a.machine.Each(func(e placement.Entry, host driver.MemberID) bool {
 		s.Hosts[e] = host
 		return true

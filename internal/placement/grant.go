@@ -7,59 +7,41 @@ import (
 )
 
 // resolve answers where an identity is, or lets the asker wait for it.
-func (o *Owner) resolve(now Time, r Resolve) []Effect {
-	s := SlotOf(r.Identity)
-	slot := o.slots[s]
+func (o *Owner) resolve(now Time, w *waiter) []Effect {
+	slot := o.slots[SlotOf(w.Identity)]
 	switch {
-	case o.waiting >= o.cfg.MaxWaiting:
-		return o.answer(r, Wait)
-	case !o.known || r.Epoch > o.view.Epoch:
-		o.early = append(o.early, r)
-		o.waiting++
-		return []Effect{Refresh{r.Epoch}}
+	case !o.known || w.Epoch > o.view.Epoch:
+		return append(o.wait(now, &o.early, w), Refresh{w.Epoch})
 	case slot == nil:
-		return o.answer(r, NotOwner)
+		return o.answer(w, NotOwner)
 	case len(slot.missing) > 0:
-		slot.waiters = append(slot.waiters, r)
-		o.waiting++
-		return nil
+		return o.wait(now, &slot.waiters, w)
 	}
-	g := slot.grants[r.Identity]
+	g := slot.grants[w.Identity]
 	switch {
 	case g == nil:
-		return o.grant(now, slot, r.Identity, []Resolve{r}, "")
-	case g.phase == granted && r.Suspect == g.fence:
-		return o.suspect(now, g, r)
+		return o.grant(now, slot, w.Identity, []*waiter{w}, nil)
+	case g.phase == granted && w.Suspect == g.fence:
+		return o.suspect(now, g, w)
 	case g.phase == granted && !g.verifying:
-		return o.found(g, r)
+		return o.found(g, w)
 	default:
-		g.waiters = append(g.waiters, r)
-		o.waiting++
-		return nil
+		return o.wait(now, &g.waiters, w)
 	}
-}
-
-func (o *Owner) answer(r Resolve, outcome Outcome) []Effect {
-	return []Effect{Answer{Request: r.Request, Outcome: outcome, Epoch: o.view.Epoch}}
-}
-
-func (o *Owner) found(g *grant, r Resolve) []Effect {
-	return []Effect{Answer{Request: r.Request, Outcome: Found, Host: g.host, Fence: g.fence, Epoch: o.view.Epoch}}
 }
 
 // suspect is rule 9: a caller that got no answer makes the owner ask the
 // host, and waits; the entry stays until the host says absent.
-func (o *Owner) suspect(now Time, g *grant, r Resolve) []Effect {
-	g.waiters = append(g.waiters, r)
-	o.waiting++
+func (o *Owner) suspect(now Time, g *grant, w *waiter) []Effect {
+	out := o.wait(now, &g.waiters, w)
 	if o.broken.dropOnSuspicion {
-		return o.regrant(now, o.slots[SlotOf(g.identity)], g, "")
+		return append(out, o.regrant(now, o.slots[SlotOf(g.identity)], g, "")...)
 	}
 	if g.verifying {
-		return nil
+		return out
 	}
 	g.verifying, g.resent = true, 0
-	return o.ask(now, g)
+	return append(out, o.ask(now, g)...)
 }
 
 func (o *Owner) ask(now Time, g *grant) []Effect {
@@ -68,85 +50,123 @@ func (o *Owner) ask(now Time, g *grant) []Effect {
 	return []Effect{Send{g.host, g.question()}}
 }
 
-// grant gives an identity to a host: one grant at a time (rule 5). Who waits
-// for it has been counted by the caller unless it is new.
-func (o *Owner) grant(now Time, slot *ownedSlot, id driver.Identity, waiters []Resolve, avoid driver.MemberID) []Effect {
+// grant gives an identity to a host: one grant at a time (rule 5). The
+// members to avoid have refused it since it was asked for.
+func (o *Owner) grant(now Time, slot *ownedSlot, id driver.Identity, waiters []*waiter, avoid []driver.MemberID) []Effect {
 	hosts := o.candidates(id.Kind, avoid)
 	if len(hosts) == 0 {
-		var out []Effect
-		for _, r := range waiters {
-			out = append(out, o.answer(r, NoHost)...)
-		}
-		return out
+		return o.unplaced(waiters, avoid)
 	}
-	turn := o.turns[id.Kind]
-	o.turns[id.Kind]++
+	g := &grant{identity: id, avoid: avoid}
+	var out []Effect
+	for _, w := range waiters {
+		out = append(out, o.wait(now, &g.waiters, w)...)
+	}
+	if len(g.waiters) == 0 {
+		return out // there was no room for the one who asked
+	}
+	turn := o.turn(id.Kind)
 	i := o.cfg.Pick(id, hosts, turn, waiters[0].Hint)
 	if i < 0 || i >= len(hosts) {
 		i = (i%len(hosts) + len(hosts)) % len(hosts)
 	}
 	slot.seq++
-	g := &grant{
-		identity: id, fence: driver.Fence{Term: slot.term, Seq: slot.seq},
-		host: hosts[i].ID, waiters: waiters,
-	}
+	g.fence, g.host = driver.Fence{Term: slot.term, Seq: slot.seq}, hosts[i].ID
 	if slot.grants == nil {
 		slot.grants = make(map[driver.Identity]*grant)
 	}
 	slot.grants[id] = g
-	o.waiting += len(waiters)
-	return o.ask(now, g)
+	return append(out, o.ask(now, g)...)
 }
 
-// candidates are the active members that have the kind, without one that has
-// just refused and without silent ones, as long as others are left.
-func (o *Owner) candidates(kind string, avoid driver.MemberID) []driver.Member {
-	all, cached := o.hosts[kind]
-	if !cached {
-		for _, m := range o.view.Members {
-			if m.Hosts(kind) {
-				all = append(all, m)
-			}
-		}
-		if o.hosts == nil {
-			o.hosts = make(map[string][]driver.Member)
-		}
-		o.hosts[kind] = all
+// unplaced answers those for whom there is no host. If that is because all of
+// them have refused, this member's view is behind: asking them again at once
+// would get the same answer.
+func (o *Owner) unplaced(waiters []*waiter, avoid []driver.MemberID) []Effect {
+	var out []Effect
+	outcome := NoHost
+	if len(avoid) > 0 {
+		outcome = Wait
+		out = append(out, Refresh{o.view.Epoch + 1})
 	}
-	if avoid == "" && len(o.silent) == 0 {
+	for _, w := range waiters {
+		out = append(out, o.answer(w, outcome)...)
+	}
+	return out
+}
+
+// turn counts the choices for a kind. Each owner begins elsewhere: with few
+// identities per owner all of them would land on the first members.
+func (o *Owner) turn(kind string) uint64 {
+	turn, begun := o.turns[kind]
+	if !begun {
+		turn = mix(hashWord(hashWord(fnvOffset, string(o.self)), kind))
+	}
+	o.turns[kind] = turn + 1
+	return turn
+}
+
+// candidates are the active members that have the kind, without those that
+// have refused, and without silent ones as long as others are left.
+func (o *Owner) candidates(kind string, avoid []driver.MemberID) []driver.Member {
+	all := o.hostsOf(kind)
+	if len(avoid) == 0 && len(o.silent) == 0 {
 		return all
 	}
-	better := slices.DeleteFunc(slices.Clone(all), func(m driver.Member) bool {
-		return m.ID == avoid || o.silent[m.ID]
-	})
+	allowed := slices.DeleteFunc(slices.Clone(all), func(m driver.Member) bool { return slices.Contains(avoid, m.ID) })
+	better := slices.DeleteFunc(slices.Clone(allowed), func(m driver.Member) bool { return o.silent[m.ID] })
 	if len(better) == 0 {
-		return all
+		return allowed
 	}
 	return better
 }
 
-// regrant removes an entry that has ended in one of the ways of rule 5. If
-// somebody waits, the identity is granted anew, not to the member to avoid.
-func (o *Owner) regrant(now Time, slot *ownedSlot, g *grant, avoid driver.MemberID) []Effect {
-	delete(slot.grants, g.identity)
-	delete(o.asking, g.identity)
-	o.waiting -= len(g.waiters)
-	if len(g.waiters) == 0 {
+// hostsOf gives the active members that have a kind. Only kinds that the view
+// has are kept: askers may name any.
+func (o *Owner) hostsOf(kind string) []driver.Member {
+	if all, cached := o.hosts[kind]; cached {
+		return all
+	}
+	var all []driver.Member
+	for _, m := range o.view.Members {
+		if m.Hosts(kind) {
+			all = append(all, m)
+		}
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	return o.grant(now, slot, g.identity, g.waiters, avoid)
+	if o.hosts == nil {
+		o.hosts = make(map[string][]driver.Member)
+	}
+	o.hosts[kind] = all
+	return all
+}
+
+// regrant removes an entry that has ended in one of the ways of rule 5. If
+// somebody waits, the identity is granted anew, not to a member that cannot
+// take it; refused is another of those, or empty.
+func (o *Owner) regrant(now Time, slot *ownedSlot, g *grant, refused driver.MemberID) []Effect {
+	delete(slot.grants, g.identity)
+	delete(o.asking, g.identity)
+	waiters, avoid := g.waiters.take(), g.avoid
+	if len(waiters) == 0 {
+		return nil
+	}
+	if refused != "" {
+		avoid = append(slices.Clip(avoid), refused)
+	}
+	return o.grant(now, slot, g.identity, waiters, avoid)
 }
 
 // settle answers who waits for a grant: it is there.
 func (o *Owner) settle(g *grant) []Effect {
 	delete(o.asking, g.identity)
-	g.phase, g.verifying = granted, false
+	g.phase, g.verifying, g.avoid = granted, false, nil
 	var out []Effect
-	for _, r := range g.waiters {
-		out = append(out, o.found(g, r)...)
+	for _, w := range g.waiters.take() {
+		out = append(out, o.found(g, w)...)
 	}
-	o.waiting -= len(g.waiters)
-	g.waiters = nil
 	return out
 }
 
@@ -164,7 +184,6 @@ func (o *Owner) lookup(from driver.MemberID, id driver.Identity, f driver.Fence)
 
 // spawned takes a host's final answer to a grant.
 func (o *Owner) spawned(now Time, from driver.MemberID, m *Spawned) []Effect {
-	delete(o.silent, from)
 	slot, g := o.lookup(from, m.Identity, m.Fence)
 	if g == nil || g.phase != granting {
 		return nil
@@ -204,7 +223,7 @@ func (o *Owner) await(now Time, g *grant) []Effect {
 func (o *Owner) deposed(slot *ownedSlot, g *grant) []Effect {
 	delete(slot.grants, g.identity)
 	delete(o.asking, g.identity)
-	return append(o.dismiss(g.waiters, Wait), Refresh{o.view.Epoch + 1})
+	return append(o.dismiss(&g.waiters, Wait), Refresh{o.view.Epoch + 1})
 }
 
 // deactivated takes notice that activations have stopped. It is not
@@ -231,7 +250,6 @@ func (o *Owner) deactivated(now Time, from driver.MemberID, m *Deactivated) []Ef
 
 // verified takes the host's word on an activation that somebody suspected.
 func (o *Owner) verified(now Time, from driver.MemberID, m *Verified) []Effect {
-	delete(o.silent, from)
 	slot, g := o.lookup(from, m.Identity, m.Fence)
 	if g == nil || !g.verifying {
 		return nil

@@ -306,7 +306,8 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 			slot.live = make(map[driver.Identity]*activation)
 		}
 		slot.live[m.Identity] = &activation{fence: m.Fence}
-		effects = append(effects, Start(*m))
+		// Whoever hears of it finds it: it is started before it is told of.
+		effects = []Effect{Start(*m), effects[0]}
 	}
 	return effects
 }

@@ -23,11 +23,7 @@ func newTestHost() *Host {
 // verdict sends a Spawn from o and gives the host's answer.
 func verdict(t *testing.T, h *Host, from driver.MemberID, f driver.Fence) *Spawned {
 	t.Helper()
-	effects := h.Step(0, Received{from, &Spawn{alice, f}})
-	if len(effects) == 0 {
-		t.Fatalf("no answer to spawn %v", f)
-	}
-	return effects[0].(Send).Message.(*Spawned)
+	return theSent[*Spawned](t, h.Step(0, Received{From: from, Message: &Spawn{alice, f}})).message
 }
 
 func expect(t *testing.T, what string, got, want any) {
@@ -38,7 +34,7 @@ func expect(t *testing.T, what string, got, want any) {
 }
 
 func prepare(h *Host, from driver.MemberID, term uint64) *Promise {
-	effects := h.Step(0, Received{from, &Prepare{Term: term, Slots: []Slot{slotA}}})
+	effects := h.Step(0, Received{From: from, Message: &Prepare{Term: term, Slots: []Slot{slotA}}})
 	if len(effects) != 1 {
 		return nil
 	}
@@ -52,7 +48,7 @@ func TestHostRule2(t *testing.T) {
 	expect(t, "equal term, another owner", prepare(h, "p", 5).Stale, []Slot{slotA})
 	expect(t, "equal term, same owner", prepare(h, "o", 5).Empty, []Slot{slotA})
 	expect(t, "a stranger", prepare(h, "stranger", 7), (*Promise)(nil))
-	effects := h.Step(0, Received{"p", &Prepare{Term: 11, Slots: []Slot{slotA}}})
+	effects := h.Step(0, Received{From: "p", Message: &Prepare{Term: 11, Slots: []Slot{slotA}}})
 	expect(t, "a term above the view", effects, []Effect{Refresh{11}})
 	effects = h.Step(0, ViewChanged{View: viewOf(11, "o", "p", "h")})
 	expect(t, "and promised with the view", len(effects), 1)
@@ -79,10 +75,18 @@ func TestHostRule3(t *testing.T) {
 	expect(t, "the next", verdict(t, h, "o", fence(5, 5)).Verdict, Accepted)
 }
 
+// An owner that hears Accepted sends callers to the activation at once.
+func TestHostStartsBeforeItAccepts(t *testing.T) {
+	effects := newTestHost().Step(0, Received{From: "o", Message: &Spawn{alice, fence(5, 1)}})
+	expect(t, "effects", effects, []Effect{
+		Start{alice, fence(5, 1)}, Send{"o", &Spawned{Identity: alice, Fence: fence(5, 1), Verdict: Accepted}},
+	})
+}
+
 func TestHostRefusesWhatItCannotHost(t *testing.T) {
 	h := newTestHost()
 	unknown := driver.Identity{Kind: "other", Name: "x"}
-	effects := h.Step(0, Received{"o", &Spawn{unknown, fence(5, 1)}})
+	effects := h.Step(0, Received{From: "o", Message: &Spawn{unknown, fence(5, 1)}})
 	expect(t, "unknown kind", effects[0].(Send).Message.(*Spawned).Reason, UnknownKind)
 	expect(t, "nothing started", len(effects), 1)
 	v := viewOf(11, "o", "p", "h")
@@ -95,7 +99,7 @@ func TestHostRefusesWhatItCannotHost(t *testing.T) {
 func TestHostRaisesItsMarkBeforeAbsent(t *testing.T) {
 	h := newTestHost()
 	for _, f := range []driver.Fence{fence(5, 3), fence(6, 1)} {
-		effects := h.Step(0, Received{"o", &Verify{alice, f}})
+		effects := h.Step(0, Received{From: "o", Message: &Verify{alice, f}})
 		expect(t, "verify", effects[0].(Send).Message.(*Verified).Phase, Absent)
 		expect(t, "the late spawn", verdict(t, h, "o", f).Verdict, Refused)
 	}
@@ -111,7 +115,7 @@ func TestHostTellsTheEndUntilAcknowledged(t *testing.T) {
 	prepare(h, "p", 6)
 	effects = h.Step(defaultResend, Tick{})
 	expect(t, "to the owner of the highest term", effects, []Effect{Send{"p", &Deactivated{notice}}})
-	h.Step(0, Received{"p", &DeactivatedAck{notice}})
+	h.Step(0, Received{From: "p", Message: &DeactivatedAck{notice}})
 	expect(t, "pending after the acknowledgement", h.Pending(), false)
 	expect(t, "a second end", h.Step(0, Stopped{alice, fence(5, 1)}), []Effect(nil))
 }
@@ -123,14 +127,14 @@ func TestReportInParts(t *testing.T) {
 	for i := 0; len(ids) < 5; i++ {
 		id := driver.Identity{Kind: "k", Name: string(rune('A' + i))}
 		ids = append(ids, id)
-		h.Step(0, Received{"o", &Spawn{id, fence(5, 1)}})
+		h.Step(0, Received{From: "o", Message: &Spawn{id, fence(5, 1)}})
 	}
 	var slots []Slot
 	for s := range Slot(SlotCount) {
 		slots = append(slots, s)
 	}
 	seen := make(map[driver.Identity]bool)
-	messages := h.Step(0, Received{"o", &Prepare{Term: 6, Slots: slots}})
+	messages := h.Step(0, Received{From: "o", Message: &Prepare{Term: 6, Slots: slots}})
 	reported := make(map[Slot]bool)
 	for _, effect := range messages {
 		p := effect.(Send).Message.(*Promise)

@@ -13,16 +13,20 @@ type OwnerConfig struct {
 	// Resend is how long an unanswered Prepare, Spawn or Verify waits before
 	// it is sent again, in nanoseconds. Defaults to 200 ms.
 	Resend Time
-	// MaxWaiting bounds the resolves that wait at one time; beyond it a
-	// resolve is answered Wait. Defaults to 100,000.
+	// MaxWaiting bounds the resolves that wait at one time; beyond it one
+	// that would have to wait is answered Wait at once. Defaults to 100,000.
 	MaxWaiting int
+	// Patience is how long a resolve may wait, in nanoseconds, before it is
+	// answered Wait at the next Tick. It should be longer than askers wait,
+	// who otherwise ask in vain. Defaults to 10 s.
+	Patience Time
 	// Pick chooses a host; nil is round robin per kind.
 	Pick Pick
 }
 
 // Pick chooses the host of a new activation among the members that can take
 // it: hosts is never empty, in order of seniority; turn counts the choices
-// made for the kind; hint is a member that the caller would like, or empty.
+// made for the kind, from a start that differs from owner to owner; hint is a member that the caller would like, or empty.
 // It returns an index into hosts; one out of range is taken modulo its length.
 type Pick func(id driver.Identity, hosts []driver.Member, turn uint64, hint driver.MemberID) int
 
@@ -31,28 +35,35 @@ func RoundRobin(_ driver.Identity, hosts []driver.Member, turn uint64, _ driver.
 	return int(turn % uint64(len(hosts)))
 }
 
-const defaultMaxWaiting = 100_000
+const (
+	defaultMaxWaiting = 100_000
+	defaultPatience   = Time(10_000_000_000)
+)
 
 // Owner remembers where the identities of one member's slots are, and grants
 // new activations.
 type Owner struct {
-	self    driver.MemberID
-	cfg     OwnerConfig
-	view    driver.View
-	known   bool
-	table   *Table
-	slots   [SlotCount]*ownedSlot
-	hosts   map[string][]driver.Member
-	turns   map[string]uint64
-	waiting int
-	early   []Resolve
+	self  driver.MemberID
+	cfg   OwnerConfig
+	view  driver.View
+	known bool
+	table *Table
+	slots [SlotCount]*ownedSlot
+	hosts map[string][]driver.Member
+	turns map[string]uint64
+	// waiting counts the resolves in all queues; early is the queue of those
+	// who go by a view that has not come here yet.
+	waiting   int
+	early     queue
+	deadlines []*waiter
 	// acquiring and asking hold what may have to be sent again: slots that
 	// are not open, and grants with an unanswered Spawn or Verify.
 	acquiring map[Slot]bool
 	asking    map[driver.Identity]*grant
 	prepared  map[driver.MemberID]Time
-	// silent are hosts that left a Spawn unanswered for more than one
-	// resend: new activations go elsewhere while there is an elsewhere.
+	// silent are hosts that left a question unanswered for more than one
+	// resend and have not been heard of since: new activations go elsewhere
+	// while there is an elsewhere.
 	silent map[driver.MemberID]bool
 	broken faults
 }
@@ -63,7 +74,7 @@ type ownedSlot struct {
 	// missing are the hosts whose promise has not come.
 	missing []awaited
 	grants  map[driver.Identity]*grant
-	waiters []Resolve
+	waiters queue
 }
 
 // awaited is a host whose promise has not come, or only in part.
@@ -93,7 +104,10 @@ type grant struct {
 	verifying bool
 	due       Time
 	resent    int
-	waiters   []Resolve
+	waiters   queue
+	// avoid are members that have refused the identity since the first of
+	// the waiters asked: they will not take it in this view.
+	avoid []driver.MemberID
 }
 
 type grantPhase uint8
@@ -112,6 +126,9 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 	if cfg.MaxWaiting <= 0 {
 		cfg.MaxWaiting = defaultMaxWaiting
 	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = defaultPatience
+	}
 	if cfg.Pick == nil {
 		cfg.Pick = RoundRobin
 	}
@@ -128,17 +145,17 @@ func (o *Owner) Step(now Time, ev Event) []Effect {
 	case ViewChanged:
 		return o.viewChanged(now, ev)
 	case Resolve:
-		return o.resolve(now, ev)
+		return o.resolve(now, &waiter{Resolve: ev})
 	case Received:
 		return o.received(now, ev)
 	case Tick:
-		return o.resend(now)
+		return append(o.expire(now), o.resend(now)...)
 	}
 	return nil
 }
 
 // Pending reports whether the machine wants a Tick.
-func (o *Owner) Pending() bool { return len(o.acquiring)+len(o.asking) > 0 }
+func (o *Owner) Pending() bool { return len(o.acquiring)+len(o.asking)+o.waiting > 0 }
 
 // Acquiring counts the slots that are owned and not open yet.
 func (o *Owner) Acquiring() int { return len(o.acquiring) }
@@ -185,11 +202,8 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 	}
 	clear(o.prepared)
 	out = append(out, o.prepare(now)...)
-	early := o.early
-	o.early = nil
-	o.waiting -= len(early)
-	for _, r := range early {
-		out = append(out, o.resolve(now, r)...)
+	for _, w := range o.early.take() {
+		out = append(out, o.resolve(now, w)...)
 	}
 	return out
 }
@@ -224,9 +238,9 @@ func (o *Owner) disown(s Slot) []Effect {
 	var out []Effect
 	for _, g := range slot.where(func(g *grant) bool { return o.asking[g.identity] == g }) {
 		delete(o.asking, g.identity)
-		out = append(out, o.dismiss(g.waiters, NotOwner)...)
+		out = append(out, o.dismiss(&g.waiters, NotOwner)...)
 	}
-	out = append(out, o.dismiss(slot.waiters, NotOwner)...)
+	out = append(out, o.dismiss(&slot.waiters, NotOwner)...)
 	o.slots[s] = nil
 	delete(o.acquiring, s)
 	return out
@@ -247,16 +261,6 @@ func (s *ownedSlot) where(match func(*grant) bool) []*grant {
 
 func compareGrants(a, b *grant) int {
 	return compareEntries(Entry{a.identity, a.fence}, Entry{b.identity, b.fence})
-}
-
-// dismiss answers resolves without an activation.
-func (o *Owner) dismiss(waiters []Resolve, outcome Outcome) []Effect {
-	out := make([]Effect, len(waiters))
-	for i, r := range waiters {
-		out[i] = Answer{Request: r.Request, Outcome: outcome, Epoch: o.view.Epoch}
-	}
-	o.waiting -= len(waiters)
-	return out
 }
 
 // acquire begins a term: every host of the view has to promise it (rule 4).
@@ -304,6 +308,7 @@ func (o *Owner) received(now Time, r Received) []Effect {
 	if _, in := o.view.Member(r.From); !in {
 		return nil // rule 14
 	}
+	delete(o.silent, r.From)
 	switch m := r.Message.(type) {
 	case *Promise:
 		return o.promise(now, r.From, m)
@@ -422,12 +427,9 @@ func (s *ownedSlot) adopt(host driver.MemberID, e Entry, last bool) []Effect {
 func (o *Owner) open(now Time, s Slot) []Effect {
 	delete(o.acquiring, s)
 	slot := o.slots[s]
-	waiters := slot.waiters
-	slot.waiters = nil
-	o.waiting -= len(waiters)
 	var out []Effect
-	for _, r := range waiters {
-		out = append(out, o.resolve(now, r)...)
+	for _, w := range slot.waiters.take() {
+		out = append(out, o.resolve(now, w)...)
 	}
 	return out
 }

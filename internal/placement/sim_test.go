@@ -206,7 +206,7 @@ func (s *sim) join() {
 	m := &simMember{
 		id: id, marks: make(map[Slot]driver.Fence),
 		host:  NewHost(id, HostConfig{ReportBytes: 48}),
-		owner: NewOwner(id, OwnerConfig{}),
+		owner: NewOwner(id, OwnerConfig{Patience: 2000 * simMillisecond}),
 	}
 	m.host.broken, m.owner.broken = s.broken, s.broken
 	s.members[id] = m
@@ -318,9 +318,9 @@ func (s *sim) send(from driver.MemberID, e Send) {
 			}
 			switch e.Message.(type) {
 			case *Prepare, *Spawn, *Verify, *StopOrder, *DeactivatedAck:
-				s.host(m, Received{from, e.Message})
+				s.host(m, Received{From: from, Message: e.Message})
 			default:
-				s.owner(m, Received{from, e.Message})
+				s.owner(m, Received{From: from, Message: e.Message})
 			}
 		})
 	}
