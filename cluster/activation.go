@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -33,11 +34,17 @@ func (a *activations) get(pid *actor.PID) *activation {
 }
 
 // stopAll stops every activation and waits until the last handler of each has
-// returned, also of those that come up meanwhile.
+// returned, also of those that come up meanwhile. What still runs after half of
+// the time, or at once if it is not graceful, has its context cancelled.
 func (a *activations) stopAll(ctx context.Context, system *actor.ActorSystem, graceful bool) error {
 	stop := system.Root.StopFuture
 	if graceful {
 		stop = system.Root.PoisonFuture
+		if deadline, has := ctx.Deadline(); has {
+			defer time.AfterFunc(time.Until(deadline)/2, a.cancelAll).Stop()
+		}
+	} else {
+		a.cancelAll()
 	}
 	for {
 		ends := make(map[*activation]*actor.Future)
@@ -52,12 +59,33 @@ func (a *activations) stopAll(ctx context.Context, system *actor.ActorSystem, gr
 		}
 		for act, end := range ends {
 			if _, err := end.ResultContext(ctx); err != nil && ctx.Err() != nil {
-				return fmt.Errorf("%d grains have not stopped, one of them %s: %w", len(ends), act.identity, ctx.Err())
+				return fmt.Errorf("%d grains have not stopped, one of them %s: %w", unended(ends), act.identity, ctx.Err())
 			}
 			a.forget(act)
 			delete(ends, act)
 		}
 	}
+}
+
+// unended counts the ends that have not come.
+func unended(ends map[*activation]*actor.Future) (n int) {
+	for _, end := range ends {
+		select {
+		case <-end.Done():
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+func (a *activations) cancelAll() {
+	a.byPID.Range(func(_, v any) bool {
+		if act, ok := v.(*activation); ok {
+			act.cancel()
+		}
+		return true
+	})
 }
 
 // forget ends what an activation that has stopped leaves here.

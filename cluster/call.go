@@ -27,10 +27,16 @@ func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOpti
 
 // CallContext is Call with a context: its deadline, if it has one, takes the
 // place of the request timeout, and its end ends the call.
+//
+// A grain that calls itself with its own context is refused with
+// [ErrCallCycle]: it could not answer before the call has returned.
 func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
 		return nil, err
+	}
+	if g, ok := ctx.Value(grainKey{}).(*grainContext); ok && g.activation.identity == id {
+		return nil, fmt.Errorf("%w: %s calls itself", ErrCallCycle, id)
 	}
 	if err := checkMessage(message); err != nil {
 		return nil, err
@@ -76,6 +82,9 @@ func (k *call) run(ctx context.Context) (any, error) {
 				return nil, k.cluster.explain(k.id, err)
 			}
 		} else {
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
+			}
 			var reply any
 			if reply, err = k.try(ctx, loc); err == nil {
 				return accept(ctx, reply)

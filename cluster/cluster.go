@@ -63,9 +63,10 @@ type clusterKey struct{}
 // before Start or StartClient. A system has one cluster.
 func New(system *actor.ActorSystem, config *Config) *Cluster {
 	c := &Cluster{system: system, kinds: make(map[string]*Kind), done: make(chan struct{})}
-	if config != nil {
-		c.config = *config
+	if config == nil {
+		config = Configure("", nil, nil)
 	}
+	c.config = *config
 	c.logger = slog.Default()
 	if system != nil {
 		c.logger = system.Logger().With("cluster", c.config.name)

@@ -132,10 +132,15 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("the %s timeout is %v: it must be positive", t.what, t.d))
 		}
 	}
-	if len(errs) > 0 {
-		return fmt.Errorf("cluster: configuration: %w", errors.Join(errs...))
+	var all error
+	for _, err := range errs {
+		if all == nil {
+			all = fmt.Errorf("cluster: configuration: %w", err)
+		} else {
+			all = fmt.Errorf("%w; %w", all, err)
+		}
 	}
-	return nil
+	return all
 }
 
 // describedKinds are the kinds as the view shows them.

@@ -26,6 +26,9 @@ var (
 	// ErrUnknownOutcome: the call was sent and its answer did not come; it
 	// may have run. [WithRetry] allows the cluster to send it again.
 	ErrUnknownOutcome = errors.New("cluster: the outcome of the call is unknown")
+	// ErrCallCycle: a grain called itself with its own context. Longer cycles,
+	// through other grains, are not noticed: they end with their deadline.
+	ErrCallCycle = errors.New("cluster: call cycle")
 	// ErrUnexpectedReply: the grain answered with a message of another type.
 	ErrUnexpectedReply = errors.New("cluster: unexpected reply")
 )
@@ -46,7 +49,8 @@ const (
 	CodeInvalidRequest
 	// CodeActivation: the grain could not be activated.
 	CodeActivation
-	// CodeInvalidReply: the method returned neither a reply nor an error.
+	// CodeInvalidReply: the method returned neither a reply nor an error, or a
+	// nil *GrainError.
 	CodeInvalidReply
 )
 
@@ -77,9 +81,10 @@ type GrainError struct {
 	Message string
 }
 
-// Error gives the text; a method's own error keeps it unchanged.
+// Error gives the text; a method's own error keeps it unchanged, unless it is
+// empty.
 func (e *GrainError) Error() string {
-	if e.Code == CodeGrain {
+	if e.Code == CodeGrain && e.Message != "" {
 		return e.Message
 	}
 	return "cluster: grain: " + e.Code.String() + ": " + e.Message

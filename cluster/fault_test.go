@@ -32,8 +32,9 @@ func TestGetAfterTheGrainStopped(t *testing.T) {
 	member := w.member()
 	for _, c := range []*cluster.Cluster{member, w.client()} {
 		first := c.Get("x", counterKind)
-		if _, err := c.ActorSystem().Root.PoisonFuture(first).ResultContext(t.Context()); err != nil {
-			t.Fatal(err)
+		end, err := c.ActorSystem().Root.PoisonFuture(first).ResultContext(t.Context())
+		if m, ok := end.(*actor.Terminated); err != nil || !ok || m.Why != actor.TerminatedReasonStopped {
+			t.Fatalf("the grain that Get gave ended with %+v, %v", end, err)
 		}
 		second := c.Get("x", counterKind)
 		for deadline := time.Now().Add(20 * time.Second); second.Equal(first); second = c.Get("x", counterKind) {
@@ -58,6 +59,22 @@ func TestGrainThatForwardsToADeadActor(t *testing.T) {
 	_, err := c.Call("x", "Forwarder", wrapperspb.Int64(1))
 	if !errors.Is(err, cluster.ErrUnknownOutcome) || ran.Load() != 1 {
 		t.Errorf("%v after %d runs; want ErrUnknownOutcome after one", err, ran.Load())
+	}
+}
+
+// A call whose context has ended is not sent, also where the grain is known.
+func TestCallAfterTheEndOfItsContext(t *testing.T) {
+	w := newWorld(t)
+	c := w.member()
+	add(t, c, "x", 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.CallContext(ctx, "x", counterKind, wrapperspb.Int64(1))
+	if !errors.Is(err, context.Canceled) || errors.Is(err, cluster.ErrUnknownOutcome) {
+		t.Errorf("%v; want context.Canceled and no doubt", err)
+	}
+	if got := add(t, c, "x", 0); got != 1 {
+		t.Errorf("sum %d: the call ran", got)
 	}
 }
 

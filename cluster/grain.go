@@ -21,8 +21,11 @@ func (g *Grain) ID() string { return g.id }
 
 // GrainContext is what a grain's method sees of the call and of the cluster.
 // As a context.Context it carries the caller's deadline, and it is done when
-// the method has returned or the activation stops, and when a caller in the
-// same process gives up. It is valid until the method returns.
+// the method has returned, when a caller in the same process gives up, and in
+// the course of the member's shutdown: at once if that is not graceful, after
+// half of its time if it is. It is valid until the method returns.
+//
+// A method answers by what it returns; it does not call Respond.
 type GrainContext interface {
 	context.Context
 	actor.Context
@@ -44,6 +47,17 @@ type grainContext struct {
 	actorContext
 	activation *activation
 	cluster    *Cluster
+}
+
+// grainKey is the key under which a grain's context finds itself.
+type grainKey struct{}
+
+// Value implements context.Context.
+func (g *grainContext) Value(key any) any {
+	if _, self := key.(grainKey); self {
+		return g
+	}
+	return g.Context.Value(key)
 }
 
 func (g *grainContext) Identity() string    { return g.activation.identity.Name }

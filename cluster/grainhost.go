@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -97,10 +96,21 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	default:
 		switch {
 		case h.active:
+			defer answerPanic(ctx, desc.Kind+".ReceiveDefault")
 			h.grain.ReceiveDefault(ctx)
 		case h.failure.cause != nil:
 			respond(ctx, h.failure.cause)
 		}
+	}
+}
+
+// answerPanic is deferred around what a grain does for a caller. A panic is the
+// caller's answer and goes on to be the actor's failure, so that its supervisor
+// decides what becomes of the grain.
+func answerPanic(ctx actor.Context, method string) {
+	if r := recover(); r != nil {
+		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s: %v", method, r)})
+		panic(r)
 	}
 }
 
@@ -131,7 +141,8 @@ func (h *GrainHost[G]) pause() time.Duration {
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: panic: %v\n%s", errNotActivated, r, debug.Stack())
+			ctx.Logger().Error("grain panicked while it was activated", "kind", desc.Kind, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: panic: %v", errNotActivated, r)
 		}
 	}()
 	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {
@@ -154,8 +165,8 @@ func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory f
 	return nil
 }
 
-// serve runs one method. A panic is the caller's answer and the actor's
-// failure, so that its supervisor decides what becomes of the grain.
+// serve runs one method, unless its caller no longer waits: then the request is
+// a dead letter, for it has certainly not run.
 func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
 	if !h.active {
 		h.told = true
@@ -171,14 +182,13 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)})
 		return
 	}
+	if req.expired() {
+		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
+		return
+	}
 	callCtx, cancel := h.callContext(req)
 	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", desc.Kind, req.Method, r)})
-			panic(r)
-		}
-	}()
+	defer answerPanic(ctx, desc.Kind+"."+req.Method)
 	reply, err := method.call(h.grain, req.Message, &grainContext{
 		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
 	})
@@ -205,9 +215,10 @@ func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.
 	}
 }
 
-// answer is what goes back to the caller. A *GrainError keeps its code.
+// answer is what goes back to the caller. A *GrainError that the method itself
+// returns keeps its code.
 func answer(kind, method string, reply proto.Message, err error) any {
-	own, coded := errors.AsType[*GrainError](err)
+	own, coded := err.(*GrainError) //nolint:errorlint // one that is wrapped has a text of its own
 	switch {
 	case coded && own == nil:
 		return &GrainError{CodeInvalidReply, fmt.Sprintf("%s.%s returned a nil *GrainError as its error: return nil", kind, method)}
@@ -235,6 +246,9 @@ func CallGrain[R proto.Message](
 	ctx context.Context, c *Cluster, kind, identity, method string, req proto.Message, opts ...GrainCallOption,
 ) (R, error) {
 	var none R
+	if c == nil {
+		return none, fmt.Errorf("%s.%s: the cluster is nil: %w", kind, method, ErrNotStarted)
+	}
 	if err := checkMessage(req); err != nil {
 		return none, fmt.Errorf("%s.%s: %w", kind, method, err)
 	}

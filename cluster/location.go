@@ -146,7 +146,11 @@ func (c *Cluster) explain(id driver.Identity, err error) error {
 	case errors.Is(err, partition.ErrNoHost):
 		return fmt.Errorf("%w %q: %s: %w", ErrNoMemberForKind, id.Kind, c.seen(), timedOut(err))
 	case errors.Is(err, partition.ErrNoView):
-		return fmt.Errorf("%w: %w", ErrNoView, timedOut(err))
+		err := fmt.Errorf("%w: %w", ErrNoView, timedOut(err))
+		if m := c.current.Load(); m != nil && m.complaint.Load() != nil {
+			return fmt.Errorf("%w; the membership provider said: %w", err, *m.complaint.Load())
+		}
+		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cluster: locate %s: %w: %w", id, ErrTimeout, err)
 	default:

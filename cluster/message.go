@@ -29,6 +29,11 @@ type GrainRequest struct {
 	caller context.Context
 }
 
+// expired reports whether nobody waits for the answer any more.
+func (r *GrainRequest) expired() bool {
+	return !r.Deadline.IsZero() && !time.Now().Before(r.Deadline) || r.caller != nil && r.caller.Err() != nil
+}
+
 // GrainResponse is what a method returned.
 type GrainResponse struct {
 	Message proto.Message

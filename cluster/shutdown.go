@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Shutdown ends this process's part in the cluster: it leaves the view, its
@@ -15,8 +16,8 @@ import (
 // and tells callers to ask again. Otherwise the grains stop after the message
 // they are at, and what waits in their mailboxes becomes dead letters.
 //
-// It is bounded by the shutdown timeout, and the error says what was not done
-// by then. A second call waits for the first and returns the same; before
+// It is bounded by the shutdown timeout, and a few seconds more to close what
+// it has opened; the error says what was not done by then. A second call waits for the first and returns the same; before
 // Start it returns [ErrNotStarted]. It must not be called by a handler of the
 // event stream, for it waits for the goroutine that publishes views.
 func (c *Cluster) Shutdown(graceful bool) error {
@@ -53,6 +54,9 @@ func (c *Cluster) ShutdownContext(ctx context.Context, graceful bool) error {
 	return c.result
 }
 
+// closeTimeout bounds the steps of a shutdown behind the stop of the grains.
+const closeTimeout = 2 * time.Second
+
 func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.shutdownTimeout)
 	defer cancel()
@@ -62,6 +66,9 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 		errs = append(errs, c.depart(ctx, departed, graceful))
 	}
 	c.cancel()
+	// What is left is quick, and is done also when the grains took all the time.
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
 	errs = append(errs, c.waitForFollower(ctx))
 	if m := c.current.Load(); m != departed && m != nil && m.isMember() {
 		errs = append(errs, c.depart(ctx, m, false)) // it had just joined again

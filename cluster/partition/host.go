@@ -34,8 +34,8 @@ func (a *hostActor) Receive(ctx actor.Context) {
 		a.view = m.view
 		a.step(ctx, placement.ViewChanged{View: m.view, Table: m.table})
 	case *packet:
-		if a.trusted(ctx, m) {
-			a.step(ctx, placement.Received{From: m.From, Message: m.Message})
+		if r, ok := a.received(ctx, m); ok {
+			a.step(ctx, r)
 		}
 	case beginEvent:
 		a.step(ctx, m.StopBegun)
@@ -76,6 +76,8 @@ func (a *hostActor) step(ctx actor.Context, ev placement.Event) {
 			ctx.Watch(pid)
 		case placement.Stop:
 			ctx.Stop(a.pids[placement.Entry(e)])
+		case placement.Forged:
+			a.refused(e.From, e.Address)
 		case placement.Refresh:
 			a.lookup.cfg.Refresh(e.Epoch)
 		}

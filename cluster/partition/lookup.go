@@ -135,18 +135,6 @@ func (l *Lookup) SetView(v driver.View) {
 // View gives the view that the lookup goes by.
 func (l *Lookup) View() driver.View { return l.state.Load().view }
 
-// Owner gives the slot of an identity and the member that owns it in the
-// current view.
-func (l *Lookup) Owner(id driver.Identity) (placement.Slot, driver.Member, bool) {
-	slot := placement.SlotOf(id)
-	st := l.state.Load()
-	if st.table == nil {
-		return slot, driver.Member{}, false
-	}
-	m, ok := st.table.Owner(slot)
-	return slot, m, ok
-}
-
 // StopBegun tells the lookup that an activation takes no more messages. After
 // Close it does nothing.
 func (l *Lookup) StopBegun(id driver.Identity, f driver.Fence) {

@@ -186,3 +186,41 @@ func TestAbandonedResolvesAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// A stranger that speaks before the view that has the member it names is not
+// believed either when that view comes.
+func TestStrangersAreNotBelievedLater(t *testing.T) {
+	l, s, view := newLookup(t)
+	l.SetView(view)
+	root := l.cfg.System.Root
+	spawn := &packet{From: "b", Message: &placement.Spawn{Identity: alice, Fence: driver.Fence{Term: 6, Seq: 1}}}
+	root.RequestWithCustomSender(l.host, spawn, root.Spawn(actor.PropsFromFunc(func(actor.Context) {})))
+	view.Epoch, view.Previous = 6, 5
+	view.Members = append(view.Members[:1:1], driver.Member{ID: "b", Address: "elsewhere:1"})
+	l.SetView(view)
+	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts) != 0 || s.starts.Load() != 0 {
+		t.Errorf("hosts %v, %v: a stranger's spawn was believed", hosts, err)
+	}
+}
+
+// The audit counts what it finds.
+func TestSurveyCountsViolations(t *testing.T) {
+	l, _, view := newLookup(t)
+	l.SetView(view)
+	entry := func(seq uint64) placement.SlotReport {
+		return placement.SlotReport{Slot: placement.SlotOf(alice), Entries: []placement.Entry{{Identity: alice, Fence: driver.Fence{Term: 4, Seq: seq}}}}
+	}
+	view.Epoch, view.Previous = 7, 6 // the slot is acquired anew
+	for _, id := range []driver.MemberID{"b", "c"} {
+		view.Members = append(view.Members, driver.Member{ID: id, Address: view.Members[0].Address, State: driver.Leaving})
+	}
+	l.SetView(view)
+	root := l.cfg.System.Root
+	for i, from := range []driver.MemberID{"b", "c"} {
+		report := &packet{From: from, Message: &placement.Promise{Term: 7, Reports: []placement.SlotReport{entry(uint64(i + 1))}}}
+		root.RequestWithCustomSender(l.owner, report, l.host)
+	}
+	if s, err := l.SurveyOwner(t.Context()); err != nil || s.Violations != 1 {
+		t.Errorf("%d violations, %v; want 1", s.Violations, err)
+	}
+}

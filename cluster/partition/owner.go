@@ -47,17 +47,20 @@ func (m *machineActor) send(ctx actor.Context, s placement.Send) {
 	}
 }
 
-// trusted is the shell's half of rule 14: a packet is taken only from the
-// address that its member has in the view. One from a member that the view
-// does not hold yet goes to the machine, which keeps or drops it.
-func (m *machineActor) trusted(ctx actor.Context, p *packet) bool {
-	from, in := m.view.Member(p.From)
-	if sender := ctx.Sender(); in && (sender == nil || sender.Address != from.Address) {
-		m.lookup.cfg.Logger.Warn("placement message refused: its sender is not the member it names",
-			"member", p.From, "sender", sender)
-		return false
+// received gives a packet the address that it came from, by which the machine
+// believes it or not (rule 14); false if it came from nowhere.
+func (m *machineActor) received(ctx actor.Context, p *packet) (placement.Received, bool) {
+	sender := ctx.Sender()
+	if sender == nil || sender.Address == "" {
+		m.refused(p.From, "")
+		return placement.Received{}, false
 	}
-	return true
+	return placement.Received{From: p.From, Message: p.Message, Address: sender.Address}, true
+}
+
+func (m *machineActor) refused(from driver.MemberID, address string) {
+	m.lookup.cfg.Logger.Warn("placement message refused: its sender is not the member it names",
+		"member", from, "address", address)
 }
 
 // ownerActor drives the owner machine of this member.
@@ -87,8 +90,8 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 		a.view = m.view
 		a.step(ctx, placement.ViewChanged{View: m.view, Table: m.table})
 	case *packet:
-		if a.trusted(ctx, m) {
-			a.step(ctx, placement.Received{From: m.From, Message: m.Message})
+		if r, ok := a.received(ctx, m); ok {
+			a.step(ctx, r)
 		}
 	case *resolveRequest:
 		if ctx.Sender() != nil {
@@ -118,6 +121,8 @@ func (a *ownerActor) step(ctx actor.Context, ev placement.Event) {
 			delete(a.askers, e.Request)
 		case placement.Refresh:
 			a.lookup.cfg.Refresh(e.Epoch)
+		case placement.Forged:
+			a.refused(e.From, e.Address)
 		case placement.Violation:
 			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
 		}

@@ -14,6 +14,8 @@ type OwnerSurvey struct {
 	Acquiring int
 	// Waiting counts the resolves that have not been answered.
 	Waiting int
+	// Violations counts what the audit has found since the member joined.
+	Violations int
 	// Hosts says where the identities of open slots are.
 	Hosts map[placement.Entry]driver.MemberID
 }
@@ -34,7 +36,7 @@ func (l *Lookup) SurveyHost(ctx context.Context) (HostSurvey, error) {
 
 func (a *ownerActor) survey() OwnerSurvey {
 	s := OwnerSurvey{
-		Acquiring: a.machine.Acquiring(), Waiting: len(a.askers),
+		Acquiring: a.machine.Acquiring(), Waiting: len(a.askers), Violations: a.machine.Violations(),
 		Hosts: make(map[placement.Entry]driver.MemberID),
 	}
 	a.machine.Each(func(e placement.Entry, host driver.MemberID) bool {

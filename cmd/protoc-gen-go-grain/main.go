@@ -7,7 +7,7 @@ import (
 
 // version is that of the plugin, and so of what it generates: it is written
 // into every file and changes with each release that changes the output.
-const version = "v0.1.0"
+const version = "(devel)"
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
