@@ -193,13 +193,13 @@ func (o *Owner) spawned(now Time, from driver.MemberID, m *Spawned) []Effect {
 		return o.settle(g)
 	case Exists:
 		g.fence = m.Existing
-		return append(o.settle(g), Violation{m.Identity, "the host has an activation that the owner did not know"})
+		return append(o.settle(g), o.violation(m.Identity, "the host has an activation that the owner did not know"))
 	case Refused:
 		if m.Reason == HostLeaving || m.Reason == UnknownKind {
 			return o.regrant(now, slot, g, from)
 		}
 		if m.Reason == Busy {
-			return o.await(now, g)
+			return o.await(now, g, m.Existing)
 		}
 		return o.regrant(now, slot, g, "")
 	case Stale:
@@ -209,10 +209,11 @@ func (o *Owner) spawned(now Time, from driver.MemberID, m *Spawned) []Effect {
 }
 
 // await keeps the entry of an identity whose former activation is still
-// stopping on the host that refused: the host tells when it has stopped, and
-// Verify tells if that notice was for somebody else.
-func (o *Owner) await(now Time, g *grant) []Effect {
-	g.phase, g.verifying, g.resent = ending, true, 0
+// stopping on the host that refused: the entry is that activation's now, and
+// ends when the host tells that it has stopped. Verify tells if that notice
+// came before the refusal.
+func (o *Owner) await(now Time, g *grant, former driver.Fence) []Effect {
+	g.fence, g.phase, g.verifying, g.resent = former, ending, true, 0
 	g.due = now + o.cfg.Resend
 	o.asking[g.identity] = g
 	return nil
@@ -238,6 +239,7 @@ func (o *Owner) deactivated(now Time, from driver.MemberID, m *Deactivated) []Ef
 			continue
 		}
 		ack.Entries = append(ack.Entries, e)
+		delete(o.losers, loser{e, from})
 		if g != nil {
 			out = append(out, o.regrant(now, slot, g, "")...)
 		}

@@ -127,10 +127,13 @@ func (h *Host) viewChanged(v driver.View) []Effect {
 
 func (h *Host) received(r Received) []Effect {
 	if term := termOf(r.Message); !h.known || term > h.view.Epoch {
+		if _, out := believed(h.view, r); out != nil {
+			return out
+		}
 		return h.tooEarly(r, term)
 	}
-	if _, in := h.view.Member(r.From); !in {
-		return nil // rule 14
+	if ok, out := believed(h.view, r); !ok {
+		return out
 	}
 	switch m := r.Message.(type) {
 	case *Prepare:
@@ -140,9 +143,11 @@ func (h *Host) received(r Received) []Effect {
 	case *Verify:
 		return []Effect{Send{r.From, h.verify(r.From, m)}}
 	case *StopOrder:
-		if h.find(m.Identity, m.Fence) != nil {
-			return []Effect{Stop(*m)}
+		if h.find(m.Identity, m.Fence) == nil {
+			// It has been here, as this host reported it, and comes no more.
+			return []Effect{Send{r.From, &Deactivated{Entries: []Entry{Entry(*m)}}}}
 		}
+		return []Effect{Stop(*m)}
 	case *DeactivatedAck:
 		for _, e := range m.Entries {
 			delete(h.ended, e)
@@ -295,7 +300,7 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 	case existing != nil && !existing.stopping:
 		answer.Verdict, answer.Existing = Exists, existing.fence
 	case existing != nil:
-		answer.Verdict, answer.Reason = Refused, Busy
+		answer.Verdict, answer.Reason, answer.Existing = Refused, Busy, existing.fence
 	case h.leaving:
 		answer.Verdict, answer.Reason = Refused, HostLeaving
 	case !h.kinds[m.Identity.Kind]:

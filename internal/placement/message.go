@@ -82,7 +82,8 @@ type Spawned struct {
 	Fence    driver.Fence
 	Verdict  Verdict
 	Reason   Reason
-	// Existing is the activation that is there, when the verdict is Exists.
+	// Existing is the activation that is there, when the verdict is Exists or
+	// the reason Busy.
 	Existing driver.Fence
 }
 
@@ -119,7 +120,8 @@ type Verified struct {
 }
 
 // StopOrder tells a host to stop an activation that lost against a newer one
-// of the same identity (rule 7).
+// of the same identity (rule 7). It is resent until the host says Deactivated,
+// as it does at once if it does not have the activation any more.
 type StopOrder struct {
 	Identity driver.Identity
 	Fence    driver.Fence

@@ -65,7 +65,11 @@ type Owner struct {
 	// resend and have not been heard of since: new activations go elsewhere
 	// while there is an elsewhere.
 	silent map[driver.MemberID]bool
-	broken faults
+	// losers are activations that have to stop, with the time at which their
+	// hosts are told again.
+	losers     map[loser]Time
+	violations int
+	broken     faults
 }
 
 // ownedSlot is a slot in acquisition (missing is not empty) or open.
@@ -136,6 +140,7 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 		self: self, cfg: cfg, turns: make(map[string]uint64),
 		acquiring: make(map[Slot]bool), asking: make(map[driver.Identity]*grant),
 		prepared: make(map[driver.MemberID]Time), silent: make(map[driver.MemberID]bool),
+		losers: make(map[loser]Time),
 	}
 }
 
@@ -149,13 +154,13 @@ func (o *Owner) Step(now Time, ev Event) []Effect {
 	case Received:
 		return o.received(now, ev)
 	case Tick:
-		return append(o.expire(now), o.resend(now)...)
+		return slices.Concat(o.expire(now), o.resend(now), o.stopLosers(now))
 	}
 	return nil
 }
 
 // Pending reports whether the machine wants a Tick.
-func (o *Owner) Pending() bool { return len(o.acquiring)+len(o.asking)+o.waiting > 0 }
+func (o *Owner) Pending() bool { return len(o.acquiring)+len(o.asking)+len(o.losers)+o.waiting > 0 }
 
 // Acquiring counts the slots that are owned and not open yet.
 func (o *Owner) Acquiring() int { return len(o.acquiring) }
@@ -188,6 +193,7 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 		o.table = NewTable(v)
 	}
 	maps.DeleteFunc(o.silent, func(id driver.MemberID, _ bool) bool { _, in := v.Member(id); return !in })
+	maps.DeleteFunc(o.losers, func(l loser, _ Time) bool { _, in := v.Member(l.host); return !in })
 	var out []Effect
 	for s := range Slot(SlotCount) {
 		switch mine := o.table.OwnedBy(s, o.self); {
@@ -241,6 +247,7 @@ func (o *Owner) disown(s Slot) []Effect {
 		out = append(out, o.dismiss(&g.waiters, NotOwner)...)
 	}
 	out = append(out, o.dismiss(&slot.waiters, NotOwner)...)
+	maps.DeleteFunc(o.losers, func(l loser, _ Time) bool { return SlotOf(l.Identity) == s })
 	o.slots[s] = nil
 	delete(o.acquiring, s)
 	return out
@@ -305,8 +312,8 @@ func (o *Owner) prepare(now Time) []Effect {
 }
 
 func (o *Owner) received(now Time, r Received) []Effect {
-	if _, in := o.view.Member(r.From); !in {
-		return nil // rule 14
+	if ok, out := believed(o.view, r); !ok {
+		return out
 	}
 	delete(o.silent, r.From)
 	switch m := r.Message.(type) {
@@ -360,7 +367,7 @@ func (o *Owner) report(now Time, from driver.MemberID, term uint64, r SlotReport
 	var out []Effect
 	for _, e := range entries {
 		if SlotOf(e.Identity) == r.Slot {
-			out = append(out, slot.adopt(from, e, o.broken.lastReportWins)...)
+			out = append(out, o.adopt(now, slot, from, e)...)
 		}
 	}
 	if len(slot.missing) == 0 {
@@ -398,29 +405,6 @@ func collect(got **partial, r SlotReport, mixed bool) ([]Entry, bool) {
 		entries = append(entries, p.parts[i]...)
 	}
 	return entries, true
-}
-
-// adopt is rule 7: the newest of two activations wins, the other is stopped.
-func (s *ownedSlot) adopt(host driver.MemberID, e Entry, last bool) []Effect {
-	mine := &grant{identity: e.Identity, fence: e.Fence, host: host, phase: granted}
-	if s.grants == nil {
-		s.grants = make(map[driver.Identity]*grant)
-	}
-	other, conflict := s.grants[e.Identity]
-	if !conflict || other.fence == e.Fence {
-		s.grants[e.Identity] = mine
-		return nil
-	}
-	loser := other
-	if e.Fence.Compare(other.fence) < 0 && !last {
-		loser = mine
-	} else {
-		s.grants[e.Identity] = mine
-	}
-	return []Effect{
-		Violation{e.Identity, "two hosts report an activation"},
-		Send{loser.host, &StopOrder{Identity: e.Identity, Fence: loser.fence}},
-	}
 }
 
 // open answers what has waited for the slot.

@@ -20,6 +20,9 @@ type (
 	Received struct {
 		From    driver.MemberID
 		Message Message
+		// Address is where it came from. It must be the member's own; it is
+		// not looked at when empty.
+		Address string
 	}
 	// Tick lets the machine send again what has not been answered. It is
 	// wanted while the machine is Pending.
@@ -109,6 +112,12 @@ type (
 		Identity driver.Identity
 		What     string
 	}
+	// Forged reports a message that was refused: it came from Address, which
+	// is not that of the member it names.
+	Forged struct {
+		From    driver.MemberID
+		Address string
+	}
 )
 
 func (Send) effect()      {}
@@ -117,3 +126,14 @@ func (Refresh) effect()   {}
 func (Start) effect()     {}
 func (Stop) effect()      {}
 func (Violation) effect() {}
+func (Forged) effect()    {}
+
+// believed is rule 14. A member's address is the same in all views, as its id
+// never comes back.
+func believed(v driver.View, r Received) (bool, []Effect) {
+	m, in := v.Member(r.From)
+	if in && r.Address != "" && r.Address != m.Address {
+		return false, []Effect{Forged{r.From, r.Address}}
+	}
+	return in, nil
+}
