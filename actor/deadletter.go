@@ -2,6 +2,7 @@ package actor
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,8 @@ type DeadLetterEvent struct {
 }
 
 // DeadLetter turns a message that will not be handled into a dead letter: the
-// event, and the answer to its sender if it has one, else a log line. Transports
+// event, and the answer to its sender if it has one, else a log line. An answer
+// that comes too late, for a future that has ended, is an event only. Transports
 // call it for what they cannot deliver.
 func (s *ActorSystem) DeadLetter(pid *PID, env MessageEnvelope, reason string) {
 	switch env.Message.(type) {
@@ -54,6 +56,9 @@ func (s *ActorSystem) DeadLetter(pid *PID, env MessageEnvelope, reason string) {
 	_, answer := env.Message.(*DeadLetterResponse)
 	if env.Sender != nil && !answer {
 		s.send(env.Sender, MessageEnvelope{Message: &DeadLetterResponse{Target: pid, Reason: reason}})
+		return
+	}
+	if answer || pid != nil && strings.HasPrefix(pid.Id, futurePrefix+"$") {
 		return
 	}
 	s.deadLetters.log(s.logger, "actor: dead letter", pid, env.Message, reason)

@@ -26,6 +26,9 @@ type Future struct {
 	watching  bool          // guarded by mu: target was asked to tell of its end
 }
 
+// futurePrefix begins the ids of futures.
+const futurePrefix = "future"
+
 // NewFuture returns a future whose PID can be given away as a sender. A timeout
 // of 0 or less means none; the caller then sees to it that it completes.
 func NewFuture(system *ActorSystem, timeout time.Duration) *Future {
@@ -37,9 +40,9 @@ func newFuture(system *ActorSystem, target *PID, timeout time.Duration) *Future 
 	f := &Future{system: system, target: target}
 	f.ref.process, f.ref.registry = f, r
 	f.pid.Address = r.Address()
-	f.pid.Id = r.nextID("future")
+	f.pid.Id = r.nextID(futurePrefix)
 	for !r.add(&f.ref, &f.pid) {
-		f.pid.Id = r.nextID("future")
+		f.pid.Id = r.nextID(futurePrefix)
 	}
 	if timeout > 0 {
 		f.mu.Lock()
