@@ -5,6 +5,12 @@ import (
 	"fmt"
 )
 
+// Limits of an identity's words, in bytes. Neither may be empty.
+const (
+	MaxIdentityLength = 1024
+	MaxKindLength     = 128
+)
+
 // Identity names a virtual actor: its kind and its name within the kind.
 type Identity struct {
 	Kind, Name string

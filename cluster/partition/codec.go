@@ -65,10 +65,8 @@ func (Codec) Decode(name string, data []byte) (message any, ok bool, err error) 
 		if err := proto.Unmarshal(data, &r); err != nil {
 			return nil, true, err
 		}
-		return &resolveRequest{
-			Epoch: r.Epoch, Identity: driver.Identity{Kind: r.Kind, Name: r.Name},
-			Hint: driver.MemberID(r.Hint), Suspect: fenceFromWire(r.Suspect),
-		}, true, nil
+		message, err = requestFromWire(&r)
+		return message, true, err
 	case answerName:
 		var a pb.ResolveAnswer
 		if err := proto.Unmarshal(data, &a); err != nil {
@@ -84,6 +82,27 @@ func (Codec) Decode(name string, data []byte) (message any, ok bool, err error) 
 	default:
 		return nil, false, nil
 	}
+}
+
+// requestFromWire checks what it decodes: requests come from clients too.
+func requestFromWire(r *pb.ResolveRequest) (*resolveRequest, error) {
+	if err := checkWord("kind", r.Kind, driver.MaxKindLength); err != nil {
+		return nil, err
+	}
+	if err := checkWord("identity", r.Name, driver.MaxIdentityLength); err != nil {
+		return nil, err
+	}
+	return &resolveRequest{
+		Epoch: r.Epoch, Identity: driver.Identity{Kind: r.Kind, Name: r.Name},
+		Hint: driver.MemberID(r.Hint), Suspect: fenceFromWire(r.Suspect),
+	}, nil
+}
+
+func checkWord(what, word string, limit int) error {
+	if word == "" || len(word) > limit {
+		return fmt.Errorf("%w: the %s has %d bytes, it must have 1 to %d", errMalformed, what, len(word), limit)
+	}
+	return nil
 }
 
 func packetToWire(p *packet) (*pb.Packet, error) {
@@ -128,14 +147,11 @@ func packetFromWire(w *pb.Packet) (*packet, error) {
 	case *pb.Packet_Spawn:
 		p.Message = new(placement.Spawn(entryFromWire(m.Spawn)))
 	case *pb.Packet_Spawned:
-		e := entryFromWire(m.Spawned.GetEntry())
-		if v := m.Spawned.GetVerdict(); v < uint32(placement.Accepted) || v > uint32(placement.Stale) {
-			return nil, fmt.Errorf("%w: verdict %d", errMalformed, v)
+		s, err := spawnedFromWire(m.Spawned)
+		if err != nil {
+			return nil, err
 		}
-		p.Message = &placement.Spawned{
-			Identity: e.Identity, Fence: e.Fence, Verdict: placement.Verdict(m.Spawned.GetVerdict()),
-			Reason: placement.Reason(m.Spawned.GetReason()), Existing: fenceFromWire(m.Spawned.GetExisting()),
-		}
+		p.Message = s
 	case *pb.Packet_Deactivated:
 		p.Message = &placement.Deactivated{Entries: entriesFromWire(m.Deactivated.GetEntries())}
 	case *pb.Packet_DeactivatedAck:
@@ -156,6 +172,24 @@ func packetFromWire(w *pb.Packet) (*packet, error) {
 		return nil, fmt.Errorf("%w: a packet without a message this version knows", errMalformed)
 	}
 	return p, nil
+}
+
+// spawnedFromWire takes an answer to a Spawn; a refusal, and no other, has a
+// reason.
+func spawnedFromWire(w *pb.Spawned) (*placement.Spawned, error) {
+	verdict, reason := w.GetVerdict(), w.GetReason()
+	if verdict < uint32(placement.Accepted) || verdict > uint32(placement.Stale) {
+		return nil, fmt.Errorf("%w: verdict %d", errMalformed, verdict)
+	}
+	refused := verdict == uint32(placement.Refused)
+	if refused != (reason != 0) || reason > uint32(placement.HostLeaving) {
+		return nil, fmt.Errorf("%w: verdict %d with reason %d", errMalformed, verdict, reason)
+	}
+	e := entryFromWire(w.GetEntry())
+	return &placement.Spawned{
+		Identity: e.Identity, Fence: e.Fence, Verdict: placement.Verdict(verdict),
+		Reason: placement.Reason(reason), Existing: fenceFromWire(w.GetExisting()),
+	}, nil
 }
 
 func promiseToWire(p *placement.Promise) *pb.Promise {

@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -23,7 +25,7 @@ var messages = []any{
 	}},
 	&packet{"m", &placement.Spawn{Identity: alice, Fence: fence}},
 	&packet{"m", &placement.Spawned{Identity: alice, Fence: fence, Verdict: placement.Exists, Existing: driver.Fence{Seq: 1}}},
-	&packet{"m", &placement.Spawned{Identity: alice, Fence: fence, Verdict: placement.Refused, Reason: placement.Busy}},
+	&packet{"m", &placement.Spawned{Identity: alice, Fence: fence, Verdict: placement.Refused, Reason: placement.Busy, Existing: fence}},
 	&packet{"m", &placement.Deactivated{Entries: entries}},
 	&packet{"m", &placement.DeactivatedAck{Entries: entries}},
 	&packet{"m", &placement.Verify{Identity: alice, Fence: fence}},
@@ -78,6 +80,38 @@ func TestMalformedMessagesAreErrors(t *testing.T) {
 	} {
 		if m, ok, err := (Codec{}).Decode(c.name, c.data); !ok || err == nil {
 			t.Errorf("%s: %+v, %v, %v; want an error", c.what, m, ok, err)
+		}
+	}
+}
+
+func TestBadFieldsAreErrors(t *testing.T) {
+	request := func(kind, name int) any {
+		return &resolveRequest{Identity: driver.Identity{Kind: strings.Repeat("k", kind), Name: strings.Repeat("n", name)}}
+	}
+	spawned := func(v placement.Verdict, r placement.Reason) any {
+		return &packet{"m", &placement.Spawned{Identity: alice, Fence: fence, Verdict: v, Reason: r}}
+	}
+	for _, c := range []struct {
+		what    string
+		message any
+		good    bool
+	}{
+		{"longest words", request(driver.MaxKindLength, driver.MaxIdentityLength), true},
+		{"no kind", request(0, 1), false},
+		{"no name", request(1, 0), false},
+		{"long kind", request(driver.MaxKindLength+1, 1), false},
+		{"long name", request(1, driver.MaxIdentityLength+1), false},
+		{"last reason", spawned(placement.Refused, placement.HostLeaving), true},
+		{"a reason beyond", spawned(placement.Refused, placement.HostLeaving+1), false},
+		{"refused without a reason", spawned(placement.Refused, 0), false},
+		{"accepted with a reason", spawned(placement.Accepted, placement.Busy), false},
+	} {
+		name, data, _, err := Codec{}.Encode(c.message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := (Codec{}).Decode(name, data); !ok || (err == nil) != c.good || !c.good && !errors.Is(err, errMalformed) {
+			t.Errorf("%s: %v, %v", c.what, ok, err)
 		}
 	}
 }
