@@ -24,7 +24,7 @@ func hostProps(l *Lookup) *actor.Props {
 			pids:         make(map[placement.Entry]*actor.PID),
 			entries:      make(map[string]placement.Entry),
 		}
-	}, stopOnFailure)
+	}, l.stopOnFailure(HostName))
 }
 
 // Receive implements actor.Actor.

@@ -51,7 +51,12 @@ type Config struct {
 	// Refresh is told that a view of at least this epoch exists. It must not
 	// wait. May be nil.
 	Refresh func(epoch uint64)
-	Logger  *slog.Logger
+	// Failed is told, at most once, that one of the member's actors has ended
+	// before Close, which it cannot get over: the member has to leave and join
+	// again. It gets an ErrFailed, must not wait, and must not call Close. May
+	// be nil.
+	Failed func(err error)
+	Logger *slog.Logger
 	// Resend is how long an unanswered message to another member waits
 	// before it is sent again. Defaults to 200 ms.
 	Resend time.Duration
@@ -69,13 +74,17 @@ type Lookup struct {
 	cfg    Config
 	owner  *actor.PID
 	host   *actor.PID
+	dog    *actor.PID
 	state  atomic.Pointer[viewState]
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex // guards flights and the order of views
+	failure sync.Once
+
+	mu      sync.Mutex // guards what follows and the order of views
 	flights map[question]*flight
+	causes  map[string]any // of failures, by actor
 }
 
 // viewState is a view, its owners, and a channel that is closed when the next
@@ -95,7 +104,7 @@ func New(cfg Config) (*Lookup, error) {
 	if cfg.Refresh == nil {
 		cfg.Refresh = func(uint64) {}
 	}
-	l := &Lookup{cfg: cfg, flights: make(map[question]*flight)}
+	l := &Lookup{cfg: cfg, flights: make(map[question]*flight), causes: make(map[string]any)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.state.Store(&viewState{next: make(chan struct{})})
 	if cfg.Self == "" {
@@ -110,6 +119,7 @@ func New(cfg Config) (*Lookup, error) {
 		return nil, errors.Join(fmt.Errorf("partition: start the host: %w", err), cfg.System.Root.StopFuture(owner).Wait())
 	}
 	l.owner, l.host = owner, host
+	l.dog = cfg.System.Root.SpawnPrefix(l.watchdog(), "granary.watchdog")
 	return l, nil
 }
 
@@ -165,7 +175,7 @@ func (l *Lookup) Close(ctx context.Context) error {
 	}
 	var errs []error
 	// The host first: it goes on telling the owner what has stopped.
-	for _, pid := range []*actor.PID{l.host, l.owner} {
+	for _, pid := range []*actor.PID{l.host, l.owner, l.dog} {
 		if _, err := l.cfg.System.Root.StopFuture(pid).ResultContext(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("partition: stop %s: %w", pid, err))
 		}

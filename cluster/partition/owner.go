@@ -35,10 +35,6 @@ func (m *machineActor) stop() {
 	}
 }
 
-// stopOnFailure is how a machine's actor is supervised: an instance made anew
-// would have forgotten what it promised and what it granted.
-var stopOnFailure = actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective }))
-
 // send carries out a Send effect. A member that is not in the view is gone:
 // the message is dropped, as the machine would drop its answer.
 func (m *machineActor) send(ctx actor.Context, s placement.Send) {
@@ -80,7 +76,7 @@ func ownerProps(l *Lookup) *actor.Props {
 			}),
 			askers: make(map[uint64]*actor.PID),
 		}
-	}, stopOnFailure)
+	}, l.stopOnFailure(OwnerName))
 }
 
 // Receive implements actor.Actor.
