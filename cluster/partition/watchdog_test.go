@@ -37,6 +37,10 @@ func TestEndOfAnActorIsTold(t *testing.T) {
 			l.cfg.System.Root.Stop(l.host)
 		}, OwnerName},
 		{"closed", func(*testing.T, *Lookup) {}, ""},
+		{"stopped while it closes", func(_ *testing.T, l *Lookup) {
+			l.cancel() // as Close begins
+			l.cfg.System.Root.Stop(l.host)
+		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
