@@ -30,6 +30,11 @@ type membership struct {
 	removed    chan struct{} // closed when the view no longer holds self
 
 	complaint atomic.Pointer[error] // the provider's last passing error
+
+	// ctx ends with the cluster's, or when the lookup has failed.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	failure atomic.Pointer[error]
 }
 
 // ClusterTopology is published on the event stream of the actor system for
@@ -57,6 +62,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 		self:   driver.Member{Address: c.remote.Address()},
 		joined: make(chan struct{}), leaving: make(chan struct{}), removed: make(chan struct{}),
 	}
+	m.ctx, m.cancel = context.WithCancel(c.ctx)
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
 	open := c.config.provider.Observe
 	if member {
@@ -73,12 +79,19 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	}
 	m.lookup, err = partition.New(partition.Config{
 		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID),
-		Refresh: m.session.Refresh, Logger: c.logger,
+		Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.session.Close())
 	}
 	return m, nil
+}
+
+// fail ends a membership whose lookup can no longer promise anything: the
+// member leaves and joins again.
+func (m *membership) fail(cause error) {
+	m.failure.Store(&cause)
+	m.cancel()
 }
 
 func (m *membership) isMember() bool { return m.self.ID != "" }
@@ -109,6 +122,7 @@ func (m *membership) hasJoined() bool {
 
 // close ends a membership whose grains have stopped.
 func (m *membership) close(ctx context.Context) error {
+	m.cancel()
 	return errors.Join(m.lookup.Close(ctx), m.session.Close())
 }
 
@@ -124,7 +138,7 @@ func (c *Cluster) follow(m *membership) {
 		if c.isStopping() {
 			return // as it wanted, or what it had left to do it does itself
 		}
-		m = c.rejoin(m)
+		m = c.rejoin(m, err)
 	}
 }
 
@@ -134,7 +148,10 @@ func (c *Cluster) follow(m *membership) {
 func (c *Cluster) watch(m *membership) error {
 	after, retry := m.lookup.View().Epoch, firstRetry
 	for {
-		view, err := m.session.Watch(c.ctx, after)
+		view, err := m.session.Watch(m.ctx, after)
+		if cause := m.failure.Load(); cause != nil {
+			return fmt.Errorf("%w: %w", driver.ErrRemoved, *cause)
+		}
 		if c.ctx.Err() != nil || errors.Is(err, driver.ErrRemoved) || errors.Is(err, driver.ErrClosed) {
 			return err
 		}
@@ -233,20 +250,26 @@ func difference(a, b driver.View) []driver.Member {
 // rejoin ends an incarnation that was removed from the view: its activations
 // may have successors already, so they stop first. Then it joins under a new
 // id. It returns nil when the cluster is shut down meanwhile.
-func (c *Cluster) rejoin(old *membership) *membership {
+func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	if old.isMember() {
-		c.logger.Warn("this member was removed from the view; its grains stop and it joins again", "member", old.self.ID)
+		c.logger.Warn("this member is no longer in the view; its grains stop and it joins again",
+			"member", old.self.ID, "cause", cause)
 	} else {
 		c.logger.Warn("the cluster that was followed is gone; following the one that is there")
 	}
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
 	defer cancel()
-	if err := old.close(ctx); err != nil && c.ctx.Err() == nil {
-		c.logger.Warn("closing the ended membership", "error", err)
+	errs := []error{
+		old.lookup.Close(ctx), // nothing more is activated
+		c.activations.stopAll(ctx, c.system, false),
 	}
-	if err := c.activations.stopAll(ctx, c.system, false); err != nil && c.ctx.Err() == nil {
-		c.logger.Error("grains of the removed member did not stop in time", "error", err)
+	if old.failure.Load() != nil && errs[1] == nil {
+		errs = append(errs, old.session.Leave(ctx)) // empty, and still in the view
+	}
+	errs = append(errs, old.close(ctx))
+	if err := errors.Join(errs...); err != nil && c.ctx.Err() == nil {
+		c.logger.Error("ending the former membership", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
 	for retry := firstRetry; c.ctx.Err() == nil; retry = min(2*retry, lastRetry) {
