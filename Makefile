@@ -5,6 +5,8 @@ GO ?= go
 TESTFLAGS ?=
 # SETUP=no skips scripts/setup, where its packages cannot be had.
 SETUP ?= yes
+# Flags for the demo, for example DEMOFLAGS='--for 20s'.
+DEMOFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
@@ -22,7 +24,7 @@ test: setup ## all tests of all modules, with the race detector; closes with a l
 	@$(GO) run ./tools/testcount -- -timeout=5m $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called
-	@$(GO) run ./cmd/granary demo
+	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
 
 lint: ## formatting, vet, golangci-lint and the rules of the house
 	@./scripts/lint

@@ -11,9 +11,9 @@ import (
 
 const (
 	// MaxIdentityLength bounds an identity, in bytes.
-	MaxIdentityLength = 1024
+	MaxIdentityLength = driver.MaxIdentityLength
 	// MaxKindLength bounds the name of a kind, in bytes.
-	MaxKindLength = 128
+	MaxKindLength = driver.MaxKindLength
 )
 
 // newIdentity checks both words. Any valid UTF-8 text within the limits is an
