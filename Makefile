@@ -7,11 +7,13 @@ TESTFLAGS ?=
 SETUP ?= yes
 # Flags for the demo, for example DEMOFLAGS='--for 20s'.
 DEMOFLAGS ?=
+# Runs of the placement simulation.
+SIMRUNS ?= 100000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint generate check-generate bench fuzz
+.PHONY: help setup test demo lint generate check-generate bench sim sim-mutations fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,6 +39,12 @@ check-generate: ## fail where the Go code of a .proto file is stale
 
 bench: ## benchmarks of the hot paths
 	@$(GO) test -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
+
+sim: ## SIMRUNS seeded runs of the placement protocol's simulation
+	@$(GO) test ./internal/placement -run='^TestSimulation$$' -v -timeout=30m -args -sim.runs=$(SIMRUNS)
+
+sim-mutations: ## each rule of the placement protocol switched off, and noticed
+	@$(GO) test ./internal/placement -run='Mutations|Rule' -v -timeout=30m
 
 fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
