@@ -221,7 +221,7 @@ func TestDeadlineWhileTheGrainWorks(t *testing.T) {
 func TestMemberDiesDuringTheCall(t *testing.T) {
 	w := newWorld(t)
 	entered, release := make(chan struct{}, 2), make(chan struct{})
-	first := w.member(slow(entered, release))
+	first := w.member(slow(entered, release), cluster.WithShutdownTimeout(time.Minute))
 	client := w.client()
 	outcome := make(chan error, 2)
 	go func() {
