@@ -66,17 +66,16 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 		errs = append(errs, c.depart(ctx, departed, graceful))
 	}
 	c.cancel()
-	// What is left is quick, and is done also when the grains took all the time.
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	// The rest is quick, and is done also when the grains took all the time.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	errs = append(errs, c.waitForFollower(ctx))
+	errs = append(errs, c.waitForFollower(last))
 	if m := c.current.Load(); m != departed && m != nil && m.isMember() {
 		errs = append(errs, c.depart(ctx, m, false)) // it had just joined again
+	} else if departed == nil {
+		errs = append(errs, c.activations.stopAll(ctx, c.system, false)) // of a member that was removed
 	}
-	if err := c.activations.stopAll(ctx, c.system, false); err != nil && departed == nil {
-		errs = append(errs, err) // of a membership that was removed
-	}
-	errs = append(errs, c.retire(ctx), c.remote.Shutdown(graceful))
+	errs = append(errs, c.retire(last), c.remote.Shutdown(graceful))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cluster: shutdown: %w", err)
 	}

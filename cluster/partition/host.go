@@ -76,6 +76,8 @@ func (a *hostActor) step(ctx actor.Context, ev placement.Event) {
 			ctx.Watch(pid)
 		case placement.Stop:
 			ctx.Stop(a.pids[placement.Entry(e)])
+		case placement.Violation:
+			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
 		case placement.Forged:
 			a.refused(e.From, e.Address)
 		case placement.Refresh:

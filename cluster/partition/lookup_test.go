@@ -112,7 +112,7 @@ func TestResolvesOfOneIdentityAreJoined(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry := placement.Entry{Identity: alice, Fence: first.Fence}
-	if _, hosted := hosts[entry]; owners.Hosts[entry] != "a" || !hosted || len(owners.Hosts)+len(hosts) != 2 {
+	if _, hosted := hosts.Stopping[entry]; owners.Hosts[entry] != "a" || !hosted || len(owners.Hosts)+len(hosts.Stopping) != 2 {
 		t.Errorf("owner %v, host %v; want %v in both", owners, hosts, entry)
 	}
 }
@@ -158,7 +158,7 @@ func TestStrangersAreNotBelieved(t *testing.T) {
 	spawn := &packet{From: "b", Message: &placement.Spawn{Identity: alice, Fence: driver.Fence{Term: 5, Seq: 1}}}
 	root.Send(l.host, spawn)
 	root.RequestWithCustomSender(l.host, spawn, root.Spawn(actor.PropsFromFunc(func(actor.Context) {})))
-	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts) != 0 || s.starts.Load() != 0 {
+	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts.Stopping) != 0 || s.starts.Load() != 0 {
 		t.Errorf("hosts %v, %v: a stranger's spawn was believed", hosts, err)
 	}
 }
@@ -198,7 +198,7 @@ func TestStrangersAreNotBelievedLater(t *testing.T) {
 	view.Epoch, view.Previous = 6, 5
 	view.Members = append(view.Members[:1:1], driver.Member{ID: "b", Address: "elsewhere:1"})
 	l.SetView(view)
-	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts) != 0 || s.starts.Load() != 0 {
+	if hosts, err := l.SurveyHost(t.Context()); err != nil || len(hosts.Stopping) != 0 || s.starts.Load() != 0 {
 		t.Errorf("hosts %v, %v: a stranger's spawn was believed", hosts, err)
 	}
 }
@@ -207,20 +207,13 @@ func TestStrangersAreNotBelievedLater(t *testing.T) {
 func TestSurveyCountsViolations(t *testing.T) {
 	l, _, view := newLookup(t)
 	l.SetView(view)
-	entry := func(seq uint64) placement.SlotReport {
-		return placement.SlotReport{Slot: placement.SlotOf(alice), Entries: []placement.Entry{{Identity: alice, Fence: driver.Fence{Term: 4, Seq: seq}}}}
+	found, err := l.Resolve(t.Context(), alice, "", driver.Fence{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	view.Epoch, view.Previous = 7, 6 // the slot is acquired anew
-	for _, id := range []driver.MemberID{"b", "c"} {
-		view.Members = append(view.Members, driver.Member{ID: id, Address: view.Members[0].Address, State: driver.Leaving})
-	}
-	l.SetView(view)
-	root := l.cfg.System.Root
-	for i, from := range []driver.MemberID{"b", "c"} {
-		report := &packet{From: from, Message: &placement.Promise{Term: 7, Reports: []placement.SlotReport{entry(uint64(i + 1))}}}
-		root.RequestWithCustomSender(l.owner, report, l.host)
-	}
-	if s, err := l.SurveyOwner(t.Context()); err != nil || s.Violations != 1 {
+	order := &packet{From: "a", Message: &placement.StopOrder{Identity: alice, Fence: found.Fence}}
+	l.cfg.System.Root.RequestWithCustomSender(l.host, order, l.owner)
+	if s, err := l.SurveyHost(t.Context()); err != nil || s.Violations != 1 {
 		t.Errorf("%d violations, %v; want 1", s.Violations, err)
 	}
 }

@@ -20,9 +20,13 @@ type OwnerSurvey struct {
 	Hosts map[placement.Entry]driver.MemberID
 }
 
-// HostSurvey is what the host actor of a member has: each activation, and
-// whether it is stopping.
-type HostSurvey map[placement.Entry]bool
+// HostSurvey is what the host actor of a member has.
+type HostSurvey struct {
+	// Stopping holds each activation, and whether it is stopping.
+	Stopping map[placement.Entry]bool
+	// Violations counts what the audit has found since the member joined.
+	Violations int
+}
 
 // SurveyOwner asks this member's owner actor. It copies the whole table.
 func (l *Lookup) SurveyOwner(ctx context.Context) (OwnerSurvey, error) {
@@ -47,9 +51,9 @@ func (a *ownerActor) survey() OwnerSurvey {
 }
 
 func (a *hostActor) survey() HostSurvey {
-	s := make(HostSurvey)
+	s := HostSurvey{Stopping: make(map[placement.Entry]bool), Violations: a.machine.Violations()}
 	a.machine.Each(func(e placement.Entry, stopping bool) bool {
-		s[e] = stopping
+		s.Stopping[e] = stopping
 		return true
 	})
 	return s

@@ -39,6 +39,8 @@ type Host struct {
 	ended   map[Entry]*notice
 	early   []Received
 	broken  faults
+
+	violations int
 }
 
 type hostSlot struct {
@@ -53,6 +55,7 @@ type hostSlot struct {
 type activation struct {
 	fence    driver.Fence
 	stopping bool
+	lost     bool // against a newer one, and counted as a violation
 }
 
 // notice is a Deactivated that has not been acknowledged.
@@ -143,11 +146,7 @@ func (h *Host) received(r Received) []Effect {
 	case *Verify:
 		return []Effect{Send{r.From, h.verify(r.From, m)}}
 	case *StopOrder:
-		if h.find(m.Identity, m.Fence) == nil {
-			// It has been here, as this host reported it, and comes no more.
-			return []Effect{Send{r.From, &Deactivated{Entries: []Entry{Entry(*m)}}}}
-		}
-		return []Effect{Stop(*m)}
+		return h.stopOrdered(r.From, m)
 	case *DeactivatedAck:
 		for _, e := range m.Entries {
 			delete(h.ended, e)
@@ -164,6 +163,26 @@ func (h *Host) tooEarly(r Received, term uint64) []Effect {
 	}
 	return []Effect{Refresh{term}}
 }
+
+// stopOrdered is the host's half of rule 7. What it finds active has had a
+// successor meanwhile, which is what the protocol is there to prevent.
+func (h *Host) stopOrdered(from driver.MemberID, m *StopOrder) []Effect {
+	a := h.find(m.Identity, m.Fence)
+	if a == nil {
+		// It has been here, as this host reported it, and comes no more.
+		return []Effect{Send{from, &Deactivated{Entries: []Entry{Entry(*m)}}}}
+	}
+	effects := []Effect{Stop(*m)}
+	if !a.lost {
+		a.lost = true
+		h.violations++
+		effects = append(effects, Violation{m.Identity, "an activation is here that has a successor"})
+	}
+	return effects
+}
+
+// Violations counts the Violation effects since the machine was made.
+func (h *Host) Violations() int { return h.violations }
 
 func termOf(m Message) uint64 {
 	switch m := m.(type) {

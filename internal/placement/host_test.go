@@ -157,3 +157,18 @@ func TestReportInParts(t *testing.T) {
 		t.Errorf("%d identities, %d slots in %d messages", len(seen), len(reported), len(messages))
 	}
 }
+
+// Rule 7: what a host finds active when it is told to stop it is a violation,
+// counted once; what it does not find has ended.
+func TestHostStopsALoser(t *testing.T) {
+	h := newTestHost()
+	order := Received{From: "o", Message: &StopOrder{alice, fence(5, 1)}}
+	expect(t, "not here", h.Step(0, order), []Effect{Send{"o", &Deactivated{[]Entry{{alice, fence(5, 1)}}}}})
+	verdict(t, h, "o", fence(5, 2))
+	order.Message = &StopOrder{alice, fence(5, 2)}
+	effects := h.Step(0, order)
+	expect(t, "stop", the[Stop](t, effects), Stop{alice, fence(5, 2)})
+	expect(t, "audit", the[Violation](t, effects).Identity, alice)
+	expect(t, "told again", h.Step(0, order), []Effect{Stop{alice, fence(5, 2)}})
+	expect(t, "violations", h.Violations(), 1)
+}
