@@ -31,7 +31,9 @@ func (o kindOption) applyKind(k *Kind) { o(k) }
 func NewKind(name string, props *actor.Props, opts ...KindOption) *Kind {
 	k := &Kind{name: name, props: props}
 	for _, o := range opts {
-		o.applyKind(k)
+		if o != nil {
+			o.applyKind(k)
+		}
 	}
 	return k
 }
