@@ -13,6 +13,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/remote"
 )
 
 // subject is a grain as generated code would host it.
@@ -116,7 +117,7 @@ func TestReplyThatCannotCross(t *testing.T) {
 	w.member(subjects(nil))
 	began := time.Now()
 	_, err := callSubject(t.Context(), w.client(), "x", "Huge", wrapperspb.Int64(1))
-	if !errors.Is(err, cluster.ErrUnknownOutcome) || time.Since(began) > cluster.DefaultRequestTimeout/2 {
+	if !errors.Is(err, cluster.ErrUnknownOutcome) || !errors.Is(err, remote.ErrReplyLost) || time.Since(began) > cluster.DefaultRequestTimeout/2 {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
