@@ -57,6 +57,8 @@ var floors = []room{
 
 	{floor: 4, path: "cluster"},
 
+	{floor: 3, path: "cluster/record", std: true},
+
 	{floor: 3, path: "cluster/partition"},
 	{floor: 3, path: "remote"},
 	{floor: 3, path: "router", std: true},
@@ -66,6 +68,7 @@ var floors = []room{
 
 	{floor: 1, path: "internal/placement", std: true, pure: true},
 	{floor: 1, path: "internal/view", std: true, pure: true},
+	{floor: 1, path: "internal/record", std: true, pure: true},
 	{floor: 1, path: "internal/lease", std: true, pure: true},
 	{floor: 1, path: "internal/pidcache", std: true, pure: true},
 	{floor: 1, path: "internal/*", std: true},
@@ -79,7 +82,7 @@ var floors = []room{
 var impure = []string{"time", "net", "context", "sync", "math/rand", "crypto/rand", "os"}
 
 // backendMayImport are the rooms that a backend sees, besides itself.
-var backendMayImport = []string{"cluster/driver", "wire"}
+var backendMayImport = []string{"cluster/driver", "cluster/record", "wire"}
 
 // coreRequires are the only direct dependencies of the core. Another needs a record in docs/ first.
 var coreRequires = []string{"google.golang.org/grpc", "google.golang.org/protobuf"}

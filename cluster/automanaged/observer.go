@@ -172,6 +172,9 @@ func (o *observer) Watch(ctx context.Context, after uint64) (driver.View, error)
 	}
 }
 
+// Lease implements [driver.Session].
+func (o *observer) Lease() driver.Lease { return nil }
+
 // Refresh implements [driver.Session]. If the view has not come within a short
 // while, the observer asks another member.
 func (o *observer) Refresh(epoch uint64) {

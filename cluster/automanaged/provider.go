@@ -183,6 +183,10 @@ func (c config) check() error {
 	return errors.Join(errs...)
 }
 
+// Leases implements [driver.Provider]: there are none, as nobody but the members
+// could keep them. Kinds are best effort.
+func (p *Provider) Leases() bool { return false }
+
 // Join implements [driver.Provider]. It fails when the configuration is
 // nonsense or the ping port cannot be opened.
 func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, error) {

@@ -41,6 +41,9 @@ func (m *member) waited(err error) error {
 	return err
 }
 
+// Lease implements [driver.Session].
+func (m *member) Lease() driver.Lease { return nil }
+
 // Refresh implements [driver.Session]: the coordinator is pinged at once.
 func (m *member) Refresh(epoch uint64) { m.step(view.Refresh{Epoch: epoch}) }
 

@@ -77,6 +77,9 @@ func (r *Registry) publish(members []driver.Member) {
 
 type provider struct{ registry *Registry }
 
+// Leases implements driver.Provider.
+func (provider) Leases() bool { return false }
+
 // Join implements driver.Provider: the member is in the view at once.
 func (p provider) Join(_ context.Context, request driver.Request) (driver.Session, error) {
 	var taken error
@@ -136,6 +139,9 @@ func (s *session) Watch(ctx context.Context, after uint64) (driver.View, error) 
 		}
 	}
 }
+
+// Lease implements driver.Session.
+func (s *session) Lease() driver.Lease { return nil }
 
 // Refresh implements driver.Session: there is nothing to hurry.
 func (s *session) Refresh(uint64) {}

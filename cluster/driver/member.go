@@ -41,20 +41,36 @@ type Guarantee uint8
 const (
 	// BestEffort allows a second activation until a split has healed.
 	BestEffort Guarantee = iota
+	// Leased lets no turn of an activation begin after its member's [Lease]
+	// has ended, and no reply or message of a turn that outlives it get out.
+	Leased
+	// Strict is Leased, and no write of an activation that has a successor is
+	// accepted by a [FencedStore].
+	Strict
 )
 
 // String gives the guarantee's name as the documentation writes it.
 func (g Guarantee) String() string {
-	if g == BestEffort {
+	switch g {
+	case BestEffort:
 		return "best effort"
+	case Leased:
+		return "lease"
+	case Strict:
+		return "strict"
+	default:
+		return fmt.Sprintf("guarantee(%d)", uint8(g))
 	}
-	return fmt.Sprintf("guarantee(%d)", uint8(g))
 }
 
-// Kind is a kind of virtual actor that a member can host.
+// Kind is a kind of virtual actor that a member can host. All members that
+// host a kind give it the same guarantee and strategy.
 type Kind struct {
 	Name      string
 	Guarantee Guarantee
+	// Strategy names how owners choose the member of a new activation; empty
+	// is round robin.
+	Strategy string
 }
 
 // Versions is the closed range of placement protocol versions that a member
@@ -86,6 +102,16 @@ func (m Member) Hosts(kind string) bool {
 // HasKind reports whether the member registered a kind, whatever its state.
 func (m Member) HasKind(kind string) bool {
 	return slices.ContainsFunc(m.Kinds, func(k Kind) bool { return k.Name == kind })
+}
+
+// Kind finds a kind of the member by its name.
+func (m Member) Kind(name string) (Kind, bool) {
+	for _, k := range m.Kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
 }
 
 // String names the member in logs: its id and its address.

@@ -13,6 +13,12 @@ import (
 // are there that do not continue them: it observes anew.
 var ErrRemoved = errors.New("driver: this member is no longer in the view")
 
+// ErrRefused is returned by [Session.Watch] to a newcomer that the cluster
+// will not take in, whatever it waits: it registers a kind with another
+// guarantee than the members, or speaks no protocol version of theirs. The
+// text says what to do. The session is over.
+var ErrRefused = errors.New("driver: this member is refused")
+
 // ErrClosed is returned by the methods of a session after Close.
 var ErrClosed = errors.New("driver: session is closed")
 
@@ -33,6 +39,9 @@ type Request struct {
 // used for one session at a time; the cluster opens the next one only after
 // Close of the last one has returned.
 type Provider interface {
+	// Leases reports whether the members' sessions have leases. Kinds that are
+	// [Leased] or [Strict] need them; it is asked before Join.
+	Leases() bool
 	// Join makes the process a candidate member and returns without waiting
 	// to be in a view: [Session.Watch] tells when it is. It returns an error
 	// for what will not mend by itself (a port in use, a nonsense address,
@@ -52,6 +61,9 @@ type Session interface {
 	// done first and ErrClosed after Close; other errors are passing ones:
 	// the caller backs off and calls again.
 	Watch(ctx context.Context, after uint64) (View, error)
+	// Lease gives the lease of the member, the same one each time; nil where
+	// the provider has none, and for an observer.
+	Lease() Lease
 	// Refresh hints that a view with at least this epoch exists, so that a
 	// provider that polls may poll at once. It does not wait.
 	Refresh(epoch uint64)

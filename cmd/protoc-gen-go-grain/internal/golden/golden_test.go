@@ -59,6 +59,8 @@ func (single) Join(_ context.Context, r driver.Request) (driver.Session, error) 
 	}, nil
 }
 
+func (single) Leases() bool { return false }
+
 func (single) Observe(ctx context.Context, r driver.Request) (driver.Session, error) {
 	return single{}.Join(ctx, r)
 }
@@ -90,6 +92,7 @@ func (s *session) Drain(context.Context) error {
 	return nil
 }
 
+func (s *session) Lease() driver.Lease         { return nil }
 func (s *session) Refresh(uint64)              {}
 func (s *session) Leave(context.Context) error { return nil }
 
