@@ -75,7 +75,7 @@ var planted = []struct {
 	{"import of the root", map[string]string{"cluster/a.go": source("cluster", strings.TrimSuffix(ours, "/"))},
 		"floors", "imports . (., floor 7)"},
 	{"backend sees the cluster", map[string]string{"cluster/automanaged/a.go": source("automanaged", ours+"cluster")},
-		"backends", "a backend sees only cluster/driver and wire"},
+		"backends", "a backend sees only cluster/driver and cluster/record and wire"},
 	{"backend sees a machine", map[string]string{"cluster/automanaged/a.go": source("automanaged", ours+"internal/queue")},
 		"backends", "cluster/automanaged/a.go imports internal/queue"},
 	{"machine of a backend seen by others", map[string]string{"cluster/a.go": source("cluster", ours+"internal/view")},
