@@ -119,6 +119,9 @@ func (c *Config) validate() error {
 			errs = append(errs, err)
 			continue
 		}
+		if err := k.servedBy(c.provider); err != nil {
+			errs = append(errs, err)
+		}
 		if seen[k.name] {
 			errs = append(errs, fmt.Errorf("kind %q is registered twice", k.name))
 		}
@@ -145,9 +148,9 @@ func (c *Config) validate() error {
 
 // describedKinds are the kinds as the view shows them.
 func (c *Config) describedKinds() []driver.Kind {
-	kinds := make([]driver.Kind, len(c.kinds))
+	kinds, leases := make([]driver.Kind, len(c.kinds)), c.provider.Leases()
 	for i, k := range c.kinds {
-		kinds[i] = k.described()
+		kinds[i] = k.described(leases)
 	}
 	slices.SortFunc(kinds, func(a, b driver.Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds

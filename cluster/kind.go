@@ -16,6 +16,11 @@ type Kind struct {
 	name  string
 	props *actor.Props
 	idle  time.Duration
+
+	// guarantee holds if chosen; else the provider decides.
+	guarantee driver.Guarantee
+	chosen    bool
+	store     driver.FencedStore // of a strict kind
 }
 
 // KindOption changes a kind while it is made.
@@ -46,6 +51,25 @@ func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(k *Kind) { k.idle = idle })
 }
 
+// WithBestEffort allows a second activation of an identity while the network is
+// split, until the split has healed. It is the default with a provider that
+// has no leases, such as automanaged.
+func WithBestEffort() KindOption { return withGuarantee(driver.BestEffort, nil) }
+
+// WithLease lets no turn of a grain begin after its member's lease has ended,
+// and no reply or message of a turn that outlives it get out. It is the default
+// with a provider that has leases; with one that has none, Start refuses it.
+func WithLease() KindOption { return withGuarantee(driver.Leased, nil) }
+
+// WithStrict is WithLease, and no write of a grain that has a successor is
+// accepted by the store. The store must not be nil, and belongs to whoever made
+// it: the cluster does not close it. One store may serve several kinds.
+func WithStrict(store driver.FencedStore) KindOption { return withGuarantee(driver.Strict, store) }
+
+func withGuarantee(g driver.Guarantee, store driver.FencedStore) KindOption {
+	return kindOption(func(k *Kind) { k.guarantee, k.chosen, k.store = g, true, store })
+}
+
 // Name is the kind's name.
 func (k *Kind) Name() string { return k.name }
 
@@ -61,9 +85,34 @@ func (k *Kind) validate() error {
 	if k.props == nil {
 		return fmt.Errorf("kind %q has no props", k.name)
 	}
+	if k.chosen && k.guarantee == driver.Strict && k.store == nil {
+		return fmt.Errorf("kind %q is strict without a store: give WithStrict one", k.name)
+	}
 	return nil
 }
 
-func (k *Kind) described() driver.Kind {
-	return driver.Kind{Name: k.name, Guarantee: driver.BestEffort}
+// servedBy refuses a guarantee that the provider cannot give.
+func (k *Kind) servedBy(p driver.Provider) error {
+	if !k.chosen || k.guarantee == driver.BestEffort || p == nil || p.Leases() {
+		return nil
+	}
+	return fmt.Errorf("kind %q asks for the guarantee %q, but the provider %T has no leases: take one that has them "+
+		"(etcd; Consul, ZooKeeper and Kubernetes are to come), or give the kind WithBestEffort", k.name, k.guarantee, p)
+}
+
+// guaranteed is the kind's guarantee on a provider with or without leases.
+func (k *Kind) guaranteed(leases bool) driver.Guarantee {
+	switch {
+	case k.chosen:
+		return k.guarantee
+	case leases:
+		return driver.Leased
+	default:
+		return driver.BestEffort
+	}
+}
+
+// described is the kind as the view shows it.
+func (k *Kind) described(leases bool) driver.Kind {
+	return driver.Kind{Name: k.name, Guarantee: k.guaranteed(leases)}
 }
