@@ -84,7 +84,7 @@ func entryToWire(e view.Entry) *pb.Entry {
 		MinVersion: m.Versions.Min, MaxVersion: m.Versions.Max, State: pb.State(m.State),
 	}
 	for _, k := range m.Kinds {
-		w.Kinds = append(w.Kinds, &pb.Kind{Name: k.Name, Guarantee: uint32(k.Guarantee)})
+		w.Kinds = append(w.Kinds, &pb.Kind{Name: k.Name, Guarantee: uint32(k.Guarantee), Strategy: k.Strategy})
 	}
 	return w
 }
@@ -108,7 +108,9 @@ func entryFromWire(w *pb.Entry) (view.Entry, error) {
 		if k == nil || k.Guarantee > 255 {
 			return view.Entry{}, errors.New("automanaged: a kind without meaning")
 		}
-		e.Member.Kinds = append(e.Member.Kinds, driver.Kind{Name: k.Name, Guarantee: driver.Guarantee(k.Guarantee)})
+		e.Member.Kinds = append(e.Member.Kinds, driver.Kind{
+			Name: k.Name, Guarantee: driver.Guarantee(k.Guarantee), Strategy: k.Strategy,
+		})
 	}
 	return e, nil
 }

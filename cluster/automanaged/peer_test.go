@@ -21,7 +21,7 @@ import (
 func wireEntry(name string) *pb.Entry {
 	return &pb.Entry{
 		Id: name, Address: name + ":1", PingAddress: name + ":2", Labels: map[string]string{"l": "v"},
-		Kinds: []*pb.Kind{{Name: "K", Guarantee: 1}, {Name: "L"}}, MinVersion: 1, MaxVersion: 2, State: pb.State_STATE_LEAVING,
+		Kinds: []*pb.Kind{{Name: "K", Guarantee: 1, Strategy: "S"}, {Name: "L"}}, MinVersion: 1, MaxVersion: 2, State: pb.State_STATE_LEAVING,
 	}
 }
 
@@ -50,6 +50,7 @@ func nonsense() map[string]*pb.Greeting {
 	add("negative phase", func(g *pb.Greeting) { g.Phase = -1 })
 	add("state", func(g *pb.Greeting) { g.Sender.State = 256 })
 	add("guarantee", func(g *pb.Greeting) { g.Sender.Kinds[0].Guarantee = 256 })
+	add("long strategy", func(g *pb.Greeting) { g.Sender.Kinds[0].Strategy = strings.Repeat("x", view.MaxText+1) })
 	add("nil kind", func(g *pb.Greeting) { g.Sender.Kinds[0] = nil })
 	add("kinds unsorted", func(g *pb.Greeting) { g.Sender.Kinds[0].Name = "M" })
 	add("many kinds", func(g *pb.Greeting) {

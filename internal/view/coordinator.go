@@ -158,10 +158,8 @@ func (m *Machine) obstacle(entries []Entry, e Entry) string {
 		versions.Min = max(versions.Min, o.Member.Versions.Min)
 		versions.Max = min(versions.Max, o.Member.Versions.Max)
 		for _, k := range e.Member.Kinds {
-			if i, found := slices.BinarySearchFunc(o.Member.Kinds, k.Name, func(x driver.Kind, name string) int {
-				return cmp.Compare(x.Name, name)
-			}); found && o.Member.Kinds[i].Guarantee != k.Guarantee {
-				return fmt.Sprintf("kind %q is registered as %s here and as %s on member %s", k.Name, k.Guarantee, o.Member.Kinds[i].Guarantee, o.Member)
+			if why := dissent(k, o.Member); why != "" {
+				return why
 			}
 		}
 	}
@@ -169,6 +167,34 @@ func (m *Machine) obstacle(entries []Entry, e Entry) string {
 		return fmt.Sprintf("no protocol version in common: it speaks %d to %d", e.Member.Versions.Min, e.Member.Versions.Max)
 	}
 	return ""
+}
+
+// dissent says why a member that hosts a kind cannot be beside one that
+// hosts it in another way; empty if they agree.
+func dissent(k driver.Kind, o driver.Member) string {
+	i, found := slices.BinarySearchFunc(o.Kinds, k.Name, func(x driver.Kind, name string) int {
+		return cmp.Compare(x.Name, name)
+	})
+	if !found {
+		return ""
+	}
+	switch theirs := o.Kinds[i]; {
+	case theirs.Guarantee != k.Guarantee:
+		return fmt.Sprintf("kind %q is registered as %s here and as %s on member %s: give it the same guarantee on all members",
+			k.Name, k.Guarantee, theirs.Guarantee, o)
+	case theirs.Strategy != k.Strategy:
+		return fmt.Sprintf("kind %q is placed %s here and %s on member %s: give it the same strategy on all members",
+			k.Name, strategyOf(k), strategyOf(theirs), o)
+	}
+	return ""
+}
+
+// strategyOf names a kind's strategy for people.
+func strategyOf(k driver.Kind) string {
+	if k.Strategy == "" {
+		return "round robin"
+	}
+	return fmt.Sprintf("by the strategy %q", k.Strategy)
 }
 
 // refusal tells a newcomer why it is not taken in as things are. Only the

@@ -21,7 +21,7 @@ const (
 	// MaxLabels is how many labels a member may carry.
 	MaxLabels = 64
 	// MaxText is the length in bytes of an id, an address, a cluster's name,
-	// a kind's name, a label's key or value. All of them are valid UTF-8.
+	// a kind's name or strategy, a label's key or value. All of them are valid UTF-8.
 	MaxText = 512
 	// maxRefusal is what is kept of a refusal's text, in bytes.
 	maxRefusal = 1024
@@ -103,6 +103,11 @@ func (e Entry) Validate() error {
 	for i, k := range m.Kinds {
 		if err := CheckText("kind", k.Name); err != nil {
 			return err
+		}
+		if k.Strategy != "" {
+			if err := CheckText("strategy", k.Strategy); err != nil {
+				return err
+			}
 		}
 		if i > 0 && m.Kinds[i-1].Name >= k.Name {
 			return fmt.Errorf("kinds of member %s are not sorted, or doubled, at %q", m.ID, k.Name)

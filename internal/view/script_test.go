@@ -342,9 +342,12 @@ func TestNewcomerBelievesAMemberThatItCannotReach(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for want, change := range map[string]func(*Entry){
-		"address m:1 is held by member m":                         func(e *Entry) { e.Member.Address = "m:1" },
-		"no protocol version in common: it speaks 5 to 6":         func(e *Entry) { e.Member.Versions = driver.Versions{Min: 5, Max: 6} },
-		`kind "K" is registered as guarantee(7) here`:             func(e *Entry) { e.Member.Kinds = []driver.Kind{{Name: "K", Guarantee: 7}} },
+		"address m:1 is held by member m":                 func(e *Entry) { e.Member.Address = "m:1" },
+		"no protocol version in common: it speaks 5 to 6": func(e *Entry) { e.Member.Versions = driver.Versions{Min: 5, Max: 6} },
+		`kind "K" is registered as guarantee(7) here`:     func(e *Entry) { e.Member.Kinds = []driver.Kind{{Name: "K", Guarantee: 7}} },
+		`kind "K" is placed by the strategy "S" here and round robin on member m(m:1): give it the same strategy`: func(e *Entry) {
+			e.Member.Kinds = []driver.Kind{{Name: "K", Strategy: "S"}}
+		},
 		"ping address m:2 leads back to the coordinator m(m:1); ": func(e *Entry) { e.Ping = "m:2" },
 	} {
 		s := newScript(t)

@@ -497,11 +497,13 @@ func (x *Entry) GetState() State {
 	return State_STATE_ACTIVE
 }
 
-// Kind is a kind of virtual actor and its guarantee, as in cluster/driver.
+// Kind is a kind of virtual actor, its guarantee and the name of its strategy,
+// as in cluster/driver.
 type Kind struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Guarantee     uint32                 `protobuf:"varint,2,opt,name=guarantee,proto3" json:"guarantee,omitempty"`
+	Strategy      string                 `protobuf:"bytes,3,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -548,6 +550,13 @@ func (x *Kind) GetGuarantee() uint32 {
 		return x.Guarantee
 	}
 	return 0
+}
+
+func (x *Kind) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
 }
 
 type WatchRequest struct {
@@ -685,10 +694,11 @@ const file_wire_membershippb_membership_proto_rawDesc = "" +
 	"\x05state\x18\b \x01(\x0e2\x1c.granary.membership.v1.StateR\x05state\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"T\n" +
 	"\x04Kind\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
-	"\tguarantee\x18\x02 \x01(\rR\tguarantee\"K\n" +
+	"\tguarantee\x18\x02 \x01(\rR\tguarantee\x12\x1a\n" +
+	"\bstrategy\x18\x03 \x01(\tR\bstrategy\"K\n" +
 	"\fWatchRequest\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12!\n" +
 	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\"@\n" +
