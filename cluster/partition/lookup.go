@@ -48,6 +48,14 @@ type Config struct {
 	Self driver.MemberID
 	// Activator is nil for a client.
 	Activator Activator
+	// Lease is this member's, by which it hosts kinds that are leased or strict;
+	// nil if it has none.
+	Lease driver.Lease
+	// Strategies choose the members of new activations, by the name that the
+	// view gives to a kind's. A kind whose strategy is not among them is placed
+	// round robin. They are called by one goroutine at a time, must not wait, and
+	// must not change what they are given. May be nil.
+	Strategies map[string]placement.Pick
 	// Refresh is told that a view of at least this epoch exists. It must not
 	// wait. May be nil.
 	Refresh func(epoch uint64)
@@ -152,6 +160,14 @@ func (l *Lookup) StopBegun(id driver.Identity, f driver.Fence) {
 		return
 	}
 	l.cfg.System.Root.Send(l.host, beginEvent{placement.StopBegun{Identity: id, Fence: f}})
+}
+
+// LeaseChanged tells the lookup that the phase of the lease has changed, so that
+// it acts by it at once. It reads it anyway before it starts anything.
+func (l *Lookup) LeaseChanged() {
+	if l.host != nil && l.ctx.Err() == nil {
+		l.cfg.System.Root.Send(l.host, leaseEvent{})
+	}
 }
 
 // Settle waits until this member's host has acted on all that it was told

@@ -73,6 +73,7 @@ func ownerProps(l *Lookup) *actor.Props {
 			machineActor: machineActor{lookup: l, peer: HostName, began: time.Now()},
 			machine: placement.NewOwner(l.cfg.Self, placement.OwnerConfig{
 				Resend: placement.Time(l.cfg.Resend), Patience: placement.Time(2 * ownerWait),
+				Pick: newChooser(&l.cfg).pick,
 			}),
 			askers: make(map[uint64]*actor.PID),
 		}
