@@ -80,6 +80,13 @@ func WithReceiverMiddleware(middleware ...ReceiverMiddleware) PropsOption {
 	return func(p *Props) { p.middleware = append(p.middleware, middleware...) }
 }
 
+// WithOutermostMiddleware adds middleware outside of all that the props have: it
+// sees a message before everybody else, and may keep it from them. The first
+// given is the outermost.
+func WithOutermostMiddleware(middleware ...ReceiverMiddleware) PropsOption {
+	return func(p *Props) { p.middleware = slices.Concat(middleware, p.middleware) }
+}
+
 // WithSupervisor sets what happens when a child of the actor fails. Defaults to
 // restarting it, at most 10 times in 10 seconds, then stopping it.
 func WithSupervisor(strategy SupervisorStrategy) PropsOption {
