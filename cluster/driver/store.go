@@ -79,7 +79,7 @@ type FencedStore interface {
 	// Write replaces the value, or deletes it when value is nil, if no larger
 	// token than f has opened or written it; else it fails with [ErrFenced].
 	// Of a Write that fails with another error it is unknown whether it
-	// happened, and it may still happen as long as no larger token has opened
-	// the value.
+	// happened, and it may still happen, but not after a later Open or Write of
+	// the identity has succeeded.
 	Write(ctx context.Context, id Identity, f Fence, value []byte) error
 }
