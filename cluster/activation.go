@@ -17,10 +17,18 @@ type activation struct {
 	fence    driver.Fence
 	kind     *Kind
 	pid      *actor.PID
-	// ctx is done when the activation stops.
+	// gate is nil for a kind that is best effort, state for one that is not
+	// strict.
+	gate     *gate
+	state    *State
+	counters *counters
+	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
 }
+
+// mayAct reports whether the activation may still send something.
+func (a *activation) mayAct() bool { return a.gate == nil || a.gate.lease.Valid() }
 
 // activations are the grains of this process, by the id of their PID.
 type activations struct {
@@ -79,9 +87,11 @@ func unended(ends map[*activation]*actor.Future) (n int) {
 	return n
 }
 
-func (a *activations) cancelAll() {
+func (a *activations) cancelAll() { a.cancelWhere(func(*activation) bool { return true }) }
+
+func (a *activations) cancelWhere(match func(*activation) bool) {
 	a.byPID.Range(func(_, v any) bool {
-		if act, ok := v.(*activation); ok {
+		if act, ok := v.(*activation); ok && match(act) {
 			act.cancel()
 		}
 		return true
@@ -95,23 +105,30 @@ func (a *activations) forget(act *activation) {
 }
 
 // activator starts activations for the lookup of one membership.
-func (c *Cluster) activator(self driver.MemberID) partition.Activator {
+func (c *Cluster) activator(self driver.MemberID, lease driver.Lease) partition.Activator {
 	if self == "" {
 		return nil
 	}
-	return &activator{cluster: c, self: self}
+	return &activator{cluster: c, self: self, lease: lease}
 }
 
 type activator struct {
 	cluster *Cluster
 	self    driver.MemberID
+	lease   driver.Lease // nil where the provider has none
 }
 
 // Activate implements partition.Activator. The kind's own actor is made by the
 // first message of the grain, not here: see lateActor.
 func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	c := a.cluster
-	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind]}
+	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind], counters: &c.counters}
+	if act.kind.guaranteed(a.lease != nil) != driver.BestEffort {
+		act.gate = newGate(act, a.lease)
+	}
+	if act.kind.store != nil {
+		act.state = &State{id: id, fence: f, store: act.kind.store}
+	}
 	act.ctx, act.cancel = context.WithCancel(c.ctx)
 	name := activationID(id, a.self, f)
 	act.pid = c.system.NewLocalPID(name)
@@ -119,7 +136,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
 		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.Producer()} }),
-		actor.WithReceiverMiddleware(a.observe(act))), name)
+		actor.WithOutermostMiddleware(a.observe(act))), name)
 	if err != nil {
 		// Only a system that has been shut down refuses this. The PID leads
 		// nowhere, which whoever watches it is told at once.
@@ -130,7 +147,8 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	return pid
 }
 
-// observe lets the cluster know how an activation ends.
+// observe lets the cluster know how an activation ends, and puts the gate before
+// a leased one.
 func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.Context, env *actor.MessageEnvelope) {
@@ -142,6 +160,10 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 				}
 			case *actor.Stopped:
 				defer a.cluster.ended(act)
+			}
+			if act.gate != nil {
+				act.gate.turn(ctx, env, next)
+				return
 			}
 			next(ctx, env)
 		}

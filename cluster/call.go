@@ -35,7 +35,8 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	if err != nil {
 		return nil, err
 	}
-	if g, ok := ctx.Value(grainKey{}).(*grainContext); ok && g.activation.identity == id {
+	caller, _ := ctx.Value(grainKey{}).(*grainContext)
+	if caller != nil && caller.activation.identity == id {
 		return nil, fmt.Errorf("%w: %s calls itself", ErrCallCycle, id)
 	}
 	if err := checkMessage(message); err != nil {
@@ -44,7 +45,7 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	settings := newCallSettings(opts)
 	ctx, cancel := c.bounded(ctx, settings.timeout)
 	defer cancel()
-	call := &call{cluster: c, id: id, message: message, settings: settings}
+	call := &call{cluster: c, id: id, message: message, settings: settings, caller: caller}
 	return call.run(ctx)
 }
 
@@ -66,7 +67,8 @@ type call struct {
 	id       driver.Identity
 	message  any
 	settings callSettings
-	again    int // tries whose fate was unknown
+	again    int           // tries whose fate was unknown
+	caller   *grainContext // the grain that calls with its own context, if one does
 }
 
 func (k *call) run(ctx context.Context) (any, error) {
@@ -84,6 +86,9 @@ func (k *call) run(ctx context.Context) (any, error) {
 		} else {
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
+			}
+			if k.caller != nil && !k.caller.activation.mayAct() {
+				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
 			}
 			var reply any
 			if reply, err = k.try(ctx, loc); err == nil {
@@ -118,6 +123,9 @@ func (k *call) try(ctx context.Context, loc *location) (any, error) {
 	reply, err := future.ResultContext(ctx)
 	if err != nil {
 		future.Cancel()
+	}
+	if withheld, ok := reply.(*GrainError); ok && withheld.Code == CodeFenced {
+		return nil, withheld
 	}
 	return reply, err
 }

@@ -25,6 +25,7 @@ type Cluster struct {
 	cache  *locationCache
 
 	activations activations
+	counters    counters
 
 	// current is the membership this process has now; nil before the start,
 	// after the end, and while it joins again.
@@ -202,10 +203,13 @@ func (c *Cluster) running() (*membership, error) {
 	}
 }
 
-func (c *Cluster) isStopping() bool {
+func (c *Cluster) isStopping() bool { return c.is(stopping) }
+func (c *Cluster) isStarting() bool { return c.is(starting) }
+
+func (c *Cluster) is(p phase) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.phase == stopping
+	return c.phase == p
 }
 
 // errRejoining passes: the process was removed from the view and is on its

@@ -52,6 +52,10 @@ const (
 	// CodeInvalidReply: the method returned neither a reply nor an error, or a
 	// nil *GrainError.
 	CodeInvalidReply
+	// CodeFenced: the grain's turn outlived its member's lease, or a strict
+	// grain's write was not acknowledged: its reply is withheld. A call ends
+	// with [ErrUnknownOutcome]; only plain requests see the code.
+	CodeFenced
 )
 
 // String names the code as it is written in errors.
@@ -69,6 +73,8 @@ func (c Code) String() string {
 		return "activation failed"
 	case CodeInvalidReply:
 		return "invalid reply"
+	case CodeFenced:
+		return "reply withheld"
 	default:
 		return fmt.Sprintf("code %d", uint32(c))
 	}

@@ -21,8 +21,8 @@ func (g *Grain) ID() string { return g.id }
 
 // GrainContext is what a grain's method sees of the call and of the cluster.
 // As a context.Context it carries the caller's deadline, and it is done when
-// the method has returned, when a caller in the same process gives up, and in
-// the course of the member's shutdown: at once if that is not graceful, after
+// the method has returned, when a caller in the same process gives up, when the
+// lease of the member ends on which a leased grain lives, and in the course of the member's shutdown: at once if that is not graceful, after
 // half of its time if it is. It is valid until the method returns.
 //
 // A method answers by what it returns; it does not call Respond.
@@ -38,6 +38,9 @@ type GrainContext interface {
 	// every earlier activation of the identity. A store that refuses a write
 	// with a smaller token than the last it saw is safe from a stale one.
 	Fence() driver.Fence
+	// State is the stored value of a strict grain; its methods fail with
+	// [ErrNotStrict] on other kinds.
+	State() *State
 }
 
 type actorContext = actor.Context
@@ -64,3 +67,10 @@ func (g *grainContext) Identity() string    { return g.activation.identity.Name 
 func (g *grainContext) Kind() string        { return g.activation.identity.Kind }
 func (g *grainContext) Cluster() *Cluster   { return g.cluster }
 func (g *grainContext) Fence() driver.Fence { return g.activation.fence }
+
+func (g *grainContext) State() *State {
+	if g.activation.state == nil {
+		return new(State)
+	}
+	return g.activation.state
+}

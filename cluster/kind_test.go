@@ -6,6 +6,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/clustertest"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/remote"
 )
@@ -62,7 +63,7 @@ func TestGuaranteesInTheView(t *testing.T) {
 			w := newWorld(t)
 			var provider driver.Provider = w.registry.Provider()
 			if c.leases {
-				provider = leasing{provider}
+				provider = w.registry.LeasedProvider(clustertest.NewLease())
 			}
 			member := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())), cluster.Configure("test", provider,
 				remote.Configure("127.0.0.1", 0), cluster.NewKind("K", props, c.options...)))

@@ -21,6 +21,7 @@ import (
 type membership struct {
 	self    driver.Member // without an ID for a client
 	session driver.Session
+	lease   driver.Lease // nil where the provider has none, and for a client
 	lookup  *partition.Lookup
 
 	joined     chan struct{} // closed by the first view that holds self
@@ -28,6 +29,9 @@ type membership struct {
 	leaving    chan struct{} // closed by the first view that shows self as leaving
 	leaveOnce  sync.Once
 	removed    chan struct{} // closed when the view no longer holds self
+	fenced     chan struct{} // closed when the lease has ended
+	refused    chan struct{} // closed when the cluster does not take this member; refusal is why
+	refusal    error
 
 	complaint atomic.Pointer[error] // the provider's last passing error
 
@@ -61,6 +65,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	m := &membership{
 		self:   driver.Member{Address: c.remote.Address()},
 		joined: make(chan struct{}), leaving: make(chan struct{}), removed: make(chan struct{}),
+		fenced: make(chan struct{}), refused: make(chan struct{}),
 	}
 	m.ctx, m.cancel = context.WithCancel(c.ctx)
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
@@ -77,8 +82,12 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	if m.session, err = open(ctx, request); err != nil {
 		return nil, fmt.Errorf("cluster: membership provider: %w", err)
 	}
+	if m.lease = m.session.Lease(); m.lease == nil && member && c.config.provider.Leases() {
+		err = fmt.Errorf("cluster: membership provider: %T says that it has leases, and gave none", c.config.provider)
+		return nil, errors.Join(err, m.session.Close())
+	}
 	m.lookup, err = partition.New(partition.Config{
-		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID),
+		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
 		Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
 	})
 	if err != nil {
@@ -102,6 +111,8 @@ func (m *membership) awaitJoined(ctx context.Context) error {
 	select {
 	case <-m.joined:
 		return nil
+	case <-m.refused:
+		return m.refusal
 	case <-ctx.Done():
 	}
 	err := fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
@@ -130,8 +141,14 @@ func (m *membership) close(ctx context.Context) error {
 // removed, until the cluster's context is done.
 func (c *Cluster) follow(m *membership) {
 	for m != nil {
+		c.keepLease(m)
 		err := c.watch(m)
-		if !errors.Is(err, driver.ErrRemoved) {
+		switch {
+		case errors.Is(err, driver.ErrRefused):
+			if m.refuse(err); c.isStarting() {
+				return // Start says so
+			}
+		case !errors.Is(err, driver.ErrRemoved):
 			return
 		}
 		close(m.removed)
@@ -140,6 +157,12 @@ func (c *Cluster) follow(m *membership) {
 		}
 		m = c.rejoin(m, err)
 	}
+}
+
+// refuse ends the membership of a process that the cluster does not take.
+func (m *membership) refuse(why error) {
+	m.refusal = fmt.Errorf("cluster: not taken into the view: %w", why)
+	close(m.refused)
 }
 
 // watch applies views until the session ends. Passing errors, and views that
@@ -152,12 +175,14 @@ func (c *Cluster) watch(m *membership) error {
 		if cause := m.failure.Load(); cause != nil {
 			return fmt.Errorf("%w: %w", driver.ErrRemoved, *cause)
 		}
-		if c.ctx.Err() != nil || errors.Is(err, driver.ErrRemoved) || errors.Is(err, driver.ErrClosed) {
+		if c.ctx.Err() != nil || errors.Is(err, driver.ErrRemoved) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrRefused) {
 			return err
 		}
 		if err == nil {
 			if err = usable(view, after); err == nil {
 				c.apply(m, view)
+			} else {
+				c.counters.views.Add(1)
 			}
 			after = max(after, view.Epoch)
 		}
@@ -264,14 +289,17 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 		old.lookup.Close(ctx), // nothing more is activated
 		c.activations.stopAll(ctx, c.system, false),
 	}
-	if old.failure.Load() != nil && errs[1] == nil {
-		errs = append(errs, old.session.Leave(ctx)) // empty, and still in the view
+	if (old.failure.Load() != nil || old.isFenced()) && errs[1] == nil {
+		errs = append(errs, old.session.Leave(ctx)) // empty, and it may still be in the view
 	}
 	errs = append(errs, old.close(ctx))
 	if err := errors.Join(errs...); err != nil && c.ctx.Err() == nil {
 		c.logger.Error("ending the former membership", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
+	if errors.Is(cause, driver.ErrRefused) && !c.pause(lastRetry) {
+		return nil // refused again and again, it asks at leisure
+	}
 	for retry := firstRetry; c.ctx.Err() == nil; retry = min(2*retry, lastRetry) {
 		m, err := c.join(c.ctx, old.isMember())
 		if err == nil {

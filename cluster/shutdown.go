@@ -102,7 +102,9 @@ func (c *Cluster) waitForFollower(ctx context.Context) error {
 // and take it for dead when its session ends.
 func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) error {
 	var errs []error
-	if graceful = graceful && m.hasJoined(); graceful {
+	// A member whose lease has ended is as good as gone, and its provider may be
+	// out of reach: it neither drains nor leaves.
+	if graceful = graceful && m.hasJoined() && !m.isFenced(); graceful {
 		err := m.drain(ctx)
 		graceful = err == nil
 		errs = append(errs, err)
@@ -112,6 +114,9 @@ func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) erro
 	}
 	if err := c.activations.stopAll(ctx, c.system, graceful); err != nil {
 		return errors.Join(append(errs, err)...)
+	}
+	if m.isFenced() {
+		return errors.Join(errs...)
 	}
 	if err := m.session.Leave(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("leave: %w", err))
@@ -130,6 +135,8 @@ func (m *membership) drain(ctx context.Context) error {
 		return m.lookup.Settle(ctx)
 	case <-m.removed:
 		return errors.New("drain: the member was removed from the view meanwhile")
+	case <-m.fenced:
+		return errors.New("drain: the member's lease has ended meanwhile")
 	case <-ctx.Done():
 		return fmt.Errorf("drain: not shown as leaving in the view: %w", ctx.Err())
 	}

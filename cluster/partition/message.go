@@ -30,6 +30,7 @@ type resolveAnswer struct {
 type (
 	viewEvent   struct{ *viewState }
 	tickEvent   struct{}
+	leaseEvent  struct{}
 	beginEvent  struct{ placement.StopBegun }
 	surveyQuery struct{}
 	settleQuery struct{}

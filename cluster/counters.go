@@ -1,0 +1,32 @@
+package cluster
+
+import "sync/atomic"
+
+// Counters say what this process has refused or held back since it was made.
+// Those that are not zero have a log line each time, or a dead letter.
+type Counters struct {
+	// RefusedViews: views of the provider that repeated or went back, or that
+	// no cluster can have.
+	RefusedViews int64
+	// Fenced: leases of this process that ended before it left.
+	Fenced int64
+	// RefusedTurns: messages to leased grains that came after the lease had
+	// ended.
+	RefusedTurns int64
+	// Withheld: replies and messages of leased grains that did not get out,
+	// because the lease had ended or a strict grain's write was not
+	// acknowledged.
+	Withheld int64
+}
+
+type counters struct {
+	views, fenced, refused, withheld atomic.Int64
+}
+
+// Counters gives the counts at this moment.
+func (c *Cluster) Counters() Counters {
+	return Counters{
+		RefusedViews: c.counters.views.Load(), Fenced: c.counters.fenced.Load(),
+		RefusedTurns: c.counters.refused.Load(), Withheld: c.counters.withheld.Load(),
+	}
+}

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// ReasonFenced is the reason of dead letters that a leased activation was sent,
+// or sent itself, after its member's lease had ended.
+const ReasonFenced = "the member's lease has ended"
+
+// ReasonNotStored is the reason of dead letters that a strict activation sent in
+// a turn whose write was not acknowledged.
+const ReasonNotStored = "the write of the turn that sent it was not acknowledged"
+
+// errFenced is the error of futures that a fenced activation asks for.
+var errFenced = errors.New("cluster: " + ReasonFenced)
+
+// gate is the context of a leased activation's actor, and stands before it:
+// no turn begins, and no reply or message gets out, once the lease of the member
+// has ended (rule 11). A strict activation's replies and messages are held until
+// the turn is over and its write is acknowledged (rule 13).
+//
+// What an actor sends otherwise than by its context, through the root context or
+// from a goroutine of its own, does not pass the gate.
+//
+// It is used by its actor only, one turn at a time.
+type gate struct {
+	actor.Context
+	act   *activation
+	lease driver.Lease
+	held  []parcel // of a strict activation's turn
+}
+
+// parcel is what a strict activation has sent and that waits for its write.
+type parcel struct {
+	how     delivery
+	to      *actor.PID
+	message any
+	sender  *actor.PID
+}
+
+type delivery uint8
+
+const (
+	bySend delivery = iota
+	byRequest
+	byCustomSender
+	byForward
+	byRespond
+)
+
+func newGate(act *activation, lease driver.Lease) *gate {
+	return &gate{act: act, lease: lease}
+}
+
+// turn hands a message to the actor, unless the lease has ended.
+func (g *gate) turn(ctx actor.Context, env *actor.MessageEnvelope, next actor.ReceiverFunc) {
+	g.Context = ctx
+	if !g.lease.Valid() {
+		g.refuse(env, next)
+		return
+	}
+	if g.act.state == nil {
+		next(g, env)
+		return
+	}
+	defer g.endTurn(env)
+	next(g, env)
+}
+
+// refuse turns a message away, which certainly has not run: a grain call is sent
+// to the next activation. Of the actor's last messages it gets the very last
+// only, to free what it holds; Stopping is where grains store their state.
+func (g *gate) refuse(env *actor.MessageEnvelope, next actor.ReceiverFunc) {
+	switch env.Message.(type) {
+	case *actor.Stopped:
+		next(g, env)
+	case *actor.Started, *actor.Stopping, *actor.Restarting, *actor.ReceiveTimeout, *actor.Terminated:
+	default:
+		g.act.counters.refused.Add(1)
+		g.ActorSystem().DeadLetter(g.Self(), *env, ReasonFenced)
+	}
+}
+
+// endTurn lets out what a strict activation's turn has sent, or drops it.
+func (g *gate) endTurn(env *actor.MessageEnvelope) {
+	held := g.held
+	g.held = nil
+	reason := ""
+	switch {
+	case !g.lease.Valid():
+		reason = ReasonFenced
+	case !g.act.state.stored():
+		reason = ReasonNotStored
+	}
+	if g.act.state.superseded() {
+		g.Stop(g.Self())
+	}
+	for _, p := range held {
+		if reason == "" {
+			g.deliver(p)
+		} else {
+			g.drop(p, reason)
+		}
+	}
+}
+
+func (g *gate) deliver(p parcel) {
+	switch p.how {
+	case bySend:
+		g.Context.Send(p.to, p.message)
+	case byRequest:
+		g.Context.Request(p.to, p.message)
+	case byCustomSender:
+		g.Context.RequestWithCustomSender(p.to, p.message, p.sender)
+	case byForward:
+		g.Context.Forward(p.to)
+	case byRespond:
+		g.Context.Respond(p.message)
+	}
+}
+
+// drop makes a dead letter of what must not get out. Whoever waits for the
+// reply is told that there is none: the turn may have had effects.
+func (g *gate) drop(p parcel, reason string) {
+	g.act.counters.withheld.Add(1)
+	if p.how == byRespond {
+		g.Context.Respond(&GrainError{CodeFenced, reason})
+		return
+	}
+	message := p.message
+	if p.how == byForward {
+		message = g.Message()
+	}
+	g.ActorSystem().DeadLetter(p.to, actor.MessageEnvelope{Message: message}, reason)
+}
+
+// pass decides about what the actor sends now.
+func (g *gate) pass(p parcel) {
+	switch {
+	case !g.lease.Valid():
+		g.drop(p, ReasonFenced)
+	case g.act.state != nil:
+		g.held = append(g.held, p)
+	default:
+		g.deliver(p)
+	}
+}
+
+// Send implements actor.SenderContext.
+func (g *gate) Send(pid *actor.PID, message any) {
+	g.pass(parcel{how: bySend, to: pid, message: message})
+}
+
+// Request implements actor.SenderContext.
+func (g *gate) Request(pid *actor.PID, message any) {
+	g.pass(parcel{how: byRequest, to: pid, message: message})
+}
+
+// RequestWithCustomSender implements actor.SenderContext.
+func (g *gate) RequestWithCustomSender(pid *actor.PID, message any, sender *actor.PID) {
+	g.pass(parcel{how: byCustomSender, to: pid, message: message, sender: sender})
+}
+
+// Forward implements actor.Context.
+func (g *gate) Forward(pid *actor.PID) { g.pass(parcel{how: byForward, to: pid}) }
+
+// Respond implements actor.Context.
+func (g *gate) Respond(response any) { g.pass(parcel{how: byRespond, message: response}) }
+
+// RequestFuture implements actor.Requester. It is not held: the turn waits for
+// the answer.
+func (g *gate) RequestFuture(pid *actor.PID, message any, timeout time.Duration) *actor.Future {
+	if g.lease.Valid() {
+		return g.Context.RequestFuture(pid, message, timeout)
+	}
+	g.act.counters.withheld.Add(1)
+	future := actor.NewFuture(g.ActorSystem(), timeout)
+	future.Fail(errFenced)
+	return future
+}

@@ -1,0 +1,65 @@
+package cluster
+
+import "github.com/granary-go/granary/cluster/driver"
+
+// MemberLease is published on the event stream of the actor system when this
+// member's lease changes. While it is draining the member takes no new
+// activations of leased kinds; once it is fenced those that it has stop, and it
+// joins again under a new id as soon as the provider can be reached.
+type MemberLease struct {
+	Member driver.MemberID
+	Phase  driver.LeasePhase
+}
+
+// Lease gives the phase of this member's lease: valid where there is none.
+func (c *Cluster) Lease() driver.LeasePhase {
+	if m := c.current.Load(); m != nil && m.lease != nil {
+		return m.lease.Phase()
+	}
+	return driver.LeaseValid
+}
+
+// keepLease acts on the phases of a membership's lease. Its goroutine ends with
+// the membership.
+func (c *Cluster) keepLease(m *membership) {
+	if m.lease == nil {
+		return
+	}
+	c.wg.Go(func() {
+		for last := driver.LeaseValid; last != driver.LeaseFenced; {
+			phase, err := m.lease.Watch(m.ctx, last)
+			if err != nil {
+				return
+			}
+			c.leaseChanged(m, phase)
+			last = phase
+		}
+	})
+}
+
+func (c *Cluster) leaseChanged(m *membership, phase driver.LeasePhase) {
+	switch phase {
+	case driver.LeaseValid:
+		c.logger.Info("the lease is renewed again", "member", m.self.ID)
+	case driver.LeaseDraining:
+		c.logger.Warn("the lease was not renewed; no new leased grains are taken", "member", m.self.ID)
+	case driver.LeaseFenced:
+		close(m.fenced)
+		if !c.isStopping() {
+			c.counters.fenced.Add(1)
+			c.logger.Error("the lease has ended; the leased grains stop, and this member joins again", "member", m.self.ID)
+		}
+		c.activations.cancelWhere(func(a *activation) bool { return a.gate != nil && a.gate.lease == m.lease })
+	}
+	m.lookup.LeaseChanged()
+	c.system.EventStream.Publish(&MemberLease{Member: m.self.ID, Phase: phase})
+}
+
+func (m *membership) isFenced() bool {
+	select {
+	case <-m.fenced:
+		return true
+	default:
+		return m.lease != nil && m.lease.Phase() == driver.LeaseFenced
+	}
+}
