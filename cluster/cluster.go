@@ -154,6 +154,9 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 	for _, k := range c.config.kinds {
 		c.kinds[k.name] = k
 	}
+	if member {
+		c.config.tellPinned(c.logger)
+	}
 	c.remote = remote.NewRemote(c.system, c.config.remote,
 		remote.WithHandshake(remote.Handshake{Cluster: c.config.name}), remote.WithCodec(codec{}))
 	if err := c.remote.Start(); err != nil {

@@ -3,10 +3,12 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/remote"
@@ -36,6 +38,7 @@ type Config struct {
 	provider        driver.Provider
 	remote          *remote.Config
 	kinds           []*Kind
+	known           []*Strategy
 	labels          map[string]string
 	requestTimeout  time.Duration
 	tryTimeout      time.Duration
@@ -44,7 +47,7 @@ type Config struct {
 	cacheSize       int
 }
 
-// Option changes a Config while it is made. A [*Kind] is one.
+// Option changes a Config while it is made. A [*Kind] is one, and a [*Strategy].
 type Option interface{ applyCluster(*Config) }
 
 type option func(*Config)
@@ -97,7 +100,17 @@ func WithCacheSize(entries int) Option {
 	return option(func(c *Config) { c.cacheSize = entries })
 }
 
-// WithLabels describes this member to the others.
+// Limits of a member's labels.
+const (
+	// MaxLabels is how many a member carries.
+	MaxLabels = 64
+	// MaxLabelLength bounds a label's name and its value, in bytes.
+	MaxLabelLength = 512
+)
+
+// WithLabels describes this member to the others, within [MaxLabels] and
+// [MaxLabelLength]: names and values are valid UTF-8, a value may be empty.
+// Kinds are pinned to labels by [OnMembersWith], and a [Strategy] may go by them.
 func WithLabels(labels map[string]string) Option {
 	return option(func(c *Config) { c.labels = maps.Clone(labels) })
 }
@@ -135,6 +148,12 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("the %s timeout is %v: it must be positive", t.what, t.d))
 		}
 	}
+	if err := c.validateStrategies(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := checkLabels(c.labels); err != nil {
+		errs = append(errs, err)
+	}
 	var all error
 	for _, err := range errs {
 		if all == nil {
@@ -146,12 +165,43 @@ func (c *Config) validate() error {
 	return all
 }
 
-// describedKinds are the kinds as the view shows them.
+// checkLabels reports what a member cannot carry.
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d labels are more than a member carries: the limit is %d", len(labels), MaxLabels)
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		value := labels[key]
+		switch {
+		case key == "":
+			return fmt.Errorf("a label has no name, only the value %.40q", value)
+		case len(key) > MaxLabelLength || len(value) > MaxLabelLength:
+			return fmt.Errorf("label %.40q has %d bytes and a value of %d: the limit is %d each", key, len(key), len(value), MaxLabelLength)
+		case !utf8.ValidString(key) || !utf8.ValidString(value):
+			return fmt.Errorf("label %q=%q is not valid UTF-8", key, value)
+		}
+	}
+	return nil
+}
+
+// describedKinds are the kinds that this member hosts, as the view shows them.
 func (c *Config) describedKinds() []driver.Kind {
-	kinds, leases := make([]driver.Kind, len(c.kinds)), c.provider.Leases()
-	for i, k := range c.kinds {
-		kinds[i] = k.described(leases)
+	kinds, leases := make([]driver.Kind, 0, len(c.kinds)), c.provider.Leases()
+	for _, k := range c.kinds {
+		if k.hostedWith(c.labels) {
+			kinds = append(kinds, k.described(leases))
+		}
 	}
 	slices.SortFunc(kinds, func(a, b driver.Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds
+}
+
+// tellPinned logs which kinds a member does not host.
+func (c *Config) tellPinned(logger *slog.Logger) {
+	for _, k := range c.kinds {
+		if !k.hostedWith(c.labels) {
+			logger.Info("this member does not host a kind, because it does not carry the kind's labels",
+				"kind", k.name, "wanted", k.labels, "carried", c.labels)
+		}
+	}
 }

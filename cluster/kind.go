@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -21,6 +22,10 @@ type Kind struct {
 	guarantee driver.Guarantee
 	chosen    bool
 	store     driver.FencedStore // of a strict kind
+
+	strategy *Strategy // if placed
+	placed   bool
+	labels   map[string]string // of the members that host it
 }
 
 // KindOption changes a kind while it is made.
@@ -70,6 +75,26 @@ func withGuarantee(g driver.Guarantee, store driver.FencedStore) KindOption {
 	return kindOption(func(k *Kind) { k.guarantee, k.chosen, k.store = g, true, store })
 }
 
+// WithStrategy sets how the member is chosen that a grain of the kind is
+// activated on. All members give it the same one. Defaults to [RoundRobin].
+func WithStrategy(s *Strategy) KindOption {
+	return kindOption(func(k *Kind) { k.strategy, k.placed = s, true })
+}
+
+// OnMembersWith pins the kind to members that carry all of these labels, with
+// these values (see [WithLabels]). On any other member it is as if the kind had
+// not been configured, and a log line says so: all members can run one program.
+// Calls fail with [ErrNoMemberForKind] while no member carries the labels. What
+// is given twice is joined, the later value counts.
+func OnMembersWith(labels map[string]string) KindOption {
+	return kindOption(func(k *Kind) {
+		if k.labels == nil {
+			k.labels = make(map[string]string, len(labels))
+		}
+		maps.Copy(k.labels, labels)
+	})
+}
+
 // Name is the kind's name.
 func (k *Kind) Name() string { return k.name }
 
@@ -87,6 +112,9 @@ func (k *Kind) validate() error {
 	}
 	if k.chosen && k.guarantee == driver.Strict && k.store == nil {
 		return fmt.Errorf("kind %q is strict without a store: give WithStrict one", k.name)
+	}
+	if err := checkLabels(k.labels); err != nil {
+		return fmt.Errorf("kind %q is pinned to labels that no member can carry: %w", k.name, err)
 	}
 	return nil
 }
@@ -114,5 +142,19 @@ func (k *Kind) guaranteed(leases bool) driver.Guarantee {
 
 // described is the kind as the view shows it.
 func (k *Kind) described(leases bool) driver.Kind {
-	return driver.Kind{Name: k.name, Guarantee: k.guaranteed(leases)}
+	described := driver.Kind{Name: k.name, Guarantee: k.guaranteed(leases)}
+	if k.placed {
+		described.Strategy = k.strategy.inView()
+	}
+	return described
+}
+
+// hostedWith reports whether a member that carries these labels hosts the kind.
+func (k *Kind) hostedWith(labels map[string]string) bool {
+	for key, value := range k.labels {
+		if v, has := labels[key]; !has || v != value {
+			return false
+		}
+	}
+	return true
 }

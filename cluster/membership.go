@@ -88,7 +88,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	}
 	m.lookup, err = partition.New(partition.Config{
 		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
-		Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
+		Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, m.session.Close())
