@@ -79,6 +79,13 @@ func TestMiddlewareOrderReplacementAndContext(t *testing.T) {
 				next(&embellished{ctx, "extra"}, env)
 			}
 		}
+		guard := func(next actor.ReceiverFunc) actor.ReceiverFunc {
+			return func(ctx actor.Context, env *actor.MessageEnvelope) {
+				if env.Message != "kept from all" {
+					next(ctx, env)
+				}
+			}
+		}
 		inner := func(next actor.ReceiverFunc) actor.ReceiverFunc {
 			return func(ctx actor.Context, env *actor.MessageEnvelope) {
 				if env.Message == "replace" {
@@ -91,9 +98,11 @@ func TestMiddlewareOrderReplacementAndContext(t *testing.T) {
 			if e, ok := ctx.(*embellished); ok {
 				r.add(describe(ctx.Message()) + " " + e.extra)
 			}
-		}, actor.WithReceiverMiddleware(outer, inner)))
+		}, actor.WithReceiverMiddleware(outer, inner), actor.WithOutermostMiddleware(guard)))
 		r.want(t, "outer Started", "Started extra")
 		s.Root.Send(pid, "drop")
+		r.want(t)
+		s.Root.Send(pid, "kept from all")
 		r.want(t)
 		s.Root.Send(pid, "replace")
 		r.want(t, "outer replace", "replaced extra")
