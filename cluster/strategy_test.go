@@ -211,4 +211,3 @@ func TestLabelsThatMakeNoSense(t *testing.T) {
 		}
 	}
 }
-

@@ -44,7 +44,9 @@ func (Codec) Encode(message any) (name string, data []byte, ok bool, err error) 
 			Outcome: uint32(m.Outcome), Host: string(m.Host), Fence: fenceToWire(m.Fence), Epoch: m.Epoch,
 		}
 	default:
-		return "", nil, false, nil
+		if name, wire = explainToWire(m); wire == nil {
+			return "", nil, false, nil
+		}
 	}
 	data, err = proto.Marshal(wire)
 	return name, data, true, err
@@ -80,22 +82,26 @@ func (Codec) Decode(name string, data []byte) (message any, ok bool, err error) 
 			Fence: fenceFromWire(a.Fence), Epoch: a.Epoch,
 		}, true, nil
 	default:
-		return nil, false, nil
+		return explainFromWire(name, data)
 	}
 }
 
 // requestFromWire checks what it decodes: requests come from clients too.
 func requestFromWire(r *pb.ResolveRequest) (*resolveRequest, error) {
-	if err := checkWord("kind", r.Kind, driver.MaxKindLength); err != nil {
-		return nil, err
-	}
-	if err := checkWord("identity", r.Name, driver.MaxIdentityLength); err != nil {
+	if err := checkIdentity(r.Kind, r.Name); err != nil {
 		return nil, err
 	}
 	return &resolveRequest{
 		Epoch: r.Epoch, Identity: driver.Identity{Kind: r.Kind, Name: r.Name},
 		Hint: driver.MemberID(r.Hint), Suspect: fenceFromWire(r.Suspect),
 	}, nil
+}
+
+func checkIdentity(kind, name string) error {
+	if err := checkWord("kind", kind, driver.MaxKindLength); err != nil {
+		return err
+	}
+	return checkWord("identity", name, driver.MaxIdentityLength)
 }
 
 func checkWord(what, word string, limit int) error {

@@ -48,6 +48,8 @@ func (a *hostActor) Receive(ctx actor.Context) {
 		ctx.Respond(settled{})
 	case surveyQuery:
 		ctx.Respond(a.survey())
+	case *explainRequest:
+		ctx.Respond(a.explain(m))
 	case *actor.Stopping:
 		a.stop()
 	}

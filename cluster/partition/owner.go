@@ -103,6 +103,8 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 		a.step(ctx, placement.Tick{})
 	case surveyQuery:
 		ctx.Respond(a.survey())
+	case *explainRequest:
+		ctx.Respond(a.explain(m))
 	case *actor.Stopping:
 		a.stop()
 	}

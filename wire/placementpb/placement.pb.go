@@ -850,6 +850,456 @@ func (x *ResolveAnswer) GetEpoch() uint64 {
 	return 0
 }
 
+// ExplainRequest asks the owner or the host of a member what it knows about an
+// identity. Any member and any client may send it; nothing is activated for it.
+type ExplainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// How many of the last transitions are wanted, at most.
+	Transitions   uint32 `protobuf:"varint,3,opt,name=transitions,proto3" json:"transitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_wire_placementpb_placement_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_placementpb_placement_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_wire_placementpb_placement_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ExplainRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetTransitions() uint32 {
+	if x != nil {
+		return x.Transitions
+	}
+	return 0
+}
+
+// OwnerExplanation is an owner's answer. States and phases are words for
+// people: a reader prints those it does not know.
+type OwnerExplanation struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// The view that the owner goes by.
+	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	Term  uint64 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	// Hosts whose promise has not come, or the first of them.
+	Missing      []string `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
+	MissingCount uint32   `protobuf:"varint,6,opt,name=missing_count,json=missingCount,proto3" json:"missing_count,omitempty"`
+	// Resolves that wait for the slot.
+	Waiting uint32 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// What the owner's table says about the identity; absent if nothing.
+	Grant         *Grant        `protobuf:"bytes,8,opt,name=grant,proto3" json:"grant,omitempty"`
+	Transitions   []*Transition `protobuf:"bytes,9,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnerExplanation) Reset() {
+	*x = OwnerExplanation{}
+	mi := &file_wire_placementpb_placement_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnerExplanation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnerExplanation) ProtoMessage() {}
+
+func (x *OwnerExplanation) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_placementpb_placement_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnerExplanation.ProtoReflect.Descriptor instead.
+func (*OwnerExplanation) Descriptor() ([]byte, []int) {
+	return file_wire_placementpb_placement_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *OwnerExplanation) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *OwnerExplanation) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *OwnerExplanation) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *OwnerExplanation) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *OwnerExplanation) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *OwnerExplanation) GetMissingCount() uint32 {
+	if x != nil {
+		return x.MissingCount
+	}
+	return 0
+}
+
+func (x *OwnerExplanation) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *OwnerExplanation) GetGrant() *Grant {
+	if x != nil {
+		return x.Grant
+	}
+	return nil
+}
+
+func (x *OwnerExplanation) GetTransitions() []*Transition {
+	if x != nil {
+		return x.Transitions
+	}
+	return nil
+}
+
+// Grant is an identity's entry in the table of an owner.
+type Grant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Phase string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
+	// The activation's fencing token, as text.
+	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	Host  string `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
+	// The host has been asked whether it has the activation, or to start it.
+	Asking bool `protobuf:"varint,4,opt,name=asking,proto3" json:"asking,omitempty"`
+	// Resolves that wait for the answer.
+	Waiting       uint32 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grant) Reset() {
+	*x = Grant{}
+	mi := &file_wire_placementpb_placement_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grant) ProtoMessage() {}
+
+func (x *Grant) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_placementpb_placement_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
+func (*Grant) Descriptor() ([]byte, []int) {
+	return file_wire_placementpb_placement_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Grant) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *Grant) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *Grant) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Grant) GetAsking() bool {
+	if x != nil {
+		return x.Asking
+	}
+	return false
+}
+
+func (x *Grant) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+// HostExplanation is a host's answer.
+type HostExplanation struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Epoch  uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The highest term promised for the slot, to whom, and the highest sequence
+	// number answered in it.
+	Promised   uint64 `protobuf:"varint,3,opt,name=promised,proto3" json:"promised,omitempty"`
+	PromisedTo string `protobuf:"bytes,4,opt,name=promised_to,json=promisedTo,proto3" json:"promised_to,omitempty"`
+	Seq        uint64 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`
+	// The phase and the token of the activation; empty if there is none.
+	Phase string `protobuf:"bytes,6,opt,name=phase,proto3" json:"phase,omitempty"`
+	Token string `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`
+	// Ends of activations of the identity that no owner has acknowledged.
+	Notices uint32 `protobuf:"varint,8,opt,name=notices,proto3" json:"notices,omitempty"`
+	// The phase of the member's lease; empty if it has none.
+	Lease         string        `protobuf:"bytes,9,opt,name=lease,proto3" json:"lease,omitempty"`
+	Transitions   []*Transition `protobuf:"bytes,10,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostExplanation) Reset() {
+	*x = HostExplanation{}
+	mi := &file_wire_placementpb_placement_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostExplanation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostExplanation) ProtoMessage() {}
+
+func (x *HostExplanation) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_placementpb_placement_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostExplanation.ProtoReflect.Descriptor instead.
+func (*HostExplanation) Descriptor() ([]byte, []int) {
+	return file_wire_placementpb_placement_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *HostExplanation) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *HostExplanation) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *HostExplanation) GetPromised() uint64 {
+	if x != nil {
+		return x.Promised
+	}
+	return 0
+}
+
+func (x *HostExplanation) GetPromisedTo() string {
+	if x != nil {
+		return x.PromisedTo
+	}
+	return ""
+}
+
+func (x *HostExplanation) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *HostExplanation) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *HostExplanation) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *HostExplanation) GetNotices() uint32 {
+	if x != nil {
+		return x.Notices
+	}
+	return 0
+}
+
+func (x *HostExplanation) GetLease() string {
+	if x != nil {
+		return x.Lease
+	}
+	return ""
+}
+
+func (x *HostExplanation) GetTransitions() []*Transition {
+	if x != nil {
+		return x.Transitions
+	}
+	return nil
+}
+
+// Transition is something that happened to an identity or its slot.
+type Transition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By the clock of the member that tells it.
+	UnixNanos int64  `protobuf:"varint,1,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`
+	What      string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	Token     string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	// The member it happened with or on; may be empty.
+	Host          string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transition) Reset() {
+	*x = Transition{}
+	mi := &file_wire_placementpb_placement_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transition) ProtoMessage() {}
+
+func (x *Transition) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_placementpb_placement_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transition.ProtoReflect.Descriptor instead.
+func (*Transition) Descriptor() ([]byte, []int) {
+	return file_wire_placementpb_placement_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Transition) GetUnixNanos() int64 {
+	if x != nil {
+		return x.UnixNanos
+	}
+	return 0
+}
+
+func (x *Transition) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Transition) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *Transition) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
 var File_wire_placementpb_placement_proto protoreflect.FileDescriptor
 
 const file_wire_placementpb_placement_proto_rawDesc = "" +
@@ -911,7 +1361,47 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\aoutcome\x18\x01 \x01(\rR\aoutcome\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x121\n" +
 	"\x05fence\x18\x03 \x01(\v2\x1b.granary.placement.v1.FenceR\x05fence\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epochB0Z.github.com/granary-go/granary/wire/placementpbb\x06proto3"
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"Z\n" +
+	"\x0eExplainRequest\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
+	"\vtransitions\x18\x03 \x01(\rR\vtransitions\"\xba\x02\n" +
+	"\x10OwnerExplanation\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x12\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12\x18\n" +
+	"\amissing\x18\x05 \x03(\tR\amissing\x12#\n" +
+	"\rmissing_count\x18\x06 \x01(\rR\fmissingCount\x12\x18\n" +
+	"\awaiting\x18\a \x01(\rR\awaiting\x121\n" +
+	"\x05grant\x18\b \x01(\v2\x1b.granary.placement.v1.GrantR\x05grant\x12B\n" +
+	"\vtransitions\x18\t \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\"y\n" +
+	"\x05Grant\x12\x14\n" +
+	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\x12\x12\n" +
+	"\x04host\x18\x03 \x01(\tR\x04host\x12\x16\n" +
+	"\x06asking\x18\x04 \x01(\bR\x06asking\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\rR\awaiting\"\xae\x02\n" +
+	"\x0fHostExplanation\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +
+	"\bpromised\x18\x03 \x01(\x04R\bpromised\x12\x1f\n" +
+	"\vpromised_to\x18\x04 \x01(\tR\n" +
+	"promisedTo\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x04R\x03seq\x12\x14\n" +
+	"\x05phase\x18\x06 \x01(\tR\x05phase\x12\x14\n" +
+	"\x05token\x18\a \x01(\tR\x05token\x12\x18\n" +
+	"\anotices\x18\b \x01(\rR\anotices\x12\x14\n" +
+	"\x05lease\x18\t \x01(\tR\x05lease\x12B\n" +
+	"\vtransitions\x18\n" +
+	" \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\"i\n" +
+	"\n" +
+	"Transition\x12\x1d\n" +
+	"\n" +
+	"unix_nanos\x18\x01 \x01(\x03R\tunixNanos\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\x12\x12\n" +
+	"\x04host\x18\x04 \x01(\tR\x04hostB0Z.github.com/granary-go/granary/wire/placementpbb\x06proto3"
 
 var (
 	file_wire_placementpb_placement_proto_rawDescOnce sync.Once
@@ -925,19 +1415,24 @@ func file_wire_placementpb_placement_proto_rawDescGZIP() []byte {
 	return file_wire_placementpb_placement_proto_rawDescData
 }
 
-var file_wire_placementpb_placement_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_wire_placementpb_placement_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_wire_placementpb_placement_proto_goTypes = []any{
-	(*Fence)(nil),          // 0: granary.placement.v1.Fence
-	(*Entry)(nil),          // 1: granary.placement.v1.Entry
-	(*Packet)(nil),         // 2: granary.placement.v1.Packet
-	(*Prepare)(nil),        // 3: granary.placement.v1.Prepare
-	(*SlotReport)(nil),     // 4: granary.placement.v1.SlotReport
-	(*Promise)(nil),        // 5: granary.placement.v1.Promise
-	(*Spawned)(nil),        // 6: granary.placement.v1.Spawned
-	(*Entries)(nil),        // 7: granary.placement.v1.Entries
-	(*Verified)(nil),       // 8: granary.placement.v1.Verified
-	(*ResolveRequest)(nil), // 9: granary.placement.v1.ResolveRequest
-	(*ResolveAnswer)(nil),  // 10: granary.placement.v1.ResolveAnswer
+	(*Fence)(nil),            // 0: granary.placement.v1.Fence
+	(*Entry)(nil),            // 1: granary.placement.v1.Entry
+	(*Packet)(nil),           // 2: granary.placement.v1.Packet
+	(*Prepare)(nil),          // 3: granary.placement.v1.Prepare
+	(*SlotReport)(nil),       // 4: granary.placement.v1.SlotReport
+	(*Promise)(nil),          // 5: granary.placement.v1.Promise
+	(*Spawned)(nil),          // 6: granary.placement.v1.Spawned
+	(*Entries)(nil),          // 7: granary.placement.v1.Entries
+	(*Verified)(nil),         // 8: granary.placement.v1.Verified
+	(*ResolveRequest)(nil),   // 9: granary.placement.v1.ResolveRequest
+	(*ResolveAnswer)(nil),    // 10: granary.placement.v1.ResolveAnswer
+	(*ExplainRequest)(nil),   // 11: granary.placement.v1.ExplainRequest
+	(*OwnerExplanation)(nil), // 12: granary.placement.v1.OwnerExplanation
+	(*Grant)(nil),            // 13: granary.placement.v1.Grant
+	(*HostExplanation)(nil),  // 14: granary.placement.v1.HostExplanation
+	(*Transition)(nil),       // 15: granary.placement.v1.Transition
 }
 var file_wire_placementpb_placement_proto_depIdxs = []int32{
 	0,  // 0: granary.placement.v1.Entry.fence:type_name -> granary.placement.v1.Fence
@@ -958,11 +1453,14 @@ var file_wire_placementpb_placement_proto_depIdxs = []int32{
 	1,  // 15: granary.placement.v1.Verified.entry:type_name -> granary.placement.v1.Entry
 	0,  // 16: granary.placement.v1.ResolveRequest.suspect:type_name -> granary.placement.v1.Fence
 	0,  // 17: granary.placement.v1.ResolveAnswer.fence:type_name -> granary.placement.v1.Fence
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	13, // 18: granary.placement.v1.OwnerExplanation.grant:type_name -> granary.placement.v1.Grant
+	15, // 19: granary.placement.v1.OwnerExplanation.transitions:type_name -> granary.placement.v1.Transition
+	15, // 20: granary.placement.v1.HostExplanation.transitions:type_name -> granary.placement.v1.Transition
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_wire_placementpb_placement_proto_init() }
@@ -987,7 +1485,7 @@ func file_wire_placementpb_placement_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_placementpb_placement_proto_rawDesc), len(file_wire_placementpb_placement_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

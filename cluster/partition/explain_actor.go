@@ -1,0 +1,42 @@
+package partition
+
+import (
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+// explain answers from what the machine shows of itself.
+func (a *ownerActor) explain(r *explainRequest) *OwnerExplanation {
+	e := &OwnerExplanation{Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: a.view.Epoch, State: slotNotOwned}
+	if a.lookup.state.Load().table.OwnedBy(placement.SlotOf(r.Identity), e.Member.ID) {
+		if e.State = slotOpen; a.machine.Acquiring() > 0 {
+			e.State = slotAcquiring
+		}
+	}
+	a.machine.Each(func(x placement.Entry, host driver.MemberID) bool {
+		if x.Identity == r.Identity {
+			e.Term = x.Fence.Term
+			e.Entry = &EntryExplanation{Phase: "granted", Token: x.Fence.String(), Host: MemberRef{ID: host}}
+		}
+		return true
+	})
+	return e
+}
+
+func (a *hostActor) explain(r *explainRequest) *HostExplanation {
+	e := &HostExplanation{Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: a.view.Epoch}
+	e.Promised, e.PromisedTo.ID = a.machine.Promised(placement.SlotOf(r.Identity))
+	a.machine.Each(func(x placement.Entry, stopping bool) bool {
+		if x.Identity == r.Identity {
+			e.Token = x.Fence.String()
+			if e.Phase = "running"; stopping {
+				e.Phase = "stopping"
+			}
+		}
+		return true
+	})
+	if lease := a.lookup.cfg.Lease; lease != nil {
+		e.Lease = lease.Phase().String()
+	}
+	return e
+}

@@ -1,0 +1,142 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+)
+
+var told = []Transition{
+	{At: time.Unix(0, 5), What: "granted", Token: "t", Host: &MemberRef{ID: "h"}},
+	{At: time.Unix(1, 0), What: "opened"},
+}
+
+func TestExplanationsCross(t *testing.T) {
+	for _, m := range []any{
+		&explainRequest{alice, 7},
+		&OwnerExplanation{Member: refOf("m"), State: slotNotOwned},
+		&OwnerExplanation{
+			Member: refOf("m"), Epoch: 1 << 60, State: slotAcquiring, Term: 3, Missing: []MemberRef{refOf("a"), refOf("b")},
+			MissingCount: 40, Waiting: 2, history: told,
+			Entry: &EntryExplanation{Phase: "granting", Token: "t", Host: refOf("h"), Asking: true, Waiting: 5},
+		},
+		&HostExplanation{
+			Member: refOf("m"), Epoch: 4, Promised: 3, PromisedTo: refOf("o"), Seq: 9, Phase: "running", Token: "t",
+			Notices: 1, Lease: "valid", history: told,
+		},
+	} {
+		name, data, ok, err := Codec{}.Encode(m)
+		if !ok || err != nil {
+			t.Fatalf("%+v: %v, %v", m, ok, err)
+		}
+		again, ok, err := Codec{}.Decode(name, data)
+		if !ok || err != nil || !reflect.DeepEqual(again, m) {
+			t.Errorf("%+v becomes %+v; %v, %v", m, again, ok, err)
+		}
+	}
+}
+
+// What members say does not go beyond the limits.
+func TestExplanationsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", maxWord+1)
+	for what, m := range map[string]any{
+		"no identity":      &explainRequest{driver.Identity{Kind: "k"}, 1},
+		"long kind":        &explainRequest{driver.Identity{Kind: strings.Repeat("k", driver.MaxKindLength+1), Name: "n"}, 1},
+		"long state":       &OwnerExplanation{State: long},
+		"long missing":     &OwnerExplanation{Missing: []MemberRef{refOf(long)}},
+		"many missing":     &OwnerExplanation{Missing: make([]MemberRef, maxMissing+1)},
+		"long token":       &OwnerExplanation{Entry: &EntryExplanation{Token: long}},
+		"long lease":       &HostExplanation{Lease: long},
+		"many transitions": &HostExplanation{history: make([]Transition, maxTransitions+1)},
+		"long transition":  &HostExplanation{history: []Transition{{What: long}}},
+	} {
+		name, data, _, err := Codec{}.Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, ok, err := (Codec{}).Decode(name, data); !ok || !errors.Is(err, errMalformed) {
+			t.Errorf("%s: %+v, %v, %v; want errMalformed", what, again, ok, err)
+		}
+	}
+	name, data, _, _ := Codec{}.Encode(&explainRequest{alice, 1 << 20})
+	if r, _, err := (Codec{}).Decode(name, data); err != nil || r.(*explainRequest).Transitions != maxTransitions {
+		t.Errorf("a request for very many transitions: %+v, %v", r, err)
+	}
+	for _, name := range []string{explainName, ownerName, hostName} {
+		if m, ok, err := (Codec{}).Decode(name, []byte("\xff\xff")); !ok || err == nil || m != nil {
+			t.Errorf("%s of noise: %v, %v, %v", name, m, ok, err)
+		}
+	}
+}
+
+func TestExplainNeedsAView(t *testing.T) {
+	l, _, view := newLookup(t)
+	if _, err := l.Explain(short(t), alice, ""); !errors.Is(err, ErrNoView) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a view: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		e, err := l.Explain(t.Context(), alice, "")
+		if err == nil && (e.Owner == nil || e.Owner.Member.ID != "a" || e.Epoch != 5) {
+			err = fmt.Errorf("%+v", e)
+		}
+		done <- err
+	}()
+	l.SetView(view)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExplainAfterClose(t *testing.T) {
+	l, _, view := newLookup(t)
+	l.SetView(view)
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Explain(t.Context(), alice, ""); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v; want ErrClosed", err)
+	}
+}
+
+// A view without active members has no owners.
+func TestExplainWithoutAnOwner(t *testing.T) {
+	l, _, view := newLookup(t)
+	view.Members[0].State = driver.Leaving
+	l.SetView(view)
+	e, err := l.Explain(t.Context(), alice, "")
+	if err != nil || e.Owner != nil || len(e.Silent) != 0 || len(e.Hosts) != 1 || e.Hosting != 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// Nothing is activated by being explained, and what is told agrees with what
+// is.
+func TestExplainChangesNothing(t *testing.T) {
+	l, s, view := newLookup(t)
+	l.SetView(view)
+	for range 3 {
+		if _, err := l.Explain(t.Context(), alice, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.starts.Load(); n != 0 {
+		t.Errorf("%d activations", n)
+	}
+	found, err := l.Resolve(t.Context(), alice, "", driver.Fence{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.Explain(t.Context(), alice, "")
+	if err != nil || e.Owner.Entry == nil || e.Owner.Entry.Token != found.Fence.String() || len(e.Hosts) != 1 ||
+		e.Hosts[0].Token != found.Fence.String() || e.Hosts[0].Member.Address != found.Member.Address || e.Slot != int(placement.SlotOf(alice)) {
+		t.Errorf("%+v, %v; want %v", e, err, found)
+	}
+}
