@@ -48,7 +48,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDemo(), newDemoMember(), newVersion())
+	root.AddCommand(newDemo(), newDemoMember(), newExplain(), newVersion())
 	return root
 }
 
