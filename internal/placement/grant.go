@@ -195,7 +195,7 @@ func (o *Owner) spawned(now Time, from driver.MemberID, m *Spawned) []Effect {
 		g.fence = m.Existing
 		return append(o.settle(g), o.violation(m.Identity, "the host has an activation that the owner did not know"))
 	case Refused:
-		if m.Reason == HostLeaving || m.Reason == UnknownKind {
+		if m.Reason == HostLeaving || m.Reason == UnknownKind || m.Reason == LeaseEnding {
 			return o.regrant(now, slot, g, from)
 		}
 		if m.Reason == Busy {

@@ -32,8 +32,9 @@ type Host struct {
 	cfg     HostConfig
 	view    driver.View
 	known   bool
-	kinds   map[string]bool
+	kinds   map[string]driver.Guarantee
 	leaving bool
+	lease   driver.LeasePhase
 	slots   [SlotCount]hostSlot
 	reports uint64
 	ended   map[Entry]*notice
@@ -83,10 +84,34 @@ func (h *Host) Step(now Time, ev Event) []Effect {
 		return h.stopBegun(now, ev)
 	case Stopped:
 		return h.stopped(now, ev)
+	case LeaseChanged:
+		return h.leaseChanged(ev.Phase)
 	case Tick:
 		return h.resend(now)
 	}
 	return nil
+}
+
+// leaseChanged is the host's part of rule 11: with the lease all that is leased
+// ends. It stays in the reports until it has stopped.
+func (h *Host) leaseChanged(phase driver.LeasePhase) []Effect {
+	h.lease = phase
+	if phase != driver.LeaseFenced {
+		return nil
+	}
+	var ends []Entry
+	h.Each(func(e Entry, stopping bool) bool {
+		if !stopping && h.kinds[e.Identity.Kind] != driver.BestEffort {
+			ends = append(ends, e)
+		}
+		return true
+	})
+	slices.SortFunc(ends, compareEntries)
+	out := make([]Effect, len(ends))
+	for i, e := range ends {
+		out[i] = Stop(e)
+	}
+	return out
 }
 
 // Pending reports whether the machine wants a Tick.
@@ -115,9 +140,9 @@ func (h *Host) viewChanged(v driver.View) []Effect {
 	h.view, h.known = v, true
 	me, in := v.Member(h.self)
 	h.leaving = !in || me.State != driver.Active
-	h.kinds = make(map[string]bool, len(me.Kinds))
+	h.kinds = make(map[string]driver.Guarantee, len(me.Kinds))
 	for _, k := range me.Kinds {
-		h.kinds[k.Name] = true
+		h.kinds[k.Name] = k.Guarantee
 	}
 	early := h.early
 	h.early = nil
@@ -315,6 +340,7 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 		return effects
 	}
 	slot.raise(m.Fence, from)
+	guarantee, known := h.kinds[m.Identity.Kind]
 	switch {
 	case existing != nil && !existing.stopping:
 		answer.Verdict, answer.Existing = Exists, existing.fence
@@ -322,8 +348,10 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 		answer.Verdict, answer.Reason, answer.Existing = Refused, Busy, existing.fence
 	case h.leaving:
 		answer.Verdict, answer.Reason = Refused, HostLeaving
-	case !h.kinds[m.Identity.Kind]:
+	case !known:
 		answer.Verdict, answer.Reason = Refused, UnknownKind
+	case guarantee != driver.BestEffort && h.lease != driver.LeaseValid:
+		answer.Verdict, answer.Reason = Refused, LeaseEnding
 	default:
 		answer.Verdict = Accepted
 		if slot.live == nil {

@@ -74,6 +74,9 @@ const (
 	UnknownKind
 	// HostLeaving: the host takes no new activations.
 	HostLeaving
+	// LeaseEnding: the host takes no new activations of leased kinds, because
+	// its lease is draining or has ended.
+	LeaseEnding
 )
 
 // Spawned answers Spawn.

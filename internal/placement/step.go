@@ -24,6 +24,10 @@ type (
 		// not looked at when empty.
 		Address string
 	}
+	// LeaseChanged tells the host machine how the lease of its member is at
+	// this moment; valid is what it begins with. The driver of the machine
+	// looks at the lease before each step that may start something.
+	LeaseChanged struct{ Phase driver.LeasePhase }
 	// Tick lets the machine send again what has not been answered. It is
 	// wanted while the machine is Pending.
 	Tick struct{}
@@ -54,12 +58,13 @@ type (
 	}
 )
 
-func (ViewChanged) event() {}
-func (Received) event()    {}
-func (Tick) event()        {}
-func (Resolve) event()     {}
-func (StopBegun) event()   {}
-func (Stopped) event()     {}
+func (ViewChanged) event()  {}
+func (Received) event()     {}
+func (LeaseChanged) event() {}
+func (Tick) event()         {}
+func (Resolve) event()      {}
+func (StopBegun) event()    {}
+func (Stopped) event()      {}
 
 // Effect is what a machine wants done. Effects of one step are carried out in
 // their order.
