@@ -87,8 +87,10 @@ func (w *world) ended(pidID string) {
 	}
 }
 
-func (w *world) kind() *cluster.Kind {
-	return cluster.NewKind(counterKind, actor.PropsFromProducer(func() actor.Actor { return &counter{world: w} }))
+func (w *world) kind() *cluster.Kind { return cluster.NewKind(counterKind, w.kindProps()) }
+
+func (w *world) kindProps() *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return &counter{world: w} })
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

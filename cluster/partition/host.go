@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
 )
 
@@ -14,6 +15,7 @@ type hostActor struct {
 	machine *placement.Host
 	pids    map[placement.Entry]*actor.PID
 	entries map[string]placement.Entry
+	lease   driver.LeasePhase // as the machine was told
 }
 
 func hostProps(l *Lookup) *actor.Props {
@@ -39,6 +41,8 @@ func (a *hostActor) Receive(ctx actor.Context) {
 		}
 	case beginEvent:
 		a.step(ctx, m.StopBegun)
+	case leaseEvent:
+		a.lookAtLease(ctx)
 	case *actor.Terminated:
 		a.terminated(ctx, m.Who)
 	case tickEvent:
@@ -66,7 +70,23 @@ func (a *hostActor) terminated(ctx actor.Context, pid *actor.PID) {
 	a.step(ctx, placement.Stopped(entry))
 }
 
+// step lets the machine know how the lease is before anything else (rule 11): a
+// process that was paused must not act on what it knew before.
 func (a *hostActor) step(ctx actor.Context, ev placement.Event) {
+	a.lookAtLease(ctx)
+	a.carry(ctx, ev)
+}
+
+func (a *hostActor) lookAtLease(ctx actor.Context) {
+	if lease := a.lookup.cfg.Lease; lease != nil && a.lease != driver.LeaseFenced {
+		if phase := lease.Phase(); phase != a.lease {
+			a.lease = phase
+			a.carry(ctx, placement.LeaseChanged{Phase: phase})
+		}
+	}
+}
+
+func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 	for _, effect := range a.machine.Step(a.now(), ev) {
 		switch e := effect.(type) {
 		case placement.Send:
