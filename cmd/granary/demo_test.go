@@ -170,13 +170,35 @@ func TestDemoInterrupted(t *testing.T) {
 	}
 }
 
+// The command that the demo prints works while it runs.
+func TestDemoExplained(t *testing.T) {
+	cmd, out, ctx := start(t)
+	out.await(ctx, t, "\n    1s ")
+	line := regexp.MustCompile(`granary (explain Counter/.*)`).FindStringSubmatch(out.String())
+	if line == nil {
+		t.Fatalf("no command in:\n%s", out)
+	}
+	var said strings.Builder
+	if status := execute(ctx, append(strings.Fields(line[1]), "--timeout=30s"), &said, &said); status != succeeded ||
+		!strings.HasPrefix(said.String(), "Counter/counter-1 is active on 127.0.0.1:") {
+		t.Errorf("status %d:\n%s", status, said.String())
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	noneLeft(t, out, 3)
+}
+
 // The members notice when the demo is killed.
 func TestDemoKilled(t *testing.T) {
 	cmd, out, ctx := start(t)
 	out.await(ctx, t, "All grains answered")
 	var connections []net.Conn
-	for _, found := range regexp.MustCompile(`127\.0\.0\.1:\d+`).FindAllString(out.String(), -1) {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", found)
+	for _, found := range regexp.MustCompile(`pid \d+ +(127\.0\.0\.1:\d+)`).FindAllStringSubmatch(out.String(), -1) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", found[1])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,7 +61,9 @@ func (s *story) prepare(ctx context.Context, log io.Writer) error {
 	if err := s.load.add(ctx, grains); err != nil {
 		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.client.close())
 	}
-	s.report.textf(plain, "All grains answered their first call within %s: %s\n", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
+	s.report.textf(plain, "All grains answered their first call within %s: %s", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
+	s.report.textf(faint, "To ask about one, from another terminal:\n  granary explain %s/%s --cluster %s --hosts %s\n",
+		counterKind, s.ledger.names(grains[:1])[0], clusterName, strings.Join(s.fleet.addresses(), ","))
 	s.load.stats.take()
 	return nil
 }
