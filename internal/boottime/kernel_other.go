@@ -1,0 +1,7 @@
+//go:build !linux
+
+package boottime
+
+import "time"
+
+func kernel() (time.Duration, bool) { return 0, false }
