@@ -101,8 +101,8 @@ func TestBadFieldsAreErrors(t *testing.T) {
 		{"no name", request(1, 0), false},
 		{"long kind", request(driver.MaxKindLength+1, 1), false},
 		{"long name", request(1, driver.MaxIdentityLength+1), false},
-		{"last reason", spawned(placement.Refused, placement.HostLeaving), true},
-		{"a reason beyond", spawned(placement.Refused, placement.HostLeaving+1), false},
+		{"last reason", spawned(placement.Refused, placement.LeaseEnding), true},
+		{"a reason beyond", spawned(placement.Refused, placement.LeaseEnding+1), false},
 		{"refused without a reason", spawned(placement.Refused, 0), false},
 		{"accepted with a reason", spawned(placement.Accepted, placement.Busy), false},
 	} {

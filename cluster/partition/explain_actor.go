@@ -8,7 +8,7 @@ import (
 // explain answers from what the machine shows of itself.
 func (a *ownerActor) explain(r *explainRequest) *OwnerExplanation {
 	e := &OwnerExplanation{Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: a.view.Epoch, State: slotNotOwned}
-	if a.lookup.state.Load().table.OwnedBy(placement.SlotOf(r.Identity), e.Member.ID) {
+	if table := a.lookup.state.Load().table; table != nil && table.OwnedBy(placement.SlotOf(r.Identity), e.Member.ID) {
 		if e.State = slotOpen; a.machine.Acquiring() > 0 {
 			e.State = slotAcquiring
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
 )
@@ -138,5 +139,19 @@ func TestExplainChangesNothing(t *testing.T) {
 	if err != nil || e.Owner.Entry == nil || e.Owner.Entry.Token != found.Fence.String() || len(e.Hosts) != 1 ||
 		e.Hosts[0].Token != found.Fence.String() || e.Hosts[0].Member.Address != found.Member.Address || e.Slot != int(placement.SlotOf(alice)) {
 		t.Errorf("%+v, %v; want %v", e, err, found)
+	}
+}
+
+// Anybody may ask at any time, also before the first view.
+func TestExplainBeforeTheFirstView(t *testing.T) {
+	l, _, _ := newLookup(t)
+	root := l.cfg.System.Root
+	owner, err := actor.Ask[*OwnerExplanation](t.Context(), root, l.owner, newExplainRequest(alice))
+	if err != nil || owner.State != slotNotOwned || owner.Entry != nil {
+		t.Errorf("owner: %+v, %v", owner, err)
+	}
+	host, err := actor.Ask[*HostExplanation](t.Context(), root, l.host, newExplainRequest(alice))
+	if err != nil || host.Phase != "" || host.Promised != 0 {
+		t.Errorf("host: %+v, %v", host, err)
 	}
 }
