@@ -93,10 +93,13 @@ func (h *Host) Step(now Time, ev Event) []Effect {
 }
 
 // leaseChanged is the host's part of rule 11: with the lease all that is leased
-// ends. It stays in the reports until it has stopped.
+// ends. It stays in the reports until it has stopped. A lease that has ended
+// never comes back.
 func (h *Host) leaseChanged(phase driver.LeasePhase) []Effect {
-	h.lease = phase
-	if phase != driver.LeaseFenced {
+	if h.lease == driver.LeaseFenced {
+		return nil
+	}
+	if h.lease = phase; phase != driver.LeaseFenced {
 		return nil
 	}
 	var ends []Entry
@@ -109,6 +112,7 @@ func (h *Host) leaseChanged(phase driver.LeasePhase) []Effect {
 	slices.SortFunc(ends, compareEntries)
 	out := make([]Effect, len(ends))
 	for i, e := range ends {
+		h.find(e.Identity, e.Fence).stopping = true
 		out[i] = Stop(e)
 	}
 	return out
@@ -140,9 +144,11 @@ func (h *Host) viewChanged(v driver.View) []Effect {
 	h.view, h.known = v, true
 	me, in := v.Member(h.self)
 	h.leaving = !in || me.State != driver.Active
-	h.kinds = make(map[string]driver.Guarantee, len(me.Kinds))
-	for _, k := range me.Kinds {
-		h.kinds[k.Name] = k.Guarantee
+	if in { // what is still active here keeps its guarantee
+		h.kinds = make(map[string]driver.Guarantee, len(me.Kinds))
+		for _, k := range me.Kinds {
+			h.kinds[k.Name] = k.Guarantee
+		}
 	}
 	early := h.early
 	h.early = nil

@@ -30,7 +30,12 @@ func TestHostRule11TakesNothingNew(t *testing.T) {
 		h.Step(0, LeaseChanged{driver.LeaseValid})
 		got = verdict(t, h, "o", fence(10, 1))
 		expect(t, "the same again", []any{got.Verdict, got.Reason}, []any{Refused, Overtaken})
-		expect(t, "a new grant", verdict(t, h, "o", fence(10, 3)).Verdict, Accepted)
+		got = verdict(t, h, "o", fence(10, 3))
+		if phase == driver.LeaseFenced { // it never comes back
+			expect(t, "a new grant after the end", got.Reason, LeaseEnding)
+		} else {
+			expect(t, "a new grant", got.Verdict, Accepted)
+		}
 	}
 }
 
@@ -43,10 +48,14 @@ func TestHostRule11StopsWhatIsLeased(t *testing.T) {
 	for i, id := range []driver.Identity{carol, bob, alice} {
 		h.Step(0, Received{From: "o", Message: &Spawn{id, fence(10, uint64(i+1))}})
 	}
+	h.Step(0, ViewChanged{View: leasedView(11, "o")}) // out of the view its kinds are what they were
 	expect(t, "draining", len(h.Step(0, LeaseChanged{driver.LeaseDraining})), 0)
 	expect(t, "fenced", h.Step(0, LeaseChanged{driver.LeaseFenced}),
 		[]Effect{Stop{alice, fence(10, 3)}, Stop{carol, fence(10, 1)}})
-	h.Step(0, StopBegun{alice, fence(10, 3)})
+	verify := h.Step(0, Received{From: "o", Message: &Verify{alice, fence(10, 3)}})
+	expect(t, "verified", verify[0].(Send).Message.(*Verified).Phase, Stopping)
+	h.Step(0, LeaseChanged{driver.LeaseValid})
+	expect(t, "fenced again", len(h.Step(0, LeaseChanged{driver.LeaseFenced})), 0)
 	expect(t, "report while it stops", prepare(h, "o", 10).Reports[0].Entries, []Entry{{alice, fence(10, 3)}})
 	h.Step(0, Stopped{alice, fence(10, 3)})
 	expect(t, "report when it has stopped", prepare(h, "o", 10).Empty, []Slot{slotA})

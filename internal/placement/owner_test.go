@@ -209,7 +209,7 @@ func TestOwnerHearsASilentHost(t *testing.T) {
 
 // When all have refused the owner does not ask them again at once.
 func TestOwnerStopsAskingHostsThatRefuse(t *testing.T) {
-	for _, reason := range []Reason{HostLeaving, UnknownKind} {
+	for _, reason := range []Reason{HostLeaving, UnknownKind, LeaseEnding} {
 		for _, hosts := range [][]string{{"h"}, {"h", "g"}} {
 			o := newTestOwner(t, OwnerConfig{}, hosts...)
 			id := owned(o, 1)[0]
