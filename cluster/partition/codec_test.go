@@ -34,6 +34,9 @@ var messages = []any{
 	&resolveRequest{Epoch: 9, Identity: alice, Hint: "m", Suspect: fence},
 	&resolveRequest{Epoch: 9, Identity: alice},
 	&resolveAnswer{Outcome: placement.Found, Host: "m", Fence: fence, Epoch: 9},
+	&explainRequest{alice, 7},
+	&OwnerExplanation{Member: refOf("m"), State: slotAcquiring, Missing: []MemberRef{refOf("a")}, Entry: &EntryExplanation{}, history: told},
+	&HostExplanation{Member: refOf("m"), Phase: "running", Token: "t", history: told},
 }
 
 func TestMessagesSurviveTheWire(t *testing.T) {
