@@ -1,0 +1,36 @@
+// Package record makes a membership provider of a store that can do little: one
+// value with compare-and-set, and keys that vanish unless they are renewed. See
+// [driver.RecordStore] for what it must do, and package cluster/drivertest for
+// the tests that it must pass. Everything else is written once, here: who is a
+// member, who writes the view record and when, leases, retries and pauses.
+//
+// A backend is then a few lines:
+//
+//	func New(endpoints []string, opts ...record.Option) *record.Provider {
+//		return record.New(func(ctx context.Context, r driver.Request, observe bool) (driver.RecordStore, error) {
+//			return open(ctx, endpoints, r.Cluster)
+//		}, opts...)
+//	}
+//
+// # What a member does
+//
+// It registers a liveness key and renews it after each third of the lease time.
+// It reads the record and the keys whenever the store says that they may have
+// changed, and adds who is new and removes who is gone, when it is its turn.
+// Its lease is counted on its own clock, see [driver.Lease]; it ends 0.9 of the
+// lease time after the last renewal that succeeded was begun.
+//
+// # When the store cannot be reached
+//
+// Views stay as they are. After 0.6 of the lease time the lease drains, after
+// 0.9 it is fenced; the member joins again once the store answers. Errors of
+// the store are tried again with growing pauses, at most a second, and told by
+// Watch once for each text.
+//
+// # What is in the store
+//
+// JSON for people to read: the record has a line for each member. A record that
+// cannot be read, or that breaks a limit, is not acted on: newcomers wait and
+// say so, members are out. To start afresh delete the record; the members join
+// again within the lease time.
+package record

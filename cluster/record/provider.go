@@ -1,0 +1,156 @@
+package record
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/boottime"
+)
+
+// Defaults and limits of a provider.
+const (
+	// DefaultTTL is the lease time: a member that fails is removed after it.
+	// Less is found sooner, more survives a longer outage of the store.
+	DefaultTTL = 10 * time.Second
+	// MinTTL and MaxTTL bound it.
+	MinTTL = time.Second
+	MaxTTL = 10 * time.Minute
+	// DefaultPause is how long each writer lets the one before it go first.
+	DefaultPause = 200 * time.Millisecond
+	maxPause     = 10 * time.Second
+	minTimeout   = 10 * time.Millisecond
+)
+
+var errInUse = errors.New("record: the provider has an open session; close it first, or make a provider for each cluster")
+
+// Opener connects a process to the store of a cluster: it is called for each
+// session, with the request of Join or Observe, and the session closes what it
+// gives. The context bounds the call alone.
+type Opener func(ctx context.Context, r driver.Request, observe bool) (driver.RecordStore, error)
+
+// Provider is a [driver.Provider] above a [driver.RecordStore]. It serves one
+// session at a time.
+type Provider struct {
+	open   Opener
+	config config
+	busy   atomic.Bool
+}
+
+var _ driver.Provider = (*Provider)(nil)
+
+type config struct {
+	ttl, pause, timeout time.Duration
+	now, exact          func() time.Duration
+}
+
+// Option changes a provider that is being made.
+type Option func(*config)
+
+// WithTTL sets the lease time, from [MinTTL] to [MaxTTL]. The store may grant
+// another, which counts. Defaults to [DefaultTTL].
+func WithTTL(d time.Duration) Option { return func(c *config) { c.ttl = d } }
+
+// WithPause sets how long each of those who may write the record lets the one
+// before it go first, up to ten seconds. All members had better have the same.
+// Defaults to [DefaultPause].
+func WithPause(d time.Duration) Option { return func(c *config) { c.pause = d } }
+
+// WithCallTimeout bounds each call of the store, from 10 ms to the lease time.
+// Defaults to a third of the lease time.
+func WithCallTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+
+// WithClock replaces the clock that leases are counted on, for tests: it gives
+// the time since any instant, and never goes back. Nil leaves it as it is.
+// Defaults to the time since boot, with the time that the machine slept.
+func WithClock(now func() time.Duration) Option {
+	return func(c *config) {
+		if now != nil {
+			c.now, c.exact = now, now
+		}
+	}
+}
+
+// New makes a provider of stores that open connects to. Nonsense among the
+// options is an error of Join and Observe.
+func New(open Opener, opts ...Option) *Provider {
+	p := &Provider{open: open, config: config{ttl: DefaultTTL, pause: DefaultPause, now: boottime.Now, exact: boottime.Exact}}
+	for _, o := range opts {
+		if o != nil {
+			o(&p.config)
+		}
+	}
+	p.config.timeout = cmp.Or(p.config.timeout, p.config.ttl/3)
+	return p
+}
+
+// check reports what is wrong with the configuration.
+func (c config) check() error {
+	switch {
+	case c.ttl < MinTTL || c.ttl > MaxTTL:
+		return fmt.Errorf("record: a lease time of %v; it must be from %v to %v, and %v is usual", c.ttl, MinTTL, MaxTTL, DefaultTTL)
+	case c.pause <= 0 || c.pause > maxPause:
+		return fmt.Errorf("record: a pause of %v; it must be above 0 and at most %v, and %v is usual", c.pause, maxPause, DefaultPause)
+	case c.timeout < minTimeout || c.timeout > c.ttl:
+		return fmt.Errorf("record: calls of the store are bounded by %v; that must be from %v to the lease time %v", c.timeout, minTimeout, c.ttl)
+	}
+	return nil
+}
+
+// Leases implements [driver.Provider]: there are.
+func (p *Provider) Leases() bool { return true }
+
+// Join implements [driver.Provider]. It registers the member's liveness key,
+// and fails if the store cannot be reached.
+func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, error) {
+	if r.Member.ID == "" {
+		return nil, errors.New("record: a member without an id; observe instead")
+	}
+	r.Member.State = driver.Active
+	r.Member.Kinds = slices.SortedFunc(slices.Values(r.Member.Kinds), func(a, b driver.Kind) int { return cmp.Compare(a.Name, b.Name) })
+	description, err := encodeMember(r.Member)
+	if err != nil {
+		return nil, err
+	}
+	return p.begin(ctx, r, description)
+}
+
+// Observe implements [driver.Provider].
+func (p *Provider) Observe(ctx context.Context, r driver.Request) (driver.Session, error) {
+	r.Member.ID = ""
+	return p.begin(ctx, r, nil)
+}
+
+// begin opens the store and starts a session; that of an observer has no
+// description.
+func (p *Provider) begin(ctx context.Context, r driver.Request, description []byte) (_ driver.Session, err error) {
+	if err := errors.Join(p.config.check(), checkText("the cluster's name", r.Cluster)); err != nil {
+		return nil, err
+	}
+	if !p.busy.CompareAndSwap(false, true) {
+		return nil, errInUse
+	}
+	defer func() {
+		if err != nil {
+			p.busy.Store(false)
+		}
+	}()
+	store, err := p.open(ctx, r, description == nil)
+	if err != nil {
+		return nil, fmt.Errorf("record: opening the store: %w", err)
+	}
+	s := newSession(p.config, r, store, func() { p.busy.Store(false) })
+	if description != nil {
+		if err := s.register(ctx, description); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+	}
+	s.start(rand.Text())
+	return s, nil
+}
