@@ -2,11 +2,11 @@ package failover
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/test/fleet"
 )
 
 // What a diary holds, one line each: a word, and an activation or a member.
@@ -16,51 +16,11 @@ const (
 	killing = "killing" // a member, written just before
 )
 
-// An activation is what the id of a grain's PID says.
-type activation struct {
-	identity string
-	member   driver.MemberID
-	fence    driver.Fence
-}
-
-func (a activation) String() string {
-	return fmt.Sprintf("%s on %s, token %s", a.identity, a.member, a.fence)
-}
-
-// parseActivation reads kind/identity@member:term.seq.
-func parseActivation(id string) (a activation, err error) {
-	identity, rest, _ := strings.Cut(id, "@")
-	member, fence, _ := strings.Cut(rest, ":")
-	if n, _ := fmt.Sscanf(fence, "%x.%x", &a.fence.Term, &a.fence.Seq); n != 2 || identity == "" || member == "" {
-		return a, fmt.Errorf("%q is no activation", id)
-	}
-	a.identity, a.member = strings.TrimPrefix(identity, kind+"/"), driver.MemberID(member)
-	return a, nil
-}
-
-// diary is a file that several processes append to. The kernel makes one order of what they write: a line that was
-// written before another was begun stands before it.
-type diary struct{ file *os.File }
-
-func openDiary(path string) (*diary, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	return &diary{f}, err
-}
-
-// write panics when it fails, which ends the process and so the test.
-func (d *diary) write(word, about string) {
-	if _, err := d.file.WriteString(word + " " + about + "\n"); err != nil {
-		panic(err)
-	}
-}
-
-func (d *diary) Close() error { return d.file.Close() }
-
 // history is what a diary tells about one identity.
 type history struct {
-	live *activation // nil when there is none
+	live *fleet.Activation // nil when there is none
 	last driver.Fence
-	all  []activation
+	all  []fleet.Activation
 }
 
 // readDiary gives the history of each identity, and what must not be: an activation that begins beside another, a
@@ -75,15 +35,15 @@ func readDiary(text string) (histories map[string]*history, faults []string) {
 			killed[driver.MemberID(about)] = true
 			continue
 		}
-		a, err := parseActivation(about)
+		a, err := fleet.ParseActivation(about)
 		if err != nil {
 			faults = append(faults, err.Error())
 			continue
 		}
-		h := histories[a.identity]
+		h := histories[a.Identity]
 		if h == nil {
 			h = new(history)
-			histories[a.identity] = h
+			histories[a.Identity] = h
 		}
 		switch {
 		case word == stopped && (h.live == nil || *h.live != a):
@@ -91,17 +51,17 @@ func readDiary(text string) (histories map[string]*history, faults []string) {
 		case word == stopped:
 			h.live = nil
 		case word == started:
-			if h.live != nil && !killed[h.live.member] {
+			if h.live != nil && !killed[h.live.Member] {
 				faults = append(faults, fmt.Sprintf("%s started while there was %s", a, *h.live))
 			}
-			if a.fence.Compare(h.last) <= 0 {
+			if a.Fence.Compare(h.last) <= 0 {
 				faults = append(faults, fmt.Sprintf("%s started after token %s", a, h.last))
 			}
-			h.live, h.last, h.all = &a, a.fence, append(h.all, a)
+			h.live, h.last, h.all = &a, a.Fence, append(h.all, a)
 		}
 	}
 	for identity, h := range histories {
-		if h.live != nil && killed[h.live.member] {
+		if h.live != nil && killed[h.live.Member] {
 			h.live = nil
 		}
 		if h.live != nil {

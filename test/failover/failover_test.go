@@ -9,6 +9,7 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
+	"github.com/granary-go/granary/test/fleet"
 )
 
 const (
@@ -23,15 +24,15 @@ const (
 // drama is the course of the test.
 type drama struct {
 	*testing.T
-	fleet                  *fleet
+	members                *members
 	load                   *load
 	remembering, forgetful *cluster.Cluster
 }
 
 func TestCountersGoOn(t *testing.T) {
 	began := time.Now()
-	f := newFleet(t, 3)
-	d := &drama{T: t, fleet: f}
+	f := newMembers(t, 3)
+	d := &drama{T: t, members: f}
 	d.remembering = f.client("remembers")
 	d.forgetful = f.client("forgets", cluster.WithCacheSize(smallCache))
 	d.sees(3)
@@ -50,8 +51,8 @@ func TestCountersGoOn(t *testing.T) {
 // sees waits until both clients see n active members.
 func (d *drama) sees(n int) driver.View {
 	d.Helper()
-	sees(d.T, d.forgetful, n)
-	return sees(d.T, d.remembering, n)
+	fleet.Sees(d.T, d.forgetful, limit, n)
+	return fleet.Sees(d.T, d.remembering, limit, n)
 }
 
 // join adds a member: the ownership of some grains moves, and no activation.
@@ -60,14 +61,14 @@ func (d *drama) join(name string, n int) {
 	before, view := d.load.activations(), d.remembering.View()
 	d.load.begin()
 	began := time.Now()
-	id := d.fleet.add(name)
+	id := d.members.add(name)
 	grown := d.sees(n)
 	joined := since(began)
 	made := d.load.everyGrain()
-	moved := len(where(before, func(a activation) bool { return owner(view, a) != owner(grown, a) }))
+	moved := len(where(before, func(a fleet.Activation) bool { return owner(view, a) != owner(grown, a) }))
 	d.Logf("%s joined in %s: %d grains have another owner; %d calls meanwhile, %d failed; slowest %s, of the client without a cache %s",
 		name, joined, moved, made.calls, made.failed(), round(made.slowest[0]), round(made.slowest[1]))
-	if moved == 0 || len(where(before, func(a activation) bool { return owner(grown, a) == id })) != moved {
+	if moved == 0 || len(where(before, func(a fleet.Activation) bool { return owner(grown, a) == id })) != moved {
 		d.Errorf("%d grains changed owner, which are not those that %s has", moved, name)
 	}
 	d.unmoved(before)
@@ -81,7 +82,7 @@ func (d *drama) leave() {
 	d.load.begin()
 	d.load.leaves(leaver)
 	began := time.Now()
-	d.fleet.leave(leaver)
+	d.members.leave(leaver)
 	d.sees(4)
 	left := since(began)
 	made := d.load.everyGrain()
@@ -97,13 +98,13 @@ func (d *drama) kill() {
 	view := d.remembering.View()
 	victim := view.Members[0].ID
 	hosted, others := d.split(victim)
-	orphans := where(others, func(a activation) bool { return owner(view, a) == victim })
+	orphans := where(others, func(a fleet.Activation) bool { return owner(view, a) == victim })
 	if len(orphans) <= fewestOrphans {
 		d.Errorf("only %d grains hosted elsewhere are owned by the member to kill", len(orphans))
 	}
 	d.load.begin()
 	d.load.dies(victim)
-	killed := d.fleet.kill(victim)
+	killed := d.members.kill(victim)
 	made := d.load.everyGrain()
 	all := since(killed)
 	d.sees(3)
@@ -121,9 +122,9 @@ func (d *drama) end() {
 	d.Helper()
 	d.load.stop()
 	began := time.Now()
-	d.fleet.leaveAll()
+	d.members.leaveAll()
 	d.Logf("all members left in %s", since(began))
-	text, err := os.ReadFile(d.fleet.diary)
+	text, err := os.ReadFile(d.members.diary)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -144,35 +145,35 @@ func (d *drama) end() {
 }
 
 // split parts the activations into those on a member and the others.
-func (d *drama) split(id driver.MemberID) (hosted, others map[string]activation) {
+func (d *drama) split(id driver.MemberID) (hosted, others map[string]fleet.Activation) {
 	all := d.load.activations()
-	hosted = where(all, func(a activation) bool { return a.member == id })
+	hosted = where(all, func(a fleet.Activation) bool { return a.Member == id })
 	if len(hosted) == 0 || len(hosted) == len(all) {
 		d.Fatalf("%d of %d grains are on one member of several", len(hosted), len(all))
 	}
-	return hosted, where(all, func(a activation) bool { return a.member != id })
+	return hosted, where(all, func(a fleet.Activation) bool { return a.Member != id })
 }
 
 // unmoved checks that grains are in the activations they were in.
-func (d *drama) unmoved(before map[string]activation) {
+func (d *drama) unmoved(before map[string]fleet.Activation) {
 	d.Helper()
 	now := d.load.activations()
-	if gone := where(before, func(a activation) bool { return now[a.identity] != a }); len(gone) > 0 {
+	if gone := where(before, func(a fleet.Activation) bool { return now[a.Identity] != a }); len(gone) > 0 {
 		d.Errorf("%d activations are gone that should have stayed", len(gone))
 	}
 }
 
 // moved checks that grains of a member are elsewhere.
-func (d *drama) moved(before map[string]activation, id driver.MemberID) {
+func (d *drama) moved(before map[string]fleet.Activation, id driver.MemberID) {
 	d.Helper()
 	now := d.load.activations()
-	if left := where(before, func(a activation) bool { return now[a.identity].member == id }); len(left) > 0 {
+	if left := where(before, func(a fleet.Activation) bool { return now[a.Identity].Member == id }); len(left) > 0 {
 		d.Errorf("%d grains are still on the member that is gone", len(left))
 	}
 }
 
-func where(all map[string]activation, keep func(activation) bool) map[string]activation {
-	some := make(map[string]activation)
+func where(all map[string]fleet.Activation, keep func(fleet.Activation) bool) map[string]fleet.Activation {
+	some := make(map[string]fleet.Activation)
 	for name, a := range all {
 		if keep(a) {
 			some[name] = a
@@ -182,8 +183,8 @@ func where(all map[string]activation, keep func(activation) bool) map[string]act
 }
 
 // owner gives the owner of a grain's slot in a view.
-func owner(view driver.View, a activation) driver.MemberID {
-	m, _ := table(view).Owner(placement.SlotOf(driver.Identity{Kind: kind, Name: a.identity}))
+func owner(view driver.View, a fleet.Activation) driver.MemberID {
+	m, _ := table(view).Owner(placement.SlotOf(driver.Identity{Kind: kind, Name: a.Identity}))
 	return m.ID
 }
 

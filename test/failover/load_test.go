@@ -16,6 +16,7 @@ import (
 
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/test/fleet"
 )
 
 const (
@@ -34,11 +35,11 @@ type grain struct {
 	name  string
 	calls int
 	// at is its activation, count what that answered last.
-	at    activation
+	at    fleet.Activation
 	count int64
-	all   []activation // those that have answered, in order
-	back  time.Time    // when the last of them answered first
-	seen  [2]int       // the rounds in which each client had an answer
+	all   []fleet.Activation // those that have answered, in order
+	back  time.Time          // when the last of them answered first
+	seen  [2]int             // the rounds in which each client had an answer
 }
 
 // load calls all grains, over and over, from two clients by turns: one remembers where they are, the other has to
@@ -130,7 +131,7 @@ func (l *load) caller(ctx context.Context, turn <-chan time.Time) {
 // call adds one to a counter.
 func (l *load) call(g *grain) {
 	l.mu.Lock()
-	round, client, host := l.round, g.calls%2, g.at.member
+	round, client, host := l.round, g.calls%2, g.at.Member
 	g.calls++
 	l.mu.Unlock()
 	began := time.Now()
@@ -165,7 +166,7 @@ func (l *load) failed(g *grain, err error, took time.Duration) {
 		l.stats.failures = make(map[string]int)
 	}
 	l.stats.failures[strings.ReplaceAll(err.Error(), g.name, "…")]++
-	if l.killed == "" || g.at.member != l.killed || !errors.Is(err, cluster.ErrUnknownOutcome) {
+	if l.killed == "" || g.at.Member != l.killed || !errors.Is(err, cluster.ErrUnknownOutcome) {
 		l.errorf("call %d of %s, which was %s, failed after %s: %v", g.calls, g.name, g.at, took, err)
 	}
 }
@@ -179,16 +180,16 @@ func (l *load) answered(g *grain, reply any) {
 	}
 	was := g.at
 	switch {
-	case at.identity != g.name:
+	case at.Identity != g.name:
 		l.errorf("%s was answered by %s", g.name, at)
 	case at == was && count != g.count+1:
 		l.errorf("%s went from %d to %d", at, g.count, count)
 	case at == was:
-	case was.member != "" && !l.left[was.member] && was.member != l.killed:
+	case was.Member != "" && !l.left[was.Member] && was.Member != l.killed:
 		l.errorf("%s at %d gave way to %s at %d, and its member is there", was, g.count, at, count)
 	case count != 1:
 		l.errorf("%s began at %d, after %s", at, count, was)
-	case at.fence.Compare(was.fence) <= 0:
+	case at.Fence.Compare(was.Fence) <= 0:
 		l.errorf("%s began after %s: its token is no higher", at, was)
 	}
 	if at != was {
@@ -197,7 +198,7 @@ func (l *load) answered(g *grain, reply any) {
 	g.at, g.count = at, count
 }
 
-func parseReply(reply any) (count int64, at activation, err error) {
+func parseReply(reply any) (count int64, at fleet.Activation, err error) {
 	text, ok := reply.(*wrapperspb.StringValue)
 	if !ok {
 		return 0, at, fmt.Errorf("the reply is a %T", reply)
@@ -206,7 +207,7 @@ func parseReply(reply any) (count int64, at activation, err error) {
 	if count, err = strconv.ParseInt(number, 10, 64); err != nil {
 		return 0, at, err
 	}
-	at, err = parseActivation(id)
+	at, err = fleet.ParseActivation(id)
 	return count, at, err
 }
 
@@ -267,10 +268,10 @@ func (l *load) dies(id driver.MemberID) {
 }
 
 // activations gives the one of each grain that answered last.
-func (l *load) activations() map[string]activation {
+func (l *load) activations() map[string]fleet.Activation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make(map[string]activation, len(l.grains))
+	all := make(map[string]fleet.Activation, len(l.grains))
 	for _, g := range l.grains {
 		all[g.name] = g.at
 	}
@@ -293,7 +294,7 @@ func (s stats) text() (text string) {
 }
 
 // back gives when the last of some grains first answered in its activation of now.
-func (l *load) back(some map[string]activation) (last time.Time) {
+func (l *load) back(some map[string]fleet.Activation) (last time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, g := range l.grains {

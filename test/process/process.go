@@ -120,18 +120,27 @@ func (p *Process) Kill() {
 
 // Interrupt asks the process to end and expects it to, within the limit and with status 0.
 func (p *Process) Interrupt(limit time.Duration) error {
-	if err := p.Signal(syscall.SIGINT); err != nil {
-		return fmt.Errorf("interrupt %s: %w", p.name, err)
+	return p.end(syscall.SIGINT, "interrupted", limit)
+}
+
+// Terminate is Interrupt by SIGTERM, as service managers do it.
+func (p *Process) Terminate(limit time.Duration) error {
+	return p.end(syscall.SIGTERM, "terminated", limit)
+}
+
+func (p *Process) end(s syscall.Signal, how string, limit time.Duration) error {
+	if err := p.Signal(s); err != nil {
+		return fmt.Errorf("%s was to be %s: %w", p.name, how, err)
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
 		if p.status != nil {
-			return fmt.Errorf("%s was interrupted and ended badly: %w", p.name, p.status)
+			return fmt.Errorf("%s was %s and ended badly: %w", p.name, how, p.status)
 		}
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("%s was interrupted and had not ended after %s", p.name, limit)
+		return fmt.Errorf("%s was %s and had not ended after %s", p.name, how, limit)
 	}
 }

@@ -108,3 +108,16 @@ func TestStartOfNothing(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestTerminate(t *testing.T) {
+	p := shell(t, "trap 'exit 0' TERM; echo set; while :; do sleep 0.01; done", nil)
+	if _, err := p.Next(t.Context(), limit, "trap", is("set")); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Terminate(limit); err != nil {
+		t.Error(err)
+	}
+	if err := p.Terminate(limit); err == nil || !strings.Contains(err.Error(), "script was to be terminated") {
+		t.Errorf("error %v of a process that has ended", err)
+	}
+}
