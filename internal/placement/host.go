@@ -35,13 +35,27 @@ type Host struct {
 	kinds   map[string]driver.Guarantee
 	leaving bool
 	lease   driver.LeasePhase
-	slots   [SlotCount]hostSlot
+	slots   hostSlots
 	reports uint64
 	ended   map[Entry]*notice
 	early   []Received
 	broken  faults
 
 	violations int
+}
+
+// hostSlots are the slots in pages, which are there once one of their slots has
+// been spoken of.
+type hostSlots [SlotCount / slotPage]*[slotPage]hostSlot
+
+const slotPage = 64
+
+func (p *hostSlots) at(s Slot) *hostSlot {
+	page := &p[s/slotPage]
+	if *page == nil {
+		*page = new([slotPage]hostSlot)
+	}
+	return &(*page)[s%slotPage]
 }
 
 type hostSlot struct {
@@ -123,10 +137,15 @@ func (h *Host) Pending() bool { return len(h.ended) > 0 }
 
 // Each calls yield for every activation until it returns false.
 func (h *Host) Each(yield func(e Entry, stopping bool) bool) {
-	for s := range h.slots {
-		for id, a := range h.slots[s].live {
-			if !yield(Entry{id, a.fence}, a.stopping) {
-				return
+	for _, page := range h.slots {
+		if page == nil {
+			continue
+		}
+		for s := range page {
+			for id, a := range page[s].live {
+				if !yield(Entry{id, a.fence}, a.stopping) {
+					return
+				}
 			}
 		}
 	}
@@ -134,7 +153,8 @@ func (h *Host) Each(yield func(e Entry, stopping bool) bool) {
 
 // Promised gives the term that the host has promised for a slot, and to whom.
 func (h *Host) Promised(s Slot) (term uint64, owner driver.MemberID) {
-	return h.slots[s].promised, h.slots[s].owner
+	slot := h.slots.at(s)
+	return slot.promised, slot.owner
 }
 
 func (h *Host) viewChanged(v driver.View) []Effect {
@@ -235,7 +255,7 @@ func (h *Host) prepare(from driver.MemberID, p *Prepare) []Effect {
 		if s >= SlotCount {
 			continue
 		}
-		slot := &h.slots[s]
+		slot := h.slots.at(s)
 		switch {
 		case h.broken.noPromise:
 			promised = append(promised, s)
@@ -262,7 +282,7 @@ func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Ef
 		current, size = &Promise{Term: term}, 0
 	}
 	for _, s := range slots {
-		if len(h.slots[s].live) == 0 {
+		if len(h.slots.at(s).live) == 0 {
 			current.Empty = append(current.Empty, s)
 			continue
 		}
@@ -287,8 +307,8 @@ func (h *Host) report(to driver.MemberID, term uint64, slots, stale []Slot) []Ef
 // parts gives the activations of a slot in identity order, cut so that each
 // part keeps to the limit.
 func (h *Host) parts(s Slot) [][]Entry {
-	entries := make([]Entry, 0, len(h.slots[s].live))
-	for id, a := range h.slots[s].live {
+	entries := make([]Entry, 0, len(h.slots.at(s).live))
+	for id, a := range h.slots.at(s).live {
 		if !a.stopping || !h.broken.omitStopping {
 			entries = append(entries, Entry{id, a.fence})
 		}
@@ -330,7 +350,7 @@ func sizeOf(entries []Entry) int {
 
 // spawn is rule 3.
 func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
-	slot := &h.slots[SlotOf(m.Identity)]
+	slot := h.slots.at(SlotOf(m.Identity))
 	answer := &Spawned{Identity: m.Identity, Fence: m.Fence}
 	effects := []Effect{Send{from, answer}}
 	existing := slot.live[m.Identity]
@@ -387,7 +407,7 @@ func (h *Host) verify(from driver.MemberID, m *Verify) *Verified {
 	switch a := h.find(m.Identity, m.Fence); {
 	case a == nil:
 		if !h.broken.absentWithoutMark {
-			h.slots[SlotOf(m.Identity)].raise(m.Fence, from)
+			h.slots.at(SlotOf(m.Identity)).raise(m.Fence, from)
 		}
 	case a.stopping:
 		answer.Phase = Stopping
@@ -398,7 +418,7 @@ func (h *Host) verify(from driver.MemberID, m *Verify) *Verified {
 }
 
 func (h *Host) find(id driver.Identity, f driver.Fence) *activation {
-	if a := h.slots[SlotOf(id)].live[id]; a != nil && a.fence == f {
+	if a := h.slots.at(SlotOf(id)).live[id]; a != nil && a.fence == f {
 		return a
 	}
 	return nil
@@ -424,7 +444,7 @@ func (h *Host) stopped(now Time, ev Stopped) []Effect {
 	if h.find(ev.Identity, ev.Fence) == nil {
 		return nil
 	}
-	delete(h.slots[SlotOf(ev.Identity)].live, ev.Identity)
+	delete(h.slots.at(SlotOf(ev.Identity)).live, ev.Identity)
 	return h.notify(now, Entry(ev))
 }
 
@@ -432,7 +452,7 @@ func (h *Host) stopped(now Time, ev Stopped) []Effect {
 // telling it until it is acknowledged.
 func (h *Host) notify(now Time, e Entry) []Effect {
 	h.ended[e] = &notice{due: now + h.cfg.Resend}
-	return []Effect{Send{h.slots[SlotOf(e.Identity)].owner, &Deactivated{Entries: []Entry{e}}}}
+	return []Effect{Send{h.slots.at(SlotOf(e.Identity)).owner, &Deactivated{Entries: []Entry{e}}}}
 }
 
 // resend tells the owners again of the ends they have not acknowledged. The
@@ -440,7 +460,7 @@ func (h *Host) notify(now Time, e Entry) []Effect {
 func (h *Host) resend(now Time) []Effect {
 	byOwner := make(map[driver.MemberID][]Entry)
 	for e, n := range h.ended {
-		owner := h.slots[SlotOf(e.Identity)].owner
+		owner := h.slots.at(SlotOf(e.Identity)).owner
 		if _, in := h.view.Member(owner); n.due > now || !in {
 			continue
 		}

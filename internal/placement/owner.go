@@ -48,7 +48,7 @@ type Owner struct {
 	view  driver.View
 	known bool
 	table *Table
-	slots [SlotCount]*ownedSlot
+	slots map[Slot]*ownedSlot
 	hosts map[string][]driver.Member
 	turns map[string]uint64
 	// waiting counts the resolves in all queues; early is the queue of those
@@ -137,7 +137,7 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 		cfg.Pick = RoundRobin
 	}
 	return &Owner{
-		self: self, cfg: cfg, turns: make(map[string]uint64),
+		self: self, cfg: cfg, slots: make(map[Slot]*ownedSlot), turns: make(map[string]uint64),
 		acquiring: make(map[Slot]bool), asking: make(map[driver.Identity]*grant),
 		prepared: make(map[driver.MemberID]Time), silent: make(map[driver.MemberID]bool),
 		losers: make(map[loser]Time),
@@ -169,7 +169,7 @@ func (o *Owner) Acquiring() int { return len(o.acquiring) }
 // returns false.
 func (o *Owner) Each(yield func(e Entry, host driver.MemberID) bool) {
 	for _, s := range o.slots {
-		if s == nil || len(s.missing) > 0 {
+		if len(s.missing) > 0 {
 			continue
 		}
 		for id, g := range s.grants {
@@ -195,7 +195,7 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 	maps.DeleteFunc(o.silent, func(id driver.MemberID, _ bool) bool { _, in := v.Member(id); return !in })
 	maps.DeleteFunc(o.losers, func(l loser, _ Time) bool { _, in := v.Member(l.host); return !in })
 	var out []Effect
-	for s := range Slot(SlotCount) {
+	for _, s := range o.concerned() {
 		switch mine := o.table.OwnedBy(s, o.self); {
 		case mine && sawPrevious && o.slots[s] != nil:
 			out = append(out, o.retain(now, s)...)
@@ -212,6 +212,20 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 		out = append(out, o.resolve(now, w)...)
 	}
 	return out
+}
+
+// concerned gives the slots that are this owner's or were, in ascending order.
+func (o *Owner) concerned() []Slot {
+	mine := o.table.ownedBy(o.self)
+	slots := make([]Slot, len(mine), len(mine)+len(o.slots))
+	copy(slots, mine)
+	for s := range o.slots {
+		if !o.table.OwnedBy(s, o.self) {
+			slots = append(slots, s)
+		}
+	}
+	slices.Sort(slots)
+	return slots
 }
 
 // retain drops what was on members that are gone; nothing else of a retained
@@ -248,7 +262,7 @@ func (o *Owner) disown(s Slot) []Effect {
 	}
 	out = append(out, o.dismiss(&slot.waiters, NotOwner)...)
 	maps.DeleteFunc(o.losers, func(l loser, _ Time) bool { return SlotOf(l.Identity) == s })
-	o.slots[s] = nil
+	delete(o.slots, s)
 	delete(o.acquiring, s)
 	return out
 }
@@ -282,6 +296,9 @@ func (o *Owner) acquire(s Slot) {
 
 // prepare asks, per host and term, for what has not been promised.
 func (o *Owner) prepare(now Time) []Effect {
+	if len(o.acquiring) == 0 {
+		return nil
+	}
 	type target struct {
 		host driver.MemberID
 		term uint64

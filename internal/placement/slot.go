@@ -55,8 +55,10 @@ func mix(h uint64) uint64 {
 
 // Table says who owns each slot in one view. It is immutable.
 type Table struct {
-	owners  [SlotCount]int16
+	// owners are indices into members, plus one; zero is nobody.
+	owners  [SlotCount]uint16
 	members []driver.Member
+	owned   [][]Slot // by member, in ascending order
 }
 
 // NewTable computes the owners of a view by rendezvous hashing (Thaler and
@@ -74,7 +76,8 @@ func NewTable(view driver.View) *Table {
 	})
 }
 
-// newTable computes the owners of some slots; the others belong to nobody.
+// newTable computes the owners of some slots, which come once each and in
+// ascending order; the others belong to nobody.
 func newTable(view driver.View, slots iter.Seq[Slot]) *Table {
 	t, seeds := new(Table), []uint64(nil)
 	for _, m := range view.Members {
@@ -83,16 +86,28 @@ func newTable(view driver.View, slots iter.Seq[Slot]) *Table {
 			seeds = append(seeds, mix(hashWord(fnvOffset, string(m.ID))))
 		}
 	}
-	for s := range t.owners {
-		t.owners[s] = -1
+	if len(t.members) == 0 {
+		return t
 	}
+	all, counts := []Slot(nil), make([]int, len(t.members))
 	for s := range slots {
-		t.owners[s] = t.winner(s, seeds)
+		i := t.winner(s, seeds)
+		t.owners[s] = uint16(i + 1)
+		counts[i]++
+		all = append(all, s)
+	}
+	t.owned = make([][]Slot, len(t.members))
+	for i, n := range counts {
+		t.owned[i] = make([]Slot, 0, n)
+	}
+	for _, s := range all {
+		i := t.owners[s] - 1
+		t.owned[i] = append(t.owned[i], s)
 	}
 	return t
 }
 
-func (t *Table) winner(s Slot, seeds []uint64) int16 {
+func (t *Table) winner(s Slot, seeds []uint64) int {
 	best, high, slot := -1, uint64(0), mix(uint64(s)+1)
 	for i, seed := range seeds {
 		w := mix(seed ^ bits.RotateLeft64(slot, 32) + slot)
@@ -100,13 +115,13 @@ func (t *Table) winner(s Slot, seeds []uint64) int16 {
 			best, high = i, w
 		}
 	}
-	return int16(best)
+	return best
 }
 
 // Owner gives the member that owns a slot; false when no member is active.
 func (t *Table) Owner(s Slot) (driver.Member, bool) {
-	if i := t.owners[s]; i >= 0 {
-		return t.members[i], true
+	if i := t.owners[s]; i > 0 {
+		return t.members[i-1], true
 	}
 	return driver.Member{}, false
 }
@@ -114,5 +129,15 @@ func (t *Table) Owner(s Slot) (driver.Member, bool) {
 // OwnedBy reports whether a member owns a slot.
 func (t *Table) OwnedBy(s Slot, id driver.MemberID) bool {
 	i := t.owners[s]
-	return i >= 0 && t.members[i].ID == id
+	return i > 0 && t.members[i-1].ID == id
+}
+
+// ownedBy gives the slots of a member in ascending order.
+func (t *Table) ownedBy(id driver.MemberID) []Slot {
+	for i := range t.members {
+		if t.members[i].ID == id {
+			return t.owned[i]
+		}
+	}
+	return nil
 }

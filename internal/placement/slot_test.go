@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -101,6 +102,40 @@ func TestOwnersDoNotDependOnOrder(t *testing.T) {
 		if a.ID != b.ID {
 			t.Fatalf("slot %d: %s or %s", s, a.ID, b.ID)
 		}
+	}
+}
+
+func TestSlotsOfAMember(t *testing.T) {
+	v := viewOf(1, "a", "b", "c")
+	v.Members[1].State = driver.Leaving
+	table, total := NewTable(v), 0
+	for _, m := range v.Members {
+		var want []Slot
+		for s := range Slot(SlotCount) {
+			if table.OwnedBy(s, m.ID) {
+				want = append(want, s)
+			}
+		}
+		total += len(want)
+		if got := table.ownedBy(m.ID); !slices.Equal(got, want) {
+			t.Errorf("%s owns %d slots; want %d", m.ID, len(got), len(want))
+		}
+	}
+	if total != SlotCount {
+		t.Errorf("%d slots have owners", total)
+	}
+}
+
+// BenchmarkOwnerViewChanged is what a view costs an owner of which nothing
+// moves.
+func BenchmarkOwnerViewChanged(b *testing.B) {
+	o := NewOwner("a", OwnerConfig{})
+	v := viewOf(1, "a", "b", "c", "d", "e")
+	table := NewTable(v)
+	for b.Loop() {
+		v.Previous = v.Epoch
+		v.Epoch++
+		o.Step(0, ViewChanged{View: v, Table: table})
 	}
 }
 
