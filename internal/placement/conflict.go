@@ -24,6 +24,7 @@ func (o *Owner) adopt(now Time, slot *ownedSlot, host driver.MemberID, e Entry) 
 		slot.grants = make(map[driver.Identity]*grant)
 	}
 	other, conflict := slot.grants[e.Identity]
+	o.note(mine, GrantSettled, WhyReported)
 	if !conflict || other.fence == e.Fence {
 		slot.grants[e.Identity] = mine
 		return nil
@@ -34,6 +35,7 @@ func (o *Owner) adopt(now Time, slot *ownedSlot, host driver.MemberID, e Entry) 
 	} else {
 		slot.grants[e.Identity] = mine
 	}
+	o.note(lost, StopOrdered, WhyConflict)
 	l := loser{Entry{lost.identity, lost.fence}, lost.host}
 	o.losers[l] = now + o.cfg.Resend
 	return []Effect{l.order()}

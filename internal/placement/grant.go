@@ -76,6 +76,7 @@ func (o *Owner) grant(now Time, slot *ownedSlot, id driver.Identity, waiters []*
 		slot.grants = make(map[driver.Identity]*grant)
 	}
 	slot.grants[id] = g
+	o.note(g, GrantMade, 0)
 	return append(out, o.ask(now, g)...)
 }
 
@@ -190,11 +191,14 @@ func (o *Owner) spawned(now Time, from driver.MemberID, m *Spawned) []Effect {
 	}
 	switch m.Verdict {
 	case Accepted:
+		o.note(g, GrantSettled, 0)
 		return o.settle(g)
 	case Exists:
 		g.fence = m.Existing
+		o.note(g, GrantSettled, WhyExists)
 		return append(o.settle(g), o.violation(m.Identity, "the host has an activation that the owner did not know"))
 	case Refused:
+		o.note(g, GrantRefused, Why(m.Reason))
 		if m.Reason == HostLeaving || m.Reason == UnknownKind || m.Reason == LeaseEnding {
 			return o.regrant(now, slot, g, from)
 		}
@@ -222,6 +226,7 @@ func (o *Owner) await(now Time, g *grant, former driver.Fence) []Effect {
 // deposed ends a grant that came too late: the host has promised the slot to
 // a newer owner, in a view that has not come here yet.
 func (o *Owner) deposed(slot *ownedSlot, g *grant) []Effect {
+	o.note(g, GrantEnded, WhyStale)
 	delete(slot.grants, g.identity)
 	delete(o.asking, g.identity)
 	return append(o.dismiss(&g.waiters, Wait), Refresh{o.view.Epoch + 1})
@@ -241,6 +246,7 @@ func (o *Owner) deactivated(now Time, from driver.MemberID, m *Deactivated) []Ef
 		ack.Entries = append(ack.Entries, e)
 		delete(o.losers, loser{e, from})
 		if g != nil {
+			o.note(g, GrantEnded, WhyDeactivated)
 			out = append(out, o.regrant(now, slot, g, "")...)
 		}
 	}
@@ -262,6 +268,7 @@ func (o *Owner) verified(now Time, from driver.MemberID, m *Verified) []Effect {
 	case Stopping:
 		g.phase, g.resent = ending, 0
 	case Absent:
+		o.note(g, GrantEnded, WhyAbsent)
 		return o.regrant(now, slot, g, "")
 	}
 	return nil

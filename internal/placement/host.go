@@ -15,6 +15,9 @@ type HostConfig struct {
 	// ReportBytes bounds the entries of one Promise message. A single slot
 	// beyond it is reported in parts. Defaults to 256 KiB.
 	ReportBytes int
+	// History is how many transitions are remembered. Defaults to 4,096; none
+	// if it is negative.
+	History int
 }
 
 const (
@@ -42,6 +45,7 @@ type Host struct {
 	broken  faults
 
 	violations int
+	past       history
 }
 
 // hostSlots are the slots in pages, which are there once one of their slots has
@@ -84,11 +88,12 @@ func NewHost(self driver.MemberID, cfg HostConfig) *Host {
 	if cfg.ReportBytes <= 0 {
 		cfg.ReportBytes = defaultReportBytes
 	}
-	return &Host{self: self, cfg: cfg, ended: make(map[Entry]*notice)}
+	return &Host{self: self, cfg: cfg, ended: make(map[Entry]*notice), past: newHistory(cfg.History)}
 }
 
 // Step takes one event and returns what is to be done about it.
 func (h *Host) Step(now Time, ev Event) []Effect {
+	h.past.now = now
 	switch ev := ev.(type) {
 	case ViewChanged:
 		return h.viewChanged(ev.View)
@@ -127,6 +132,7 @@ func (h *Host) leaseChanged(phase driver.LeasePhase) []Effect {
 	out := make([]Effect, len(ends))
 	for i, e := range ends {
 		h.find(e.Identity, e.Fence).stopping = true
+		h.past.note(e.Identity, StopOrdered, WhyLeaseEnded, e.Fence, "")
 		out[i] = Stop(e)
 	}
 	return out
@@ -226,6 +232,7 @@ func (h *Host) stopOrdered(from driver.MemberID, m *StopOrder) []Effect {
 	effects := []Effect{Stop(*m)}
 	if !a.lost {
 		a.lost = true
+		h.past.note(m.Identity, StopOrdered, WhyConflict, m.Fence, from)
 		h.violations++
 		effects = append(effects, Violation{m.Identity, "an activation is here that has a successor"})
 	}
@@ -360,9 +367,11 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 		return effects
 	case m.Fence.Term < slot.promised && !h.broken.noPromise:
 		answer.Verdict = Stale
+		h.past.note(m.Identity, GrantRefused, WhyStale, m.Fence, from)
 		return effects
 	case m.Fence.Term == slot.promised && m.Fence.Seq <= slot.seq && !h.broken.noDedupe:
 		answer.Verdict, answer.Reason = Refused, Overtaken
+		h.past.note(m.Identity, GrantRefused, Why(Overtaken), m.Fence, from)
 		return effects
 	}
 	slot.raise(m.Fence, from)
@@ -384,10 +393,21 @@ func (h *Host) spawn(from driver.MemberID, m *Spawn) []Effect {
 			slot.live = make(map[driver.Identity]*activation)
 		}
 		slot.live[m.Identity] = &activation{fence: m.Fence}
+		h.past.note(m.Identity, ActivationStarted, 0, m.Fence, from)
 		// Whoever hears of it finds it: it is started before it is told of.
 		effects = []Effect{Start(*m), effects[0]}
 	}
+	if answer.Verdict != Accepted {
+		h.past.note(m.Identity, GrantRefused, whyRefused(answer), m.Fence, from)
+	}
 	return effects
+}
+
+func whyRefused(answer *Spawned) Why {
+	if answer.Verdict == Exists {
+		return WhyExists
+	}
+	return Why(answer.Reason)
 }
 
 // raise lifts both marks to a token, and never lowers one.
@@ -431,6 +451,9 @@ func (h *Host) stopBegun(now Time, ev StopBegun) []Effect {
 	if a == nil {
 		return nil
 	}
+	if !a.stopping {
+		h.past.note(ev.Identity, ActivationStopping, 0, ev.Fence, "")
+	}
 	a.stopping = true
 	if h.broken.deactivateEarly {
 		return h.notify(now, Entry(ev))
@@ -445,6 +468,7 @@ func (h *Host) stopped(now Time, ev Stopped) []Effect {
 		return nil
 	}
 	delete(h.slots.at(SlotOf(ev.Identity)).live, ev.Identity)
+	h.past.note(ev.Identity, ActivationStopped, 0, ev.Fence, "")
 	return h.notify(now, Entry(ev))
 }
 

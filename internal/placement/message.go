@@ -1,6 +1,10 @@
 package placement
 
-import "github.com/granary-go/granary/cluster/driver"
+import (
+	"fmt"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
 
 // Message is what owners and hosts send each other. Messages are immutable
 // once sent; any of them may be lost, doubled or overtaken.
@@ -114,6 +118,20 @@ const (
 	// Stopping: it takes no messages; its last handler has not returned.
 	Stopping
 )
+
+// String gives the word for people.
+func (p Phase) String() string {
+	switch p {
+	case Absent:
+		return "absent"
+	case Running:
+		return "running"
+	case Stopping:
+		return "stopping"
+	default:
+		return fmt.Sprintf("phase(%d)", uint8(p))
+	}
+}
 
 // Verified answers Verify.
 type Verified struct {

@@ -22,6 +22,9 @@ type OwnerConfig struct {
 	Patience Time
 	// Pick chooses a host; nil is round robin per kind.
 	Pick Pick
+	// History is how many transitions of identities are remembered, beside the
+	// last six of each slot. Defaults to 4,096; none of either if it is negative.
+	History int
 }
 
 // Pick chooses the host of a new activation among the members that can take
@@ -69,6 +72,7 @@ type Owner struct {
 	// hosts are told again.
 	losers     map[loser]Time
 	violations int
+	past       history
 	broken     faults
 }
 
@@ -141,11 +145,13 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 		acquiring: make(map[Slot]bool), asking: make(map[driver.Identity]*grant),
 		prepared: make(map[driver.MemberID]Time), silent: make(map[driver.MemberID]bool),
 		losers: make(map[loser]Time),
+		past:   newHistory(cfg.History),
 	}
 }
 
 // Step takes one event and returns what is to be done about it.
 func (o *Owner) Step(now Time, ev Event) []Effect {
+	o.past.now = now
 	switch ev := ev.(type) {
 	case ViewChanged:
 		return o.viewChanged(now, ev)
@@ -188,6 +194,7 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 		return nil
 	}
 	sawPrevious := o.known && o.broken.keepOverSkipped || o.known && v.Previous == o.view.Epoch && v.Incarnation == o.view.Incarnation
+	gone := slices.ContainsFunc(o.view.Members, func(m driver.Member) bool { _, in := v.Member(m.ID); return !in })
 	o.view, o.known, o.hosts = v, true, nil
 	if o.table = ev.Table; o.table == nil {
 		o.table = NewTable(v)
@@ -198,7 +205,9 @@ func (o *Owner) viewChanged(now Time, ev ViewChanged) []Effect {
 	for _, s := range o.concerned() {
 		switch mine := o.table.OwnedBy(s, o.self); {
 		case mine && sawPrevious && o.slots[s] != nil:
-			out = append(out, o.retain(now, s)...)
+			if gone {
+				out = append(out, o.retain(now, s)...)
+			}
 		case mine:
 			out = append(out, o.disown(s)...)
 			o.acquire(s)
@@ -229,12 +238,13 @@ func (o *Owner) concerned() []Slot {
 }
 
 // retain drops what was on members that are gone; nothing else of a retained
-// slot changes.
+// slot changes, and nothing at all if all are still there.
 func (o *Owner) retain(now Time, s Slot) []Effect {
 	slot := o.slots[s]
 	var out []Effect
 	lost := slot.where(func(g *grant) bool { _, in := o.view.Member(g.host); return !in })
 	for _, g := range lost {
+		o.note(g, GrantEnded, WhyHostGone)
 		out = append(out, o.regrant(now, slot, g, "")...)
 	}
 	if len(slot.missing) > 0 {
@@ -255,6 +265,7 @@ func (o *Owner) disown(s Slot) []Effect {
 	if slot == nil {
 		return nil
 	}
+	o.past.noteSlot(s, SlotLost, slot.term)
 	var out []Effect
 	for _, g := range slot.where(func(g *grant) bool { return o.asking[g.identity] == g }) {
 		delete(o.asking, g.identity)
@@ -292,6 +303,7 @@ func (o *Owner) acquire(s Slot) {
 	}
 	o.slots[s] = slot
 	o.acquiring[s] = true
+	o.past.noteSlot(s, SlotAcquired, slot.term)
 }
 
 // prepare asks, per host and term, for what has not been promised.
@@ -428,6 +440,7 @@ func collect(got **partial, r SlotReport, mixed bool) ([]Entry, bool) {
 func (o *Owner) open(now Time, s Slot) []Effect {
 	delete(o.acquiring, s)
 	slot := o.slots[s]
+	o.past.noteSlot(s, SlotOpened, slot.term)
 	var out []Effect
 	for _, w := range slot.waiters.take() {
 		out = append(out, o.resolve(now, w)...)

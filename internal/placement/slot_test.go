@@ -129,9 +129,12 @@ func TestSlotsOfAMember(t *testing.T) {
 // BenchmarkOwnerViewChanged is what a view costs an owner of which nothing
 // moves.
 func BenchmarkOwnerViewChanged(b *testing.B) {
-	o := NewOwner("a", OwnerConfig{})
 	v := viewOf(1, "a", "b", "c", "d", "e")
+	o := NewOwner("a", OwnerConfig{})
 	table := NewTable(v)
+	for _, p := range sent[*Prepare](o.Step(0, ViewChanged{View: v, Table: table})) {
+		o.Step(0, Received{From: p.to, Message: &Promise{Term: 1, Empty: p.message.Slots}})
+	}
 	for b.Loop() {
 		v.Previous = v.Epoch
 		v.Epoch++
