@@ -7,8 +7,9 @@ TESTFLAGS ?=
 SETUP ?= yes
 # Flags for the demo, for example DEMOFLAGS='--for 20s'.
 DEMOFLAGS ?=
-# Runs of the placement simulation.
-SIMRUNS ?= 100000
+# Runs of the placement simulation, and of the one with leases, clocks and splits.
+SIMRUNS ?= 60000
+WORLDRUNS ?= 40000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
@@ -40,8 +41,8 @@ check-generate: ## fail where the Go code of a .proto file is stale
 bench: ## benchmarks of the hot paths
 	@$(GO) test -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
 
-sim: ## SIMRUNS seeded runs of the placement protocol's simulation
-	@$(GO) test ./internal/placement -run='^TestSimulation$$' -v -timeout=30m -args -sim.runs=$(SIMRUNS)
+sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulations
+	@$(GO) test ./internal/placement -run='^(TestSimulation|TestWorld)$$' -v -timeout=30m -args -sim.runs=$(SIMRUNS) -world.runs=$(WORLDRUNS)
 
 sim-mutations: ## each rule of the placement protocol switched off, and noticed
 	@$(GO) test ./internal/placement -run='Mutations|Rule' -v -timeout=30m

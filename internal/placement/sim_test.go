@@ -1,23 +1,12 @@
 package placement
 
 import (
-	"flag"
 	"fmt"
-	"math/rand/v2"
-	"runtime"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
-)
-
-var (
-	simRuns = flag.Int("sim.runs", 300, "seeded runs of the placement simulation")
-	simSeed = flag.Uint64("sim.seed", 0, "run only this seed, and print its trace")
 )
 
 const (
@@ -31,11 +20,8 @@ const (
 // publishes views in one order. Members see views late and may skip some. A
 // member is removed only when it has crashed or is empty: no split is on.
 type sim struct {
-	rng    *rand.Rand
+	engine
 	broken faults
-	now    Time
-	queue  simQueue
-	count  int
 
 	view    driver.View
 	table   *Table
@@ -48,9 +34,6 @@ type sim struct {
 	calls      map[uint64]*simCall
 	asked      uint64
 	answered   int
-	tracing    bool
-	trace      []string
-	failure    string
 }
 
 type simMember struct {
@@ -69,51 +52,9 @@ type simCall struct {
 	request  uint64
 }
 
-type simEvent struct {
-	at Time
-	n  int
-	do func()
-}
-
-// simQueue is a heap. Package container/heap would allocate for each event,
-// which is a fifth of the time that a run takes.
-type simQueue []simEvent
-
-func (e simEvent) before(o simEvent) bool { return e.at < o.at || e.at == o.at && e.n < o.n }
-
-func (q *simQueue) push(ev simEvent) {
-	*q = append(*q, ev)
-	h, i := *q, len(*q)-1
-	for up := (i - 1) / 2; i > 0 && ev.before(h[up]); up = (i - 1) / 2 {
-		h[i], i = h[up], up
-	}
-	h[i] = ev
-}
-
-func (q *simQueue) pop() simEvent {
-	h, n := *q, len(*q)-1
-	first, last := h[0], h[n]
-	h[n] = simEvent{}
-	*q = h[:n]
-	i := 0
-	for down := 1; down < n; down = 2*i + 1 {
-		if down+1 < n && h[down+1].before(h[down]) {
-			down++
-		}
-		if !h[down].before(last) {
-			break
-		}
-		h[i], i = h[down], down
-	}
-	if n > 0 {
-		h[i] = last
-	}
-	return first
-}
-
 func newSim(seed uint64, broken faults) *sim {
 	s := &sim{
-		rng: rand.New(rand.NewPCG(seed, 0x6772616e617279)), broken: broken,
+		engine: newEngine(seed), broken: broken,
 		view:    driver.View{Incarnation: "sim", Epoch: 100},
 		members: make(map[driver.MemberID]*simMember),
 		live:    make(map[driver.Identity]map[driver.MemberID]driver.Fence),
@@ -136,26 +77,6 @@ var simIdentities = func() []driver.Identity {
 	return ids
 }()
 
-func (s *sim) logf(format string, args ...any) {
-	if s.tracing {
-		s.trace = append(s.trace, fmt.Sprintf("%6d ms  ", s.now/simMillisecond)+fmt.Sprintf(format, args...))
-	}
-}
-
-func (s *sim) failf(format string, args ...any) {
-	if s.failure == "" {
-		s.failure = fmt.Sprintf(format, args...)
-		s.logf("VIOLATION %s", s.failure)
-	}
-}
-
-func (s *sim) after(d Time, do func()) {
-	s.count++
-	s.queue.push(simEvent{s.now + d, s.count, do})
-}
-
-func (s *sim) ms(most int) Time { return Time(s.rng.IntN(most)+1) * simMillisecond }
-
 // faulty is true with the given chance in a thousand while faults go on.
 func (s *sim) faulty(chance int) bool { return s.now < simFaulty && s.rng.IntN(1000) < chance }
 
@@ -167,14 +88,7 @@ func (s *sim) run() string {
 	for range 12 {
 		s.after(s.ms(2000), s.call)
 	}
-	for s.failure == "" && len(s.queue) > 0 {
-		ev := s.queue.pop()
-		if ev.at > simFaulty+simCalm {
-			break
-		}
-		s.now = ev.at
-		ev.do()
-	}
+	s.runUntil(simFaulty + simCalm)
 	s.atRest()
 	return s.failure
 }
@@ -182,7 +96,7 @@ func (s *sim) run() string {
 // publish makes the next view; every member hears of it in its own time.
 func (s *sim) publish(members []driver.Member) {
 	s.view = driver.View{Incarnation: "sim", Epoch: s.view.Epoch + 1, Previous: s.view.Epoch, Members: members}
-	s.table = narrowTable(s.view)
+	s.table = narrowTable(s.view, simIdentities)
 	s.logf("view %d %v", s.view.Epoch, members)
 	for _, m := range members {
 		s.deliver(m.ID, s.ms(120))
@@ -191,8 +105,14 @@ func (s *sim) publish(members []driver.Member) {
 
 // narrowTable is NewTable for the slots in play. The others would take nearly
 // all of the time and show nothing.
-func narrowTable(v driver.View) *Table {
-	return newTable(v, slices.Values(simSlots))
+func narrowTable(v driver.View, identities []driver.Identity) *Table {
+	return newTable(v, func(yield func(Slot) bool) {
+		for _, id := range identities {
+			if !yield(SlotOf(id)) {
+				return
+			}
+		}
+	})
 }
 
 // simSlots are the slots of simIdentities.
@@ -587,41 +507,18 @@ func simulate(seed uint64, broken faults) *sim {
 	return s
 }
 
-// replay runs a seed again and gives the end of its trace.
-func replay(seed uint64, broken faults, lines int) string {
-	s := newSim(seed, broken)
-	s.tracing = true
-	s.run()
-	return strings.Join(s.trace[max(0, len(s.trace)-lines):], "\n")
-}
-
 func TestSimulation(t *testing.T) {
-	if *simSeed != 0 {
-		t.Logf("seed %d:\n%s", *simSeed, replay(*simSeed, faults{}, 1<<20))
-		if s := simulate(*simSeed, faults{}); s.failure != "" {
-			t.Error(s.failure)
-		}
-		return
-	}
-	var next, answered atomic.Uint64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for seed := next.Add(1); seed <= uint64(*simRuns) && !t.Failed(); seed = next.Add(1) {
-				s := simulate(seed, faults{})
-				answered.Add(uint64(s.answered))
-				if s.failure != "" {
-					t.Errorf("seed %d: %s\nreplay with -sim.seed=%d; the end of its trace:\n%s",
-						seed, s.failure, seed, replay(seed, faults{}, 60))
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if least := uint64(30 * *simRuns); answered.Load() < least && !t.Failed() {
+	var answered atomic.Int64
+	runSeeds(t, *simRuns, func(seed uint64, traced bool) *engine {
+		s := newSim(seed, faults{})
+		s.tracing = traced
+		s.run()
+		answered.Add(int64(s.answered))
+		return &s.engine
+	})
+	least := int64(30 * *simRuns)
+	if *simSeed == 0 && answered.Load() < least && !t.Failed() {
 		t.Errorf("%d calls were answered, not even %d: the simulation does not do its work", answered.Load(), least)
 	}
-	t.Logf("%d runs, %d calls answered, %.0f runs a minute",
-		*simRuns, answered.Load(), float64(*simRuns)/time.Since(began).Minutes())
+	t.Logf("%d calls answered", answered.Load())
 }
