@@ -36,6 +36,7 @@ var providers = map[string]string{
 
 	"gcc":    "gcc",
 	"protoc": "protobuf-compiler",
+	"etcd":   "etcd-server",
 }
 
 // provided tells whether a program needs no package.

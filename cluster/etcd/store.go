@@ -1,0 +1,212 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+const (
+	// longestWait bounds a Wait: a server that was replaced by an empty one, whose revisions begin anew, tells nothing
+	// to a watch from the old ones.
+	longestWait = 5 * time.Second
+	// revokeTimeout bounds the revocation of a lease that came to nothing.
+	revokeTimeout = time.Second
+)
+
+var (
+	errNotRegistered = errors.New("etcd: this process has no liveness key; call Register first")
+	errLeaders       = errors.New("etcd: the leader changed while the lease was renewed; renew it again")
+)
+
+// store is a [driver.RecordStore] on etcd, for one session.
+type store struct {
+	client *clientv3.Client
+	owned  bool // Close closes the client
+	prefix string
+
+	mu    sync.Mutex // guards the fields below
+	lease clientv3.LeaseID
+	key   string // the liveness key; empty before Register
+}
+
+var _ driver.RecordStore = (*store)(nil)
+
+// version is a [driver.Record] Version: the record's own revision, 0 if there is none, and the server's when it was
+// read.
+type version struct{ record, read int64 }
+
+func (s *store) recordKey() string  { return s.prefix + "view" }
+func (s *store) memberKeys() string { return s.prefix + "members/" }
+
+// Read implements [driver.RecordStore]: one transaction, which sees one revision of all keys.
+func (s *store) Read(ctx context.Context) (driver.Record, error) {
+	got, err := s.client.Txn(ctx).Then(
+		clientv3.OpGet(s.recordKey()),
+		clientv3.OpGet(s.memberKeys(), clientv3.WithPrefix()),
+	).Commit()
+	if err != nil {
+		return driver.Record{}, s.explain(ctx, "read the membership", err)
+	}
+	v := version{read: got.Header.Revision}
+	record := driver.Record{Alive: map[driver.MemberID][]byte{}}
+	for _, kv := range got.Responses[0].GetResponseRange().Kvs {
+		v.record = kv.ModRevision
+		record.Data = append([]byte{}, kv.Value...) // never nil: the key is there
+	}
+	for _, kv := range got.Responses[1].GetResponseRange().Kvs {
+		if kv.Lease == 0 {
+			continue // somebody else's: it would live for ever
+		}
+		if id, err := url.PathUnescape(strings.TrimPrefix(string(kv.Key), s.memberKeys())); err == nil && id != "" {
+			record.Alive[driver.MemberID(id)] = kv.Value
+		}
+	}
+	record.Version = v
+	return record, nil
+}
+
+// Wait implements [driver.RecordStore]: a watch from the revision after the one that was read. It returns after
+// [longestWait] in any case.
+func (s *store) Wait(ctx context.Context, since driver.Record) error {
+	v, ok := since.Version.(version)
+	if !ok {
+		return nil // nothing was read
+	}
+	bounded, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), longestWait)
+	defer cancel() // ends the watch
+	for answer := range s.client.Watch(bounded, s.prefix, clientv3.WithPrefix(), clientv3.WithRev(v.read+1)) {
+		switch {
+		case answer.CompactRevision != 0, len(answer.Events) > 0:
+			return nil
+		case answer.Err() != nil && bounded.Err() == nil:
+			return s.explain(ctx, "watch the membership", answer.Err())
+		}
+	}
+	if ctx.Err() == nil && bounded.Err() == nil {
+		return errors.New("etcd: the watch has ended; watch again")
+	}
+	return ctx.Err()
+}
+
+// Write implements [driver.RecordStore]: a transaction on the revision of the record's key.
+func (s *store) Write(ctx context.Context, since driver.Record, data []byte) error {
+	v, _ := since.Version.(version)
+	done, err := s.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.ModRevision(s.recordKey()), "=", v.record)).
+		Then(clientv3.OpPut(s.recordKey(), string(data))).
+		Commit()
+	switch {
+	case err != nil:
+		return s.explain(ctx, "write the view record", err)
+	case !done.Succeeded:
+		return driver.ErrConflict
+	}
+	return nil
+}
+
+// Register implements [driver.RecordStore]: a lease, and a key bound to it. A lease without its key is revoked.
+func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, ttl time.Duration) (time.Duration, error) {
+	if id == "" {
+		return 0, errors.New("etcd: register a member: its id is empty")
+	}
+	seconds := int64((ttl + time.Second - 1) / time.Second) // etcd counts whole ones
+	lease, err := s.client.Grant(ctx, seconds)
+	if err != nil {
+		return 0, s.explain(ctx, "get a lease", err)
+	}
+	key := s.memberKeys() + url.PathEscape(string(id))
+	done, err := s.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+		Then(clientv3.OpPut(key, string(data), clientv3.WithLease(lease.ID))).
+		Commit()
+	if err == nil && done.Succeeded {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.lease, s.key = lease.ID, key
+		return time.Duration(lease.TTL) * time.Second, nil
+	}
+	s.revoke(ctx, lease.ID)
+	if err != nil {
+		return 0, s.explain(ctx, "make the liveness key", err)
+	}
+	return 0, fmt.Errorf("etcd: the liveness key %s is there already: two members have one id, or an earlier try is not forgotten yet; "+
+		"it goes with its lease", key)
+}
+
+// revoke gives up a lease that came to nothing. If that fails it runs out.
+func (s *store) revoke(ctx context.Context, lease clientv3.LeaseID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	_, _ = s.client.Revoke(ctx, lease)
+}
+
+// Renew implements [driver.RecordStore]. A renewal is not agreed on by the servers: one that was the leader, and does
+// not know yet that there is another, renews a lease that the new one lets run out. A read after it shows that this
+// did not happen: the majority still answered in the term of the renewal. The read also shows that the key is there.
+func (s *store) Renew(ctx context.Context) (time.Duration, error) {
+	lease, key := s.registered()
+	if key == "" {
+		return 0, errNotRegistered
+	}
+	renewed, err := s.client.KeepAliveOnce(ctx, lease)
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return 0, driver.ErrLeaseLost
+	}
+	if err != nil {
+		return 0, s.explain(ctx, "renew the lease", err)
+	}
+	got, err := s.client.Get(ctx, key)
+	switch {
+	case err != nil:
+		return 0, s.explain(ctx, "see the renewed lease", err)
+	case len(got.Kvs) == 0 || got.Kvs[0].Lease != int64(lease):
+		return 0, driver.ErrLeaseLost
+	case got.Header.RaftTerm != renewed.RaftTerm:
+		return 0, errLeaders
+	}
+	return time.Duration(renewed.TTL) * time.Second, nil
+}
+
+func (s *store) registered() (clientv3.LeaseID, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease, s.key
+}
+
+// Unregister implements [driver.RecordStore]: the lease is revoked, and the key goes with it.
+func (s *store) Unregister(ctx context.Context) error {
+	lease, key := s.registered()
+	if key == "" {
+		return errNotRegistered
+	}
+	if _, err := s.client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return s.explain(ctx, "give the lease back", err)
+	}
+	return nil
+}
+
+// Close implements [driver.RecordStore].
+func (s *store) Close() error {
+	if !s.owned {
+		return nil
+	}
+	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("etcd: close the client: %w", err)
+	}
+	return nil
+}
+
+// explain says what failed, and what to do about it.
+func (s *store) explain(ctx context.Context, what string, err error) error {
+	return fmt.Errorf("etcd: %s: %w", what, explain(ctx, err, s.client.Endpoints(), s.prefix))
+}
