@@ -81,7 +81,7 @@ func TestReadDiary(t *testing.T) {
 		"killed":              {"started Counter/a@m:1.1\nkilling m\nstarted Counter/a@n:2.1\nstopped Counter/a@n:2.1\n", ""},
 		"killed, and no more": {"started Counter/a@m:1.1\nkilling m\n", ""},
 		"two at one time": {
-			"started Counter/a@m:1.1\nstarted Counter/a@n:1.2\nstopped Counter/a@n:1.2\n", "a on n, token 0000000000000001.0000000000000002 started while there was a on m",
+			"started Counter/a@m:1.1\nstarted Counter/a@n:1.2\nstopped Counter/a@n:1.2\n", "Counter/a on n, token 0000000000000001.0000000000000002 started while there was Counter/a on m",
 		},
 		"another was killed": {"started Counter/a@m:1.1\nkilling o\nstarted Counter/a@n:1.2\nstopped Counter/a@n:1.2\n", "started while there was"},
 		"started and killed later": {

@@ -17,7 +17,7 @@ type Activation struct {
 
 // String names the activation in errors.
 func (a Activation) String() string {
-	return fmt.Sprintf("%s on %s, token %s", a.Identity, a.Member, a.Fence)
+	return fmt.Sprintf("%s/%s on %s, token %s", a.Kind, a.Identity, a.Member, a.Fence)
 }
 
 // ParseActivation reads kind/identity@member:term.seq. Neither the identity nor the kind may hold one of these signs.

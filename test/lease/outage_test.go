@@ -1,0 +1,95 @@
+package lease
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/test/fleet"
+)
+
+// TestOutage stops etcd for longer than the leases: leased and strict grains stop everywhere, calls of them fail and
+// say so, best-effort ones go on. When etcd is back the members join again, and all grains answer.
+func TestOutage(t *testing.T) {
+	server := startEtcd(t)
+	c := newCrew(t, 3, server.Endpoint, shortTTL)
+	client := c.client("caller", cluster.WithRequestTimeout(shortTTL))
+	best, all := counters(30, bestKind), counters(30, leasedKind, strictKind, bestKind)
+	l := c.load("caller", client, all)
+	l.every(t, limit, all)
+
+	c.notes.Add("test", "etcd stops")
+	began := time.Now()
+	server.Stop()
+	for _, m := range c.members {
+		c.says(m.Process, leaseWord+driver.LeaseFenced.String())
+	}
+	fenced := since(began)
+	l.every(t, limit, best)
+	before := l.since()
+	l.reset()
+	timer := time.NewTimer(2 * shortTTL)
+	defer timer.Stop()
+	<-timer.C
+	l.every(t, limit, best)
+	during := l.since()
+	t.Logf("all leases had ended after %s; calls failed until then: %s", fenced, text(before.failures))
+	t.Logf("then, without leases, %d calls; answered: %v; failed: %s", during.calls, during.answers, text(during.failures))
+	if during.answers[leasedKind]+during.answers[strictKind] > 0 || during.answers[bestKind] == 0 {
+		t.Errorf("answered without leases: %v, want best-effort ones only", during.answers)
+	}
+	for _, f := range []figures{before, during} {
+		if len(f.failures[bestKind]) > 0 {
+			t.Errorf("calls of best-effort grains failed while etcd was away: %s", text(f.failures))
+		}
+		checkErrors(t, f, leasedKind)
+		checkErrors(t, f, strictKind)
+	}
+
+	l.reset()
+	c.notes.Add("test", "etcd starts")
+	began = time.Now()
+	server.Restart(t)
+	up := since(began)
+	for _, m := range c.members {
+		id, err := m.joins(t.Context())
+		if err != nil || id == m.id {
+			t.Errorf("%s joined again as %q: %v", m.id, id, err)
+		}
+		m.id = id
+	}
+	fleet.Sees(t, client, limit, 3)
+	joined := since(began)
+	l.every(t, limit, all)
+	again := since(began)
+	l.stop()
+	after := l.since()
+	t.Logf("etcd was back after %s, all members after %s, every grain after %s; calls failed meanwhile: %s", up, joined, again, text(after.failures))
+	for _, kind := range []string{leasedKind, strictKind, bestKind} {
+		checkErrors(t, after, kind)
+	}
+	// Best-effort grains go on until their member learns that it was removed, which another may learn first.
+	told := c.end(bestKind)
+	t.Logf("meanwhile %d best-effort activations began beside another, of a member that had not learnt yet that it was removed", told.beside[bestKind])
+	for member, n := range told.lateTurns {
+		t.Errorf("%d turns on %s began after those of a successor", n, member)
+	}
+	checkStore(t, server, told)
+}
+
+// checkErrors checks that calls have failed because no place was found in time, or because what became of them is
+// unknown, or a strict grain could not reach its store.
+func checkErrors(t *testing.T, f figures, kind string) {
+	t.Helper()
+	for _, err := range f.errs[kind] {
+		_, own := errors.AsType[*cluster.GrainError](err)
+		switch {
+		case errors.Is(err, cluster.ErrTimeout), errors.Is(err, cluster.ErrUnknownOutcome), errors.Is(err, cluster.ErrNoMemberForKind):
+		case own && kind == strictKind:
+		default:
+			t.Errorf("a call of a grain of kind %s failed: %v", kind, err)
+		}
+	}
+}

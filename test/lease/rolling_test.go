@@ -1,0 +1,66 @@
+package lease
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	rolled         = 5
+	rollingClients = 3
+)
+
+// TestRollingRestart replaces five members, one after the other, under constant calls: none fails.
+func TestRollingRestart(t *testing.T) {
+	t.Run("automanaged", func(t *testing.T) { rollingRestart(t, "") })
+	t.Run("etcd", func(t *testing.T) { rollingRestart(t, startEtcd(t).Endpoint) })
+}
+
+func rollingRestart(t *testing.T, endpoint string) {
+	c := newCrew(t, rolled, endpoint, shortTTL)
+	named := counters(40, leasedKind, bestKind)
+	if endpoint != "" {
+		named = append(named, counters(20, strictKind)...)
+	}
+	var loads []*load
+	for i := range rollingClients {
+		name := []string{"first", "second", "third"}[i]
+		loads = append(loads, c.load(name, c.client(name), named))
+	}
+	every := func() {
+		expected := make([]expectation, len(loads))
+		for i, l := range loads {
+			expected[i] = l.expect(named)
+		}
+		for i, l := range loads {
+			l.wait(t, limit, expected[i])
+		}
+	}
+	every()
+	var took []time.Duration
+	for _, old := range c.members[:rolled:rolled] {
+		began := time.Now()
+		c.notes.Add("test", "restarts "+string(old.id))
+		if err := old.Terminate(limit); err != nil {
+			t.Fatal(err)
+		}
+		c.gone(old)
+		left := since(began)
+		c.replace(old)
+		took = append(took, left, since(began))
+		every()
+	}
+	for _, l := range loads {
+		l.stop()
+		f := l.since()
+		t.Logf("client %s: %d calls, failed: %s; slowest %s", l.name, f.calls, text(f.failures), round(f.slowest))
+		if len(f.failures) > 0 {
+			t.Errorf("client %s had failed calls", l.name)
+		}
+	}
+	t.Logf("until each had left, and its successor was a member: %v", took)
+	told := c.end()
+	for member, n := range told.lateTurns {
+		t.Errorf("%d turns on %s began after those of a successor", n, member)
+	}
+}
