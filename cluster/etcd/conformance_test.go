@@ -32,3 +32,12 @@ func TestFencedStores(t *testing.T) {
 		return NewFencedStore(server.Client(t), "/test/state")
 	})
 }
+
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	drivertest.Providers(t, drivertest.ProviderService{
+		TTL: leaseTime,
+		New: func() driver.Provider { return New(server.Config(), WithTTL(leaseTime)) },
+	})
+}
