@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,9 @@ type load struct {
 	awaited map[counterName]bool
 	done    chan struct{} // closed when awaited is empty
 }
+
+// addresses differ from failure to failure, as identities do.
+var addresses = regexp.MustCompile(`127\.0\.0\.1:[0-9]+(->127\.0\.0\.1:[0-9]+)?`)
 
 // figures are what a load has met since they were reset.
 type figures struct {
@@ -85,7 +89,7 @@ func (l *load) call(counter counterName) {
 		if l.failures[kind] == nil {
 			l.failures[kind] = make(map[string]int)
 		}
-		l.failures[kind][strings.ReplaceAll(err.Error(), identity, "…")]++
+		l.failures[kind][addresses.ReplaceAllString(strings.ReplaceAll(err.Error(), identity, "…"), "…")]++
 		l.errs[kind] = append(l.errs[kind], err)
 		return
 	}

@@ -43,6 +43,7 @@ const (
 	memberWord = "member " // it has joined under this id, for the first time or again
 	leaseWord  = "lease "
 	blocksWord = "blocks " // an activation whose handler waits for SIGUSR1
+	countsWord = "counts " // what it has refused and held back, at its end
 	callsWord  = "calls"   // a client: its load has begun
 )
 
@@ -102,7 +103,9 @@ func playMember(ctx context.Context, r role, system *actor.ActorSystem, diary *f
 		return err
 	}
 	<-ctx.Done()
-	return c.Shutdown(true)
+	err := c.Shutdown(true)
+	fmt.Printf("%s%+v\n", countsWord, c.Counters())
+	return err
 }
 
 // tell prints under which ids this process joins, and what becomes of its leases.

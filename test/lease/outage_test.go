@@ -2,6 +2,7 @@ package lease
 
 import (
 	"errors"
+	"flag"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/test/fleet"
 )
+
+var outage = flag.Duration("lease.outage", 2*shortTTL, "how long TestOutage keeps etcd away after all leases have ended")
 
 // TestOutage stops etcd for longer than the leases: leased and strict grains stop everywhere, calls of them fail and
 // say so, best-effort ones go on. When etcd is back the members join again, and all grains answer.
@@ -30,7 +33,7 @@ func TestOutage(t *testing.T) {
 	l.every(t, limit, best)
 	before := l.since()
 	l.reset()
-	timer := time.NewTimer(2 * shortTTL)
+	timer := time.NewTimer(*outage)
 	defer timer.Stop()
 	<-timer.C
 	l.every(t, limit, best)

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -93,6 +94,9 @@ func TestStoppedMember(t *testing.T) {
 		t.Error(err)
 	}
 	told := c.end()
+	for _, l := range victim.Drain(func(s string) bool { return strings.HasPrefix(s, countsWord) }) {
+		t.Logf("the member that was stopped: %s", l.Text)
+	}
 	for member, n := range told.lateTurns {
 		t.Logf("%d turns on %s began after those of a successor", n, member)
 		if member != stopped || n > underWay {
