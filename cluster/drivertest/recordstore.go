@@ -182,12 +182,15 @@ func (tr *recordTrial) gone(s driver.RecordStore, id driver.MemberID, begun time
 }
 
 // pass lets time pass.
-func (tr *recordTrial) pass(d time.Duration) {
+func (tr *recordTrial) pass(d time.Duration) { pause(tr.ctx, d) }
+
+// pause waits for a while, at most until the context is done.
+func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-tr.ctx.Done():
+	case <-ctx.Done():
 	}
 }
 
