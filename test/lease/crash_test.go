@@ -30,7 +30,7 @@ func TestCrash(t *testing.T) {
 	for range *kills {
 		fleet.Sees(t, client, limit, 3)
 		victim := c.members[0]
-		orphans := l.on(victim.id)
+		orphans := l.on(victim.known())
 		if len(orphans) == 0 {
 			t.Errorf("the member to kill hosts nothing")
 		}

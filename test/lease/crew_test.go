@@ -123,6 +123,14 @@ func (m *member) joins(ctx context.Context) (driver.MemberID, error) {
 	return driver.MemberID(strings.TrimPrefix(l.Text, memberWord)), err
 }
 
+// known gives the id under which the process has joined last: a busy machine can cost a member its lease.
+func (m *member) known() driver.MemberID {
+	for _, l := range m.Drain(func(s string) bool { return strings.HasPrefix(s, memberWord) }) {
+		m.id = driver.MemberID(strings.TrimPrefix(l.Text, memberWord))
+	}
+	return m.id
+}
+
 // says waits for a line that begins with a word.
 func (c *crew) says(p *process.Process, word string) string {
 	c.t.Helper()

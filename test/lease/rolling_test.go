@@ -8,6 +8,7 @@ import (
 const (
 	rolled         = 5
 	rollingClients = 3
+	rollingTTL     = 5 * time.Second
 )
 
 // TestRollingRestart replaces five members, one after the other, under constant calls: none fails.
@@ -17,7 +18,7 @@ func TestRollingRestart(t *testing.T) {
 }
 
 func rollingRestart(t *testing.T, endpoint string) {
-	c := newCrew(t, rolled, endpoint, shortTTL)
+	c := newCrew(t, rolled, endpoint, rollingTTL)
 	named := counters(40, leasedKind, bestKind)
 	if endpoint != "" {
 		named = append(named, counters(20, strictKind)...)

@@ -35,7 +35,7 @@ func TestStoppedMember(t *testing.T) {
 		l.every(t, limit, named)
 	}
 	victim := c.members[1]
-	blocks := []counterName{c.hosted(client, leasedKind, victim.id), c.hosted(client, strictKind, victim.id)}
+	blocks := []counterName{c.hosted(client, leasedKind, victim.known()), c.hosted(client, strictKind, victim.id)}
 	paused := c.process(role{Client: "paused", Calls: named, Blocks: blocks})
 	inTurn := make(map[counterName]fleet.Activation)
 	for range blocks {
