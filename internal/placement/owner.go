@@ -41,6 +41,13 @@ func RoundRobin(_ driver.Identity, hosts []driver.Member, turn uint64, _ driver.
 const (
 	defaultMaxWaiting = 100_000
 	defaultPatience   = Time(10_000_000_000)
+	// maxPrepare bounds the slots of one Prepare. A host answers each in one
+	// step: with many identities its first reports are on their way while it
+	// makes the next, and whoever else wants something of it has a turn.
+	maxPrepare = 64
+	// maxPauses is how many times Resend the pause before a Prepare is sent
+	// again gets.
+	maxPauses = 16
 )
 
 // Owner remembers where the identities of one member's slots are, and grants
@@ -63,7 +70,7 @@ type Owner struct {
 	// are not open, and grants with an unanswered Spawn or Verify.
 	acquiring map[Slot]bool
 	asking    map[driver.Identity]*grant
-	prepared  map[driver.MemberID]Time
+	prepared  map[driver.MemberID]asked
 	// silent are hosts that left a question unanswered for more than one
 	// resend and have not been heard of since: new activations go elsewhere
 	// while there is an elsewhere.
@@ -94,6 +101,24 @@ type awaited struct {
 // awaits finds a host among those whose promise has not come; -1 if it is not.
 func (s *ownedSlot) awaits(host driver.MemberID) int {
 	return slices.IndexFunc(s.missing, func(a awaited) bool { return a.host == host })
+}
+
+// asked says when a host that has not promised everything is asked again. A
+// loaded host that is asked for the same reports again and again has more and
+// more to do, and so has the owner: the pause doubles each time, and starts
+// over in the next view.
+type asked struct{ due, pause Time }
+
+func (a asked) again(now, resend Time) asked {
+	a.pause = min(max(2*a.pause, resend), maxPauses*resend)
+	a.due = now + a.pause
+	return a
+}
+
+// answering puts off the next time: more answers may be under way.
+func (a asked) answering(now Time) asked {
+	a.due = now + a.pause
+	return a
 }
 
 // partial collects the parts of one report.
@@ -143,7 +168,7 @@ func NewOwner(self driver.MemberID, cfg OwnerConfig) *Owner {
 	return &Owner{
 		self: self, cfg: cfg, slots: make(map[Slot]*ownedSlot), turns: make(map[string]uint64),
 		acquiring: make(map[Slot]bool), asking: make(map[driver.Identity]*grant),
-		prepared: make(map[driver.MemberID]Time), silent: make(map[driver.MemberID]bool),
+		prepared: make(map[driver.MemberID]asked), silent: make(map[driver.MemberID]bool),
 		losers: make(map[loser]Time),
 		past:   newHistory(cfg.History),
 	}
@@ -319,7 +344,7 @@ func (o *Owner) prepare(now Time) []Effect {
 	for s := range o.acquiring {
 		slot := o.slots[s]
 		for _, a := range slot.missing {
-			if o.prepared[a.host] <= now {
+			if o.prepared[a.host].due <= now {
 				t := target{a.host, slot.term}
 				ask[t] = append(ask[t], s)
 			}
@@ -334,8 +359,14 @@ func (o *Owner) prepare(now Time) []Effect {
 	out := make([]Effect, 0, len(targets))
 	for _, t := range targets {
 		slices.Sort(ask[t])
-		out = append(out, Send{t.host, &Prepare{Term: t.term, Slots: ask[t]}})
-		o.prepared[t.host] = now + o.cfg.Resend
+		for slots := range slices.Chunk(ask[t], maxPrepare) {
+			out = append(out, Send{t.host, &Prepare{Term: t.term, Slots: slots}})
+		}
+	}
+	for _, t := range targets {
+		if o.prepared[t.host].due <= now {
+			o.prepared[t.host] = o.prepared[t.host].again(now, o.cfg.Resend)
+		}
 	}
 	return out
 }
@@ -365,7 +396,7 @@ func (o *Owner) promise(now Time, from driver.MemberID, p *Promise) []Effect {
 	if slices.ContainsFunc(p.Stale, func(s Slot) bool { return s < SlotCount && o.acquiring[s] && o.slots[s].term == p.Term }) {
 		out = append(out, Refresh{o.view.Epoch + 1})
 	}
-	o.prepared[from] = now + o.cfg.Resend // it is answering: no need to ask again yet
+	o.prepared[from] = o.prepared[from].answering(now)
 	for _, s := range p.Empty {
 		out = append(out, o.report(now, from, p.Term, SlotReport{Slot: s})...)
 	}
