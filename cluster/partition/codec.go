@@ -29,6 +29,10 @@ func (Codec) Encode(message any) (name string, data []byte, ok bool, err error) 
 	var wire proto.Message
 	switch m := message.(type) {
 	case *packet:
+		if p, ok := m.Message.(*placement.Promise); ok {
+			data, err = encodePromise(m.From, p)
+			return packetName, data, true, err
+		}
 		p, err := packetToWire(m)
 		if err != nil {
 			return packetName, nil, true, err
@@ -56,6 +60,9 @@ func (Codec) Encode(message any) (name string, data []byte, ok bool, err error) 
 func (Codec) Decode(name string, data []byte) (message any, ok bool, err error) {
 	switch name {
 	case packetName:
+		if p, ok := decodePromise(data); ok {
+			return p, true, nil
+		}
 		var p pb.Packet
 		if err := proto.Unmarshal(data, &p); err != nil {
 			return nil, true, err
@@ -116,8 +123,6 @@ func packetToWire(p *packet) (*pb.Packet, error) {
 	switch m := p.Message.(type) {
 	case *placement.Prepare:
 		w.Message = &pb.Packet_Prepare{Prepare: &pb.Prepare{Term: m.Term, Slots: slotsToWire(m.Slots)}}
-	case *placement.Promise:
-		w.Message = &pb.Packet_Promise{Promise: promiseToWire(m)}
 	case *placement.Spawn:
 		w.Message = &pb.Packet_Spawn{Spawn: entryToWire(placement.Entry(*m))}
 	case *placement.Spawned:
@@ -188,7 +193,7 @@ func spawnedFromWire(w *pb.Spawned) (*placement.Spawned, error) {
 		return nil, fmt.Errorf("%w: verdict %d", errMalformed, verdict)
 	}
 	refused := verdict == uint32(placement.Refused)
-	if refused != (reason != 0) || reason > uint32(placement.HostLeaving) {
+	if refused != (reason != 0) || reason > uint32(placement.LeaseEnding) {
 		return nil, fmt.Errorf("%w: verdict %d with reason %d", errMalformed, verdict, reason)
 	}
 	e := entryFromWire(w.GetEntry())
@@ -196,16 +201,6 @@ func spawnedFromWire(w *pb.Spawned) (*placement.Spawned, error) {
 		Identity: e.Identity, Fence: e.Fence, Verdict: placement.Verdict(verdict),
 		Reason: placement.Reason(reason), Existing: fenceFromWire(w.GetExisting()),
 	}, nil
-}
-
-func promiseToWire(p *placement.Promise) *pb.Promise {
-	w := &pb.Promise{Term: p.Term, Stale: slotsToWire(p.Stale), Empty: slotsToWire(p.Empty)}
-	for _, r := range p.Reports {
-		w.Reports = append(w.Reports, &pb.SlotReport{
-			Slot: uint32(r.Slot), Report: r.Report, Part: r.Part, Parts: r.Parts, Entries: entriesToWire(r.Entries),
-		})
-	}
-	return w
 }
 
 func promiseFromWire(w *pb.Promise) *placement.Promise {
