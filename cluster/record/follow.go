@@ -1,10 +1,12 @@
 package record
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -19,6 +21,8 @@ type follower struct {
 	read    driver.Record // as it was read last
 	write   *record.Write // wanted by the machine
 	retry   backoff
+	deaf    backoff // of Wait
+	idle    int     // reads in a row that showed nothing new
 	// unwritten is set while writes fail though reads succeed.
 	unwritten bool
 	done      bool   // nothing is to be read any more, unless the member leaves
@@ -70,6 +74,11 @@ func (f *follower) readOnce() bool {
 		f.failed("reading the view record", err)
 		return false
 	}
+	if same(read, f.read) {
+		f.idle++
+	} else {
+		f.idle = 0
+	}
 	f.read = read
 	event := record.Read{Found: read.Data != nil, Unix: uint64(max(time.Now().UnixMilli(), 1))}
 	if event.Found {
@@ -83,11 +92,14 @@ func (f *follower) readOnce() bool {
 		f.strange = text(why)
 		f.logger.Warn("record: a liveness key cannot be read; its member is taken for alive and not taken in", "error", why)
 	}
+	f.step(event)
+	if f.write == nil {
+		f.unwritten = false // somebody else did it
+	}
 	if !f.unwritten {
 		f.retry.reset()
 		f.board.troubled(nil)
 	}
-	f.step(event)
 	return true
 }
 
@@ -104,6 +116,9 @@ func (f *follower) writeOnce() {
 	switch {
 	case err == nil, errors.Is(err, driver.ErrConflict):
 		f.unwritten = false
+		if f.idle > patient {
+			pause(f.ctx, firstRetry) // what is read is none of what is written
+		}
 	default:
 		f.unwritten = true
 		f.failed("writing the view record", err)
@@ -145,9 +160,25 @@ func (f *follower) wait() {
 		<-ctx.Done()
 		return
 	}
-	if err := f.store.Wait(ctx, f.read); err != nil && ctx.Err() == nil {
-		pause(ctx, f.retry.next())
+	err := f.store.Wait(ctx, f.read)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		pause(ctx, f.deaf.next())
+		return
+	case f.idle > patient:
+		pause(ctx, firstRetry)
 	}
+	f.deaf.reset()
+}
+
+// patient is how many reads in a row may show nothing new until a pause is made
+// after each call.
+const patient = 3
+
+// same reports whether two reads are of one record and the same members.
+func same(a, b driver.Record) bool {
+	return bytes.Equal(a.Data, b.Data) && maps.EqualFunc(a.Alive, b.Alive, bytes.Equal)
 }
 
 // step feeds the machine and does what it wants done.
