@@ -14,7 +14,7 @@ WORLDRUNS ?= 40000
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint generate check-generate bench sim sim-mutations fuzz
+.PHONY: help setup test demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -46,6 +46,9 @@ sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulation
 
 sim-mutations: ## each rule of the placement protocol switched off, and noticed
 	@$(GO) test ./internal/placement -run='Mutations|Rule' -v -timeout=30m
+
+sim-exhaustive: ## every state of small scopes of the placement protocol; minutes
+	@$(GO) test ./internal/placement -run='^TestExhaustiveSearch$$' -v -timeout=30m -args -explore.full
 
 fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
