@@ -144,7 +144,7 @@ func (c *crew) says(p *process.Process, word string) string {
 // note writes into the diary, and the notes, what the test does to a member.
 func (c *crew) note(word string, m *member) {
 	c.notes.Add("test", word+" "+string(m.id))
-	c.diary.Write(word, string(m.id))
+	c.diary.Write(word, string(m.id), now())
 }
 
 // gone forgets a member whose process has ended.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/test/fleet"
@@ -14,16 +15,20 @@ import (
 
 // What a diary holds, one line each: a word, and what it is about.
 const (
-	started = "started" // an activation
+	started = "started" // an activation, and when its handler began, in Unix nanoseconds
 	stopped = "stopped" // an activation: its last handler returns
-	turn    = "turn"    // an activation: the handler of a call begins
+	turn    = "turn"    // likewise: the handler of a call begins
 	done    = "done"    // an activation and its sum: the handler is about to answer
 	unsaved = "unsaved" // an activation and why: its write was not acknowledged
 	called  = "called"  // a client and a counter
 	failed  = "failed"  // a client and a counter: its call has failed
 	replied = "replied" // a client, an activation and a sum: the client has the reply
-	lost    = "lost"    // a member that is about to be killed or stopped
+	lost    = "lost"    // a member that is about to be killed or stopped, and when
 )
+
+// A handler that began so soon after its process was to be stopped began before: the signal takes its time. Its line may
+// have to wait for others and come after the stop.
+const delivery = time.Second
 
 // counterName names a counter: kind/identity.
 type counterName string
@@ -68,9 +73,10 @@ type pending struct {
 // chronicle is what a whole diary tells.
 type chronicle struct {
 	counters map[counterName]*history
-	members  map[driver.MemberID]bool // lost ones
+	members  map[driver.MemberID]time.Time // lost ones, and when
 	// lateTurns are the turns, by member, that began after the first turn of a successor.
 	lateTurns map[driver.MemberID]int
+	lateLines int // of turns that began before their member was stopped
 	unsaved   map[fleet.Activation]string
 	// beside are the activations, by kind, that began beside another where they may.
 	beside  map[string]int
@@ -83,7 +89,7 @@ type chronicle struct {
 // begins beside another, unless that one's member is lost, or the kind may overlap.
 func readDiary(text string, overlap ...string) *chronicle {
 	c := &chronicle{
-		counters: make(map[counterName]*history), members: make(map[driver.MemberID]bool),
+		counters: make(map[counterName]*history), members: make(map[driver.MemberID]time.Time),
 		lateTurns: make(map[driver.MemberID]int), unsaved: make(map[fleet.Activation]string),
 		beside: make(map[string]int), overlap: overlap,
 	}
@@ -95,7 +101,7 @@ func readDiary(text string, overlap ...string) *chronicle {
 		}
 		switch word := words[0]; word {
 		case lost:
-			c.members[driver.MemberID(words[1])] = true
+			c.members[driver.MemberID(words[1])] = c.moment(words[2:])
 		case called, failed, replied:
 			c.client(word, words[1], words[2:])
 		default:
@@ -134,7 +140,7 @@ func (c *chronicle) member(word, id string, rest []string) {
 	late := a.Fence.Compare(h.newest.Fence) < 0
 	switch {
 	case word == started && late:
-		c.lateTurns[a.Member]++
+		c.late(a, rest)
 		h.lives[a] = &life{stale: make(map[int64]bool)}
 	case word == started:
 		c.begins(h, a)
@@ -145,7 +151,7 @@ func (c *chronicle) member(word, id string, rest []string) {
 	case word == turn:
 		h.lives[a].turns++
 		if late {
-			c.lateTurns[a.Member]++
+			c.late(a, rest)
 		}
 	case word == unsaved:
 		c.unsaved[a] = strings.Join(rest, " ")
@@ -161,14 +167,36 @@ func (c *chronicle) member(word, id string, rest []string) {
 	}
 }
 
+// late takes the line of a turn that stands after the first turn of a successor.
+func (c *chronicle) late(a fleet.Activation, when []string) {
+	if at, is := c.members[a.Member]; is && c.moment(when).Before(at.Add(delivery)) {
+		c.lateLines++
+		return
+	}
+	c.lateTurns[a.Member]++
+}
+
+// moment reads the end of a line.
+func (c *chronicle) moment(words []string) time.Time {
+	nanos, err := strconv.ParseInt(strings.Join(words, " "), 10, 64)
+	if err != nil {
+		c.faultf("the time %q", words)
+	}
+	return time.Unix(0, nanos)
+}
+
+// now is a moment as a diary has it.
+func now() string { return strconv.FormatInt(time.Now().UnixNano(), 10) }
+
 // begins takes the start of an activation, whose token is not below those of all others.
 func (c *chronicle) begins(h *history, a fleet.Activation) {
 	if a.Fence.Compare(h.newest.Fence) == 0 {
 		c.faultf("%s started after that token", a)
 	}
 	for other := range h.live {
+		_, gone := c.members[other.Member]
 		switch {
-		case c.members[other.Member]:
+		case gone:
 		case slices.Contains(c.overlap, a.Kind):
 			c.beside[a.Kind]++
 		default:
@@ -269,47 +297,50 @@ func (c *chronicle) figures() string {
 }
 
 func TestReadDiary(t *testing.T) {
-	const m, n = "started Leased/a@m:1.1\n", "started Leased/a@n:1.2\n"
+	const m, n = "started Leased/a@m:1.1 5000000000\n", "started Leased/a@n:1.2 5000000000\n"
 	const call, other = "called c Leased/a\n", "called d Leased/a\n"
-	const reply = call + "turn Leased/a@m:1.1\ndone Leased/a@m:1.1 1\nreplied c Leased/a@m:1.1 1\n"
+	const reply = call + "turn Leased/a@m:1.1 5000000000\ndone Leased/a@m:1.1 1\nreplied c Leased/a@m:1.1 1\n"
 	for name, c := range map[string]struct {
 		text  string
 		fault string // part of the only one
 		late  int
 	}{
-		"one after the other":  {text: m + reply + "stopped Leased/a@m:1.1\n" + n},
-		"lost":                 {text: m + reply + "lost m\n" + n},
-		"stops late":           {text: m + "lost m\n" + n + "stopped Leased/a@m:1.1\n"},
-		"two at one time":      {text: m + n, fault: "started while there was"},
-		"another is lost":      {text: m + "lost o\n" + n, fault: "started while there was"},
-		"equal token":          {text: m + "stopped Leased/a@m:1.1\nstarted Leased/a@o:1.1\n", fault: "started after that token"},
-		"a late turn":          {text: m + "lost m\n" + n + call + "turn Leased/a@m:1.1\n", late: 1},
-		"a late start":         {text: "lost m\n" + n + m, late: 1},
-		"not accepted":         {text: m + call + "turn Leased/a@m:1.1\nlost m\n" + n + "done Leased/a@m:1.1 1\nfailed c Leased/a\n"},
-		"accepted, ready late": {text: m + call + "turn Leased/a@m:1.1\nlost m\n" + n + "done Leased/a@m:1.1 1\nreplied c Leased/a@m:1.1 1\n", fault: "was ready after the first turn of Leased/a on n"},
+		"one after the other":    {text: m + reply + "stopped Leased/a@m:1.1\n" + n},
+		"lost":                   {text: m + reply + "lost m 4500000000\n" + n},
+		"stops late":             {text: m + "lost m 4500000000\n" + n + "stopped Leased/a@m:1.1\n"},
+		"two at one time":        {text: m + n, fault: "started while there was"},
+		"another is lost":        {text: m + "lost o 4500000000\n" + n, fault: "started while there was"},
+		"equal token":            {text: m + "stopped Leased/a@m:1.1\nstarted Leased/a@o:1.1 5000000000\n", fault: "started after that token"},
+		"a late turn":            {text: m + "lost m 4500000000\n" + n + call + "turn Leased/a@m:1.1 5500000001\n", late: 1},
+		"a late line":            {text: m + "lost m 4500000000\n" + n + call + "turn Leased/a@m:1.1 5000000000\n"},
+		"a late turn on another": {text: m + "stopped Leased/a@m:1.1\n" + n + call + "turn Leased/a@m:1.1 5000000000\n", late: 1},
+		"a late start":           {text: "lost m 4000000000\n" + n + m, late: 1},
+		"not accepted":           {text: m + call + "turn Leased/a@m:1.1 5000000000\nlost m 4500000000\n" + n + "done Leased/a@m:1.1 1\nfailed c Leased/a\n"},
+		"accepted, ready late":   {text: m + call + "turn Leased/a@m:1.1 5000000000\nlost m 4500000000\n" + n + "done Leased/a@m:1.1 1\nreplied c Leased/a@m:1.1 1\n", fault: "was ready after the first turn of Leased/a on n"},
 		"accepted, ready before": {
-			text: m + call + "turn Leased/a@m:1.1\ndone Leased/a@m:1.1 1\nlost m\n" + n + "replied c Leased/a@m:1.1 1\n",
+			text: m + call + "turn Leased/a@m:1.1 5000000000\ndone Leased/a@m:1.1 1\nlost m 4500000000\n" + n + "replied c Leased/a@m:1.1 1\n",
 		},
 		"called when there was a successor": {
-			text:  m + other + "turn Leased/a@m:1.1\ndone Leased/a@m:1.1 1\nlost m\n" + n + reply[:len(call)] + "replied c Leased/a@m:1.1 1\n",
+			text:  m + other + "turn Leased/a@m:1.1 5000000000\ndone Leased/a@m:1.1 1\nlost m 4500000000\n" + n + reply[:len(call)] + "replied c Leased/a@m:1.1 1\n",
 			fault: "when it called there was token",
 		},
 		"read goes back": {
-			text: m + call + other + "called e Leased/a\n" + strings.Repeat("turn Leased/a@m:1.1\n", 2) + "done Leased/a@m:1.1 1\ndone Leased/a@m:1.1 2\n" +
+			text: m + call + other + "called e Leased/a\n" + strings.Repeat("turn Leased/a@m:1.1 5000000000\n", 2) + "done Leased/a@m:1.1 1\ndone Leased/a@m:1.1 2\n" +
 				"replied c Leased/a@m:1.1 2\n" + call + "replied c Leased/a@m:1.1 1\n",
 			fault: "there had been token",
 		},
 		"strict goes back": {
-			text: "called c Strict/a\nstarted Strict/a@m:1.1\ndone Strict/a@m:1.1 3\nreplied c Strict/a@m:1.1 3\nstopped Strict/a@m:1.1\n" +
-				"called c Strict/a\nstarted Strict/a@n:1.2\ndone Strict/a@n:1.2 3\nreplied c Strict/a@n:1.2 3\n",
+			text: "called c Strict/a\nstarted Strict/a@m:1.1 5000000000\ndone Strict/a@m:1.1 3\nreplied c Strict/a@m:1.1 3\nstopped Strict/a@m:1.1\n" +
+				"called c Strict/a\nstarted Strict/a@n:1.2 5000000000\ndone Strict/a@n:1.2 3\nreplied c Strict/a@n:1.2 3\n",
 			fault: "there had been token",
 		},
 		"a reply too many":     {text: m + "done Leased/a@m:1.1 1\nreplied c Leased/a@m:1.1 1\n", fault: "made no call"},
 		"a reply from nowhere": {text: m + call + "replied c Leased/a@m:1.1 1\n", fault: "which it did not give"},
 		"counted twice":        {text: m + call + "done Leased/a@m:1.1 1\ndone Leased/a@m:1.1 2\nreplied c Leased/a@m:1.1 2\n", fault: "1 calls acknowledged, 2 counted, 1 made"},
-		"no start":             {text: "turn Leased/a@m:1.1\n", fault: "not started"},
+		"no start":             {text: "turn Leased/a@m:1.1 5000000000\n", fault: "not started"},
+		"no time":              {text: m + "turn Leased/a@m:1.1\nlost m\n", fault: "the time"},
 		"nonsense":             {text: "turn a\n", fault: "is no activation"},
-		"best effort":          {text: "started BestEffort/a@m:1.1\nstarted BestEffort/a@n:1.2\n"},
+		"best effort":          {text: "started BestEffort/a@m:1.1 5000000000\nstarted BestEffort/a@n:1.2 5000000000\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c2 := readDiary(c.text, bestKind)

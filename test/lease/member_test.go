@@ -164,14 +164,14 @@ func (a *counter) Receive(ctx actor.Context) {
 	id := ctx.Self().Id
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		a.diary.Write(started, id)
+		a.diary.Write(started, id, now())
 	case *actor.Stopped:
 		a.diary.Write(stopped, id)
 	case *wrapperspb.Int64Value:
-		a.diary.Write(turn, id)
+		a.diary.Write(turn, id, now())
 		a.add(ctx, m.Value, func() {})
 	case *wrapperspb.StringValue:
-		a.diary.Write(turn, id)
+		a.diary.Write(turn, id, now())
 		a.add(ctx, 1, func() {
 			fmt.Println(blocksWord + id)
 			<-a.release

@@ -16,8 +16,8 @@ import (
 
 const (
 	stoppedLeases = 3
-	// underWay is how many handlers of one process may have passed the check of the lease, and not have written into
-	// the diary yet, when the process is stopped: one for each thread that ran, or was about to.
+	// underWay is how many handlers of one process may have passed the check of the lease, and not have looked at the
+	// clock yet, when the process is stopped: one for each thread that ran, or was about to.
 	underWay = 4
 	// candidates is how many grains are made until there is one on a certain member of three.
 	candidates = 60
@@ -97,6 +97,7 @@ func TestStoppedMember(t *testing.T) {
 	for _, l := range victim.Drain(func(s string) bool { return strings.HasPrefix(s, countsWord) }) {
 		t.Logf("the member that was stopped: %s", l.Text)
 	}
+	t.Logf("%d turns were under way when it was stopped, and wrote so afterwards", told.lateLines)
 	for member, n := range told.lateTurns {
 		t.Logf("%d turns on %s began after those of a successor", n, member)
 		if member != stopped || n > underWay {
