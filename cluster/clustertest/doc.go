@@ -6,5 +6,12 @@
 // by itself, and can be told to remove a member, as if it had crashed or had
 // been wrongly taken for dead.
 //
-// It has no leases: kinds are best effort on it.
+// Kinds are best effort on it, but on a [Registry.LeasedProvider], whose lease
+// the test sets by hand.
+//
+// A [RecordStore] is a coordination service in memory: the members that it makes
+// have leases that run out, and it can be cut off, slowed, stopped and emptied.
+//
+// A [FencedStore] keeps the state of strict kinds in memory, and can be told to
+// fail; [OpenFencedDir] keeps it in a folder that several processes share.
 package clustertest
