@@ -9,11 +9,11 @@ import (
 
 // clone copies a state. What never changes once it is made, messages and
 // views, is shared.
-func (w *world) clone() *world {
+func (w *exploring) clone() *exploring {
 	c := *w
-	c.members = make([]*worldMember, len(w.members))
+	c.members = make([]*explored, len(w.members))
 	for i, m := range w.members {
-		c.members[i] = &worldMember{m.id, cloneHost(m.host), cloneOwner(m.owner), m.seen}
+		c.members[i] = &explored{m.id, cloneHost(m.host), cloneOwner(m.owner), m.seen}
 	}
 	return &c
 }
@@ -88,7 +88,7 @@ func cloneQueue(q queue, in *queue) queue {
 }
 
 // key tells states apart: all that the machines and the network go by.
-func (w *world) key() []byte {
+func (w *exploring) key() []byte {
 	b := make([]byte, 0, 256)
 	l := w.left
 	b = append(b, byte(l.asks), byte(l.suspicions), byte(l.stops), byte(l.ticks), byte(l.lost), byte(l.doubled))
@@ -126,11 +126,11 @@ func flag8(v ...bool) byte {
 	return b
 }
 
-func (w *world) entryKey(b []byte, e Entry) []byte {
+func (w *exploring) entryKey(b []byte, e Entry) []byte {
 	return fenceKey(append(b, byte(slices.Index(w.identities, e.Identity))), e.Fence)
 }
 
-func (w *world) entriesKey(b []byte, entries []Entry) []byte {
+func (w *exploring) entriesKey(b []byte, entries []Entry) []byte {
 	b = append(b, byte(len(entries)))
 	for _, e := range entries {
 		b = w.entryKey(b, e)
@@ -138,7 +138,7 @@ func (w *world) entriesKey(b []byte, entries []Entry) []byte {
 	return b
 }
 
-func (w *world) hostKey(b []byte, h *Host) []byte {
+func (w *exploring) hostKey(b []byte, h *Host) []byte {
 	slot := h.slots.at(w.slot)
 	b = memberKey(append(b, byte(slot.promised), byte(slot.seq)), slot.owner)
 	for _, id := range w.identities {
@@ -156,7 +156,7 @@ func (w *world) hostKey(b []byte, h *Host) []byte {
 	return b
 }
 
-func (w *world) ownerKey(b []byte, o *Owner) []byte {
+func (w *exploring) ownerKey(b []byte, o *Owner) []byte {
 	b = append(b, byte(o.turns["k"]&1), byte(len(o.turns)), byte(len(o.silent)))
 	for _, id := range sortedKeys(o.silent) {
 		b = memberKey(b, id)
@@ -190,7 +190,7 @@ func (w *world) ownerKey(b []byte, o *Owner) []byte {
 	return b
 }
 
-func (w *world) awaitedKey(b []byte, a awaited) []byte {
+func (w *exploring) awaitedKey(b []byte, a awaited) []byte {
 	b = memberKey(b, a.host)
 	if a.got == nil {
 		return append(b, 0)
@@ -202,7 +202,7 @@ func (w *world) awaitedKey(b []byte, a awaited) []byte {
 	return b
 }
 
-func queueKey(w *world, b []byte, q queue) []byte {
+func queueKey(w *exploring, b []byte, q queue) []byte {
 	b = append(b, byte(len(q)))
 	for _, waiting := range q {
 		b = w.entryKey(b, Entry{waiting.Identity, waiting.Suspect})
@@ -210,7 +210,7 @@ func queueKey(w *world, b []byte, q queue) []byte {
 	return b
 }
 
-func (w *world) packetKey(b []byte, p packet) []byte {
+func (w *exploring) packetKey(b []byte, p packet) []byte {
 	b = memberKey(memberKey(b, p.from), p.to)
 	switch m := p.message.(type) {
 	case *Prepare:

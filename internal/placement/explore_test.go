@@ -88,7 +88,7 @@ var exploreSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 // isNew reports whether a state was not met before. Two states are taken for
 // one if both hashes of 64 bits are equal.
-func (s *search) isNew(w *world) bool {
+func (s *search) isNew(w *exploring) bool {
 	key := w.key()
 	sum := [2]uint64{maphash.Bytes(exploreSeeds[0], key), maphash.Bytes(exploreSeeds[1], key)}
 	if s.seen[sum] {
@@ -102,7 +102,7 @@ func (s *search) isNew(w *world) bool {
 // all visits every state and gives the way to the first violation.
 func (s *search) all() (violation string, path []action) {
 	type node struct {
-		world *world
+		world *exploring
 		next  []action
 		by    action
 	}

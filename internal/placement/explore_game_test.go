@@ -37,11 +37,11 @@ func newGame(sc scope, broken faults) *game {
 	return g
 }
 
-// world is one state.
-type world struct {
+// exploring is one state.
+type exploring struct {
 	*game
-	members []*worldMember // alive, in order of their ids
-	net     []packet       // a set, in the order of their keys
+	members []*explored // alive, in order of their ids
+	net     []packet    // a set, in the order of their keys
 	newest  [2]driver.Fence
 	left    budget
 	crashed bool
@@ -50,7 +50,7 @@ type world struct {
 	trace     *strings.Builder
 }
 
-type worldMember struct {
+type explored struct {
 	id    driver.MemberID
 	host  *Host
 	owner *Owner
@@ -126,8 +126,8 @@ func (a action) String() string {
 	}
 }
 
-func (g *game) start() *world {
-	w := &world{game: g, left: g.most}
+func (g *game) start() *exploring {
+	w := &exploring{game: g, left: g.most}
 	ids := make(map[driver.MemberID]bool)
 	for _, v := range g.views {
 		for _, m := range v.Members {
@@ -135,7 +135,7 @@ func (g *game) start() *world {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		m := &worldMember{
+		m := &explored{
 			id:    id,
 			host:  NewHost(id, HostConfig{History: -1}),
 			owner: NewOwner(id, OwnerConfig{History: -1}),
@@ -151,7 +151,7 @@ func (g *game) start() *world {
 	return w
 }
 
-func (w *world) member(id driver.MemberID) *worldMember {
+func (w *exploring) member(id driver.MemberID) *explored {
 	for _, m := range w.members {
 		if m.id == id {
 			return m
@@ -162,7 +162,7 @@ func (w *world) member(id driver.MemberID) *worldMember {
 
 // actions gives all that may happen next, in an order that depends on nothing
 // but the state.
-func (w *world) actions() []action {
+func (w *exploring) actions() []action {
 	var out []action
 	for _, p := range w.net {
 		out = append(out, action{what: actDeliver, packet: p})
@@ -179,7 +179,7 @@ func (w *world) actions() []action {
 	return out
 }
 
-func (w *world) actionsOf(m *worldMember) []action {
+func (w *exploring) actionsOf(m *explored) []action {
 	var out []action
 	for _, by := range w.seers() {
 		for v := m.seen[by[0]]; v < len(w.views); v++ {
@@ -214,20 +214,20 @@ func (w *world) actionsOf(m *worldMember) []action {
 
 // published: a view without the member that crashes comes after the crash,
 // unless the member had not joined.
-func (w *world) published(v int) bool {
+func (w *exploring) published(v int) bool {
 	_, in := w.views[v].Member(w.crashes)
 	return in || w.crashes == "" || w.crashed || v == 0
 }
 
 // do changes the state.
-func (w *world) do(a action) {
+func (w *exploring) do(a action) {
 	m := w.member(a.member)
 	switch a.what {
 	case actView:
 		ev := ViewChanged{View: w.views[a.view], Table: w.tables[a.view]}
 		for _, by := range a.by {
 			m.seen[by] = a.view + 1
-			[]func(*worldMember, Time, Event){w.host, w.owner}[by](m, 0, ev)
+			[]func(*explored, Time, Event){w.host, w.owner}[by](m, 0, ev)
 		}
 	case actDeliver, actDouble, actLose:
 		w.arrive(a)
@@ -252,12 +252,12 @@ func (w *world) do(a action) {
 		w.owner(m, defaultResend, Tick{})
 	case actCrash:
 		w.crashed = true
-		w.members = slices.DeleteFunc(slices.Clone(w.members), func(o *worldMember) bool { return o == m })
+		w.members = slices.DeleteFunc(slices.Clone(w.members), func(o *explored) bool { return o == m })
 		w.net = slices.DeleteFunc(slices.Clone(w.net), func(p packet) bool { return p.to == m.id })
 	}
 }
 
-func (w *world) arrive(a action) {
+func (w *exploring) arrive(a action) {
 	p := a.packet
 	if a.what == actDouble {
 		w.left.doubled--
@@ -276,14 +276,14 @@ func (w *world) arrive(a action) {
 	}
 }
 
-func (w *world) failf(format string, args ...any) {
+func (w *exploring) failf(format string, args ...any) {
 	if w.violation == "" {
 		w.violation = fmt.Sprintf(format, args...)
 	}
 }
 
 // host steps a host and checks invariant 2.
-func (w *world) host(m *worldMember, now Time, ev Event) {
+func (w *exploring) host(m *explored, now Time, ev Event) {
 	slot := m.host.slots.at(w.slot)
 	before := driver.Fence{Term: slot.promised, Seq: slot.seq}
 	effects := m.host.Step(now, ev)
@@ -298,7 +298,7 @@ func (w *world) host(m *worldMember, now Time, ev Event) {
 
 // owner steps an owner. Times are set back to what they are after any other
 // step: that something is due is what Tick stands for.
-func (w *world) owner(m *worldMember, now Time, ev Event) {
+func (w *exploring) owner(m *explored, now Time, ev Event) {
 	effects := m.owner.Step(now, ev)
 	w.carry(m, effects)
 	clear(m.owner.prepared)
@@ -310,7 +310,7 @@ func (w *world) owner(m *worldMember, now Time, ev Event) {
 	}
 }
 
-func (w *world) carry(m *worldMember, effects []Effect) {
+func (w *exploring) carry(m *explored, effects []Effect) {
 	for _, effect := range effects {
 		if w.trace != nil {
 			w.tellEffect(m, effect)
@@ -328,7 +328,7 @@ func (w *world) carry(m *worldMember, effects []Effect) {
 	}
 }
 
-func (w *world) tellEffect(m *worldMember, effect Effect) {
+func (w *exploring) tellEffect(m *explored, effect Effect) {
 	switch e := effect.(type) {
 	case Start:
 		fmt.Fprintf(w.trace, "       %s starts %s %v\n", m.id, e.Identity, e.Fence)
@@ -337,7 +337,7 @@ func (w *world) tellEffect(m *worldMember, effect Effect) {
 	}
 }
 
-func (w *world) send(from driver.MemberID, e Send) {
+func (w *exploring) send(from driver.MemberID, e Send) {
 	if w.member(e.To) == nil {
 		return
 	}
@@ -355,7 +355,7 @@ func (w *world) send(from driver.MemberID, e Send) {
 }
 
 // started checks invariants 1 and 4.
-func (w *world) started(m *worldMember, e Start) {
+func (w *exploring) started(m *explored, e Start) {
 	for _, other := range w.members {
 		if a := other.host.slots.at(w.slot).live[e.Identity]; a != nil && (other != m || a.fence != e.Fence) {
 			w.failf("invariant 1: %s starts %s %v while %v is active on %s", m.id, e.Identity, e.Fence, a.fence, other.id)
@@ -369,7 +369,7 @@ func (w *world) started(m *worldMember, e Start) {
 }
 
 // atRest checks invariant 9 if nothing is under way any more.
-func (w *world) atRest() bool {
+func (w *exploring) atRest() bool {
 	if len(w.net) > 0 || w.crashes != "" && !w.crashed {
 		return false
 	}
