@@ -80,13 +80,13 @@ func (f *fleet) next(ids ...driver.MemberID) driver.View {
 	return v
 }
 
-// show gives everybody a view.
+// show gives everybody a view, the client last.
 func (f *fleet) show(v driver.View) {
 	f.view = v
-	f.client.lookup.SetView(v)
 	for _, s := range f.seats {
 		s.lookup.SetView(v)
 	}
+	f.client.lookup.SetView(v)
 }
 
 // fill activates n identities.

@@ -64,6 +64,7 @@ type ownerActor struct {
 	machineActor
 	machine *placement.Owner
 	asked   uint64
+	waited  int // of those who asked, who were not answered in the same step
 	askers  map[uint64]*actor.PID
 }
 
@@ -97,6 +98,9 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 			a.step(ctx, placement.Resolve{
 				Request: a.asked, Epoch: m.Epoch, Identity: m.Identity, Hint: m.Hint, Suspect: m.Suspect,
 			})
+			if a.askers[a.asked] != nil {
+				a.waited++
+			}
 		}
 	case tickEvent:
 		a.tick = nil

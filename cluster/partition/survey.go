@@ -14,6 +14,10 @@ type OwnerSurvey struct {
 	Acquiring int
 	// Waiting counts the resolves that have not been answered.
 	Waiting int
+	// Asked counts the resolves that came since the member joined, and Waited
+	// those of them that were not answered in the step that took them: for a
+	// slot to open, for a view, or for a host.
+	Asked, Waited int
 	// Violations counts what the audit has found since the member joined.
 	Violations int
 	// Hosts says where the identities of open slots are.
@@ -40,7 +44,7 @@ func (l *Lookup) SurveyHost(ctx context.Context) (HostSurvey, error) {
 
 func (a *ownerActor) survey() OwnerSurvey {
 	s := OwnerSurvey{
-		Acquiring: a.machine.Acquiring(), Waiting: len(a.askers), Violations: a.machine.Violations(),
+		Acquiring: a.machine.Acquiring(), Waiting: len(a.askers), Asked: int(a.asked), Waited: a.waited, Violations: a.machine.Violations(),
 		Hosts: make(map[placement.Entry]driver.MemberID),
 	}
 	a.machine.Each(func(e placement.Entry, host driver.MemberID) bool {
