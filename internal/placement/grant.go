@@ -9,6 +9,11 @@ import (
 // resolve answers where an identity is, or lets the asker wait for it.
 func (o *Owner) resolve(now Time, w *waiter) []Effect {
 	slot := o.slots[SlotOf(w.Identity)]
+	if g := slot.known(w.Identity); g != nil && g.fence != w.Suspect {
+		// Also for an asker who is ahead of this member: it is only told where
+		// the activation is, and hears from its host if it is not there.
+		return o.found(g, w)
+	}
 	switch {
 	case !o.known || w.Epoch > o.view.Epoch:
 		return append(o.wait(now, &o.early, w), Refresh{w.Epoch})
@@ -23,11 +28,21 @@ func (o *Owner) resolve(now Time, w *waiter) []Effect {
 		return o.grant(now, slot, w.Identity, []*waiter{w}, nil)
 	case g.phase == granted && w.Suspect == g.fence:
 		return o.suspect(now, g, w)
-	case g.phase == granted && !g.verifying:
-		return o.found(g, w)
 	default:
 		return o.wait(now, &g.waiters, w)
 	}
+}
+
+// known gives the settled grant of an identity in an open slot; nil if there is
+// none.
+func (s *ownedSlot) known(id driver.Identity) *grant {
+	if s == nil || len(s.missing) > 0 {
+		return nil
+	}
+	if g := s.grants[id]; g != nil && g.phase == granted && !g.verifying {
+		return g
+	}
+	return nil
 }
 
 // suspect is rule 9: a caller that got no answer makes the owner ask the

@@ -259,3 +259,21 @@ func TestOwnerKeepsNothingOfInventedKinds(t *testing.T) {
 		t.Errorf("%d kinds, %d turns", len(o.hosts), len(o.turns))
 	}
 }
+
+// Who is ahead of the owner is told at once where a grain is that the owner knows;
+// only what the owner would have to decide about waits for the view.
+func TestOwnerAnswersWhoIsAhead(t *testing.T) {
+	o := NewOwner("o", OwnerConfig{})
+	o.Step(0, ViewChanged{View: viewOf(10, "o")})
+	ids := owned(o, 2)
+	for _, id := range ids {
+		o.Step(0, Received{From: "o", Message: &Promise{Term: 10, Empty: []Slot{SlotOf(id)}}})
+	}
+	answerSpawn(o, 0, theSent[*Spawn](t, ask(o, 0, ids[0])), Accepted, 0)
+	got := o.Step(0, Resolve{Request: 100, Epoch: 11, Identity: ids[0]})
+	expect(t, "a known grain", got, []Effect{Answer{Request: 100, Outcome: Found, Host: "o", Fence: fence(10, 1), Epoch: 10}})
+	got = o.Step(0, Resolve{Request: 101, Epoch: 11, Identity: ids[1]})
+	expect(t, "another", got, []Effect{Refresh{11}})
+	got = o.Step(0, Resolve{Request: 102, Epoch: 11, Identity: ids[0], Suspect: fence(10, 1)})
+	expect(t, "one that is suspected", got, []Effect{Refresh{11}})
+}
