@@ -8,8 +8,8 @@ SETUP ?= yes
 # Flags for the demo, for example DEMOFLAGS='--for 20s'.
 DEMOFLAGS ?=
 # Runs of the placement simulation, and of the one with leases, clocks and splits.
-SIMRUNS ?= 60000
-WORLDRUNS ?= 40000
+SIMRUNS ?= 70000
+WORLDRUNS ?= 30000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
