@@ -37,6 +37,18 @@ func (n *Notes) Add(name, text string) {
 	fmt.Fprintf(&n.text, "%7.3fs %-16s | %s\n", time.Since(n.began).Seconds(), name, text)
 }
 
+// With gives the lines that hold a text.
+func (n *Notes) With(text string) (found []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for line := range strings.Lines(n.text.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
 // Writer takes the lines of a logger of this process.
 func (n *Notes) Writer(name string) io.Writer { return noteWriter{n, name} }
 

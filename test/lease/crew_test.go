@@ -219,8 +219,19 @@ func (c *crew) end(overlap ...string) *chronicle {
 		c.t.Error(fault)
 	}
 	c.t.Logf("%s; %d faults", told.figures(), len(told.faults))
+	// What the members themselves have found: an activation beside another, for example.
+	for _, line := range c.notes.With(audit) {
+		if len(overlap) == 0 {
+			c.t.Error(line)
+		} else {
+			c.t.Log(line)
+		}
+	}
 	return told
 }
+
+// audit is in what a member logs when its placement does not add up.
+const audit = "placement audit"
 
 // maxFaults is how many faults of one run are shown.
 const maxFaults = 20
