@@ -12,7 +12,7 @@ import (
 type memNetwork struct {
 	mu        sync.Mutex // guards the fields below
 	listeners map[string]*memListener
-	cuts      map[[2]string]bool // pairs of hosts, sorted, between which packets vanish
+	cuts      map[[2]string]bool // from and to which host packets vanish
 	dials     int
 	writes    int
 }
@@ -42,7 +42,7 @@ func (n *memNetwork) dialer(from string) func(context.Context, string) (net.Conn
 		}
 		n.mu.Lock()
 		n.dials++
-		l, cut := n.listeners[address], n.cuts[pair(from, to)]
+		l, cut := n.listeners[address], n.cuts[[2]string{from, to}] || n.cuts[[2]string{to, from}]
 		n.mu.Unlock()
 		if cut {
 			<-ctx.Done()
@@ -53,7 +53,7 @@ func (n *memNetwork) dialer(from string) func(context.Context, string) (net.Conn
 			return nil, refused
 		}
 		a, b := net.Pipe()
-		here, there := &memConn{Conn: a, network: n, hosts: pair(from, to)}, &memConn{Conn: b, network: n, hosts: pair(from, to)}
+		here, there := &memConn{Conn: a, network: n, hosts: [2]string{from, to}}, &memConn{Conn: b, network: n, hosts: [2]string{to, from}}
 		select {
 		case l.incoming <- there:
 		case <-l.closed:
@@ -69,7 +69,21 @@ func (n *memNetwork) dialer(from string) func(context.Context, string) (net.Conn
 func (n *memNetwork) cut(a, b string, is bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.cuts[pair(a, b)] = is
+	n.cuts[[2]string{a, b}], n.cuts[[2]string{b, a}] = is, is
+}
+
+// cutOneWay is cut for what one host sends.
+func (n *memNetwork) cutOneWay(from, to string, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cuts[[2]string{from, to}] = is
+}
+
+// heal ends all cuts.
+func (n *memNetwork) heal() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.cuts)
 }
 
 // traffic counts what processes have done on the network.
@@ -78,8 +92,6 @@ func (n *memNetwork) traffic() (dials, writes int) {
 	defer n.mu.Unlock()
 	return n.dials, n.writes
 }
-
-func pair(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
 
 type memListener struct {
 	network  *memNetwork
@@ -110,7 +122,7 @@ func (l *memListener) Close() error {
 
 func (l *memListener) Addr() net.Addr { return memAddr(l.address) }
 
-// memConn loses what is written while its hosts are cut off from each other,
+// memConn loses what is written while the one host is cut off from the other,
 // and is broken from then on, as a stream that misses a part is.
 type memConn struct {
 	net.Conn
