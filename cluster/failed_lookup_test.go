@@ -14,7 +14,7 @@ func TestMemberWhoseLookupFailedJoinsAgain(t *testing.T) {
 	sees(t, b, 2)
 	each(identities(50), func(id string) { add(t, b, id, 1) })
 	before := a.MemberID()
-	a.ActorSystem().Root.Stop(a.ActorSystem().NewLocalPID(partition.HostName))
+	a.ActorSystem().Root.Stop(a.ActorSystem().NewLocalPID(partition.NameOf(partition.HostName, before)))
 	until(t, a, func() bool { return a.MemberID() != before && a.MemberID() != "" && len(a.Members()) == 2 })
 	until(t, b, func() bool { _, in := b.View().Member(a.MemberID()); return in })
 	each(identities(50), func(id string) { add(t, b, id, 1) })

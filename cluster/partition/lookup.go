@@ -14,7 +14,8 @@ import (
 	"github.com/granary-go/granary/internal/placement"
 )
 
-// Names of the actors that a member's lookup runs.
+// What the names of the actors begin with that a member's lookup runs; see
+// [NameOf].
 const (
 	OwnerName = "granary.owner"
 	HostName  = "granary.host"
@@ -118,11 +119,11 @@ func New(cfg Config) (*Lookup, error) {
 	if cfg.Self == "" {
 		return l, nil
 	}
-	owner, err := cfg.System.Root.SpawnNamed(ownerProps(l), OwnerName)
+	owner, err := cfg.System.Root.SpawnNamed(ownerProps(l), NameOf(OwnerName, cfg.Self))
 	if err != nil {
 		return nil, fmt.Errorf("partition: start the owner: %w", err)
 	}
-	host, err := cfg.System.Root.SpawnNamed(hostProps(l), HostName)
+	host, err := cfg.System.Root.SpawnNamed(hostProps(l), NameOf(HostName, cfg.Self))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("partition: start the host: %w", err), cfg.System.Root.StopFuture(owner).Wait())
 	}
@@ -200,4 +201,12 @@ func (l *Lookup) Close(ctx context.Context) error {
 }
 
 // pidOf gives a placement actor of a member.
-func pidOf(m driver.Member, name string) *actor.PID { return actor.NewPID(m.Address, name) }
+func pidOf(m driver.Member, name string) *actor.PID {
+	return actor.NewPID(m.Address, NameOf(name, m.ID))
+}
+
+// NameOf is the name of a placement actor of a member. It names the member, as
+// the PID of an activation does (rule 12): what was meant for an earlier member,
+// whose process has joined again at the same address under a new id, meets no
+// actor. The new one has not promised what the former had.
+func NameOf(name string, id driver.MemberID) string { return name + "@" + string(id) }

@@ -78,7 +78,7 @@ func ownerProps(l *Lookup) *actor.Props {
 			}),
 			askers: make(map[uint64]*actor.PID),
 		}
-	}, l.stopOnFailure(OwnerName))
+	}, l.stopOnFailure(NameOf(OwnerName, l.cfg.Self)))
 }
 
 // Receive implements actor.Actor.

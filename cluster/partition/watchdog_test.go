@@ -29,13 +29,13 @@ func TestEndOfAnActorIsTold(t *testing.T) {
 			if err == nil {
 				t.Error("resolved without a host")
 			}
-		}, HostName + ": no room on the stage"},
-		{"owner stopped", func(_ *testing.T, l *Lookup) { l.cfg.System.Root.Stop(l.owner) }, OwnerName},
+		}, NameOf(HostName, "a") + ": no room on the stage"},
+		{"owner stopped", func(_ *testing.T, l *Lookup) { l.cfg.System.Root.Stop(l.owner) }, NameOf(OwnerName, "a")},
 		{"both stopped", func(_ *testing.T, l *Lookup) {
 			l.cfg.System.Root.Stop(l.owner)
 			synctest.Wait()
 			l.cfg.System.Root.Stop(l.host)
-		}, OwnerName},
+		}, NameOf(OwnerName, "a")},
 		{"closed", func(*testing.T, *Lookup) {}, ""},
 		{"stopped while it closes", func(_ *testing.T, l *Lookup) {
 			l.cancel() // as Close begins
