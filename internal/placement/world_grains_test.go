@@ -16,6 +16,9 @@ func (w *world) send(from *node, e Send) {
 	for range copies {
 		w.after(w.latency(), func() {
 			to := w.nodes[e.To]
+			if w.broken.byAddress && to != nil && to.proc.node != nil {
+				to = to.proc.node
+			}
 			if to == nil || to.ended || to.lease == nil || from.proc.cut[to.proc] {
 				return
 			}

@@ -19,6 +19,7 @@ var worldMutations = []struct {
 	{"WritesFenced", worldFaults{record: record.Faults{WritesFenced: true}}},
 	{"CountsFromAnswer", worldFaults{lease: lease.Faults{CountsFromAnswer: true}}},
 	{"lease by a flag", worldFaults{flag: true}},
+	{"messages by address", worldFaults{byAddress: true}},
 }
 
 // byScript are rules that guard against what does no harm in the world; their

@@ -25,6 +25,9 @@ type worldFaults struct {
 	lease     lease.Faults
 	// flag has the lease looked at by a ticker, not before every turn.
 	flag bool
+	// byAddress delivers messages to whoever lives at the address now, as if
+	// they did not name the member they are for.
+	byAddress bool
 }
 
 // world is a cluster with leases: every process runs the shipped machines of
