@@ -96,7 +96,7 @@ func (e Explanation) verdict() string {
 	case owner.State == "not owned":
 		return "cannot be told about: views are changing" + e.sighted()
 	case owner.State == "acquiring":
-		return fmt.Sprintf("waits for its slot, which %s is acquiring: %d promises are missing%s",
+		return fmt.Sprintf("waits for its slot, which %s is acquiring (promises missing: %d)%s",
 			member(owner.Member), owner.MissingCount, e.sighted())
 	case owner.Entry == nil && e.Hosting == 0:
 		return "is not active, and no active member hosts its kind"
@@ -188,10 +188,16 @@ func (e Explanation) tellOwner(line func(what, format string, args ...any)) {
 	if entry := o.Entry; entry != nil {
 		asking := ""
 		if entry.Asking {
-			asking = ", the host is being asked"
+			asking = fmt.Sprintf("; the host is being asked, again %d times", entry.Resent)
+		}
+		if entry.Silent {
+			asking += "; it is silent"
 		}
 		line("entry", "%s to %s, token %s; %d wait for it%s",
 			printable(entry.Phase), member(entry.Host), printable(entry.Token), entry.Waiting, asking)
+	}
+	if o.Losers > 0 {
+		line("losers", "%d older activations have been told to stop", o.Losers)
 	}
 }
 
@@ -213,6 +219,9 @@ func (e Explanation) tellHosts(line func(what, format string, args ...any)) {
 		if h.Lease != "" {
 			has += "; lease " + printable(h.Lease)
 		}
+		if h.Leaving {
+			has += "; it takes nothing new"
+		}
 		line("host", "%s: %s", member(h.Member), has)
 		if h.Promised > 0 {
 			line("", "promised term %d to %s, answered up to %d; by view %d", h.Promised, member(h.PromisedTo), h.Seq, h.Epoch)
@@ -228,8 +237,14 @@ func transition(t partition.Transition) string {
 	if t.Token != "" {
 		words = append(words, printable(t.Token))
 	}
+	if t.Term > 0 {
+		words = append(words, fmt.Sprintf("in term %d", t.Term))
+	}
 	if t.Host != nil {
 		words = append(words, "with", member(*t.Host))
+	}
+	if t.Why != "" {
+		words = append(words, "because "+printable(t.Why))
 	}
 	return strings.Join(words, " ")
 }

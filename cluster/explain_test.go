@@ -70,6 +70,7 @@ func TestExplain(t *testing.T) {
 		for _, c := range []*cluster.Cluster{client, stranger, members[0], members[1]} {
 			e := explain(t, c, id, counterKind)
 			says(t, e, " is active on "+at, "open, term", "granted to "+at, "running")
+			tells(t, e, "owner slot acquired", "owner slot opened", "owner granted", "host started", "owner settled")
 			if len(e.Hosts) != 1 || e.Hosts[0].Member.Address != at || e.Hosts[0].Token != e.Owner.Entry.Token || e.Slot >= placement.SlotCount {
 				t.Errorf("%+v", e)
 			}
@@ -80,6 +81,23 @@ func TestExplain(t *testing.T) {
 	}
 	if e := explain(t, client, "line\nbreak", counterKind); !strings.HasPrefix(e.String(), `Counter/"line\nbreak" is active`) {
 		t.Error(e)
+	}
+}
+
+// tells checks that an explanation's history holds all of these, in their order
+// and in the order of time. Clocks are all one here.
+func tells(t *testing.T, e cluster.Explanation, want ...string) {
+	t.Helper()
+	for i, h := range e.History {
+		if len(want) > 0 && h.Role+" "+h.What == want[0] {
+			want = want[1:]
+		}
+		if h.At.IsZero() || time.Since(h.At) > time.Hour || i > 0 && h.At.Before(e.History[i-1].At) {
+			t.Errorf("at %v: %+v", h.At, h)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no %q, or not there, in:\n%s", want[0], e)
 	}
 }
 
@@ -186,7 +204,8 @@ func TestExplainWithoutTheHost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e.Owner != nil && e.Owner.Entry != nil && len(e.Silent) == 1 && e.Silent[0].Member.ID == ghost.ID {
-			says(t, e, "127.0.0.1:1 (ghost)", "asked as host")
+			says(t, e, "is to start on 127.0.0.1:1 (ghost), which has not answered", "granting to 127.0.0.1:1", "1 wait for it; the host is being asked",
+				"asked as host", "granted "+e.Owner.Entry.Token+" with 127.0.0.1:1 (ghost)")
 			break
 		}
 		if time.Now().After(deadline) {
@@ -196,6 +215,25 @@ func TestExplainWithoutTheHost(t *testing.T) {
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// A slot that is not open says whose promise it waits for.
+func TestExplainASlotThatIsAcquired(t *testing.T) {
+	w := newWorld(t)
+	w.ghost()
+	c := w.member()
+	sees(t, c, 2)
+	id := ownedBy(t, c.View(), c.MemberID(), counterKind)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	e, err := c.Explain(ctx, id, counterKind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, e, "waits for its slot, which "+c.ActorSystem().Address(), "(promises missing: ", "the promise of 127.0.0.1:1 (ghost)", "acquiring, term")
+	if e.Owner == nil || e.Owner.MissingCount == 0 || len(e.Hosts) != 1 || len(e.Silent) != 1 {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -218,7 +256,9 @@ func TestExplainAStopThatHangs(t *testing.T) {
 	}
 	end := c.ActorSystem().Root.StopFuture(pid)
 	<-hangs
-	says(t, explain(t, c, "x", "Hangs"), "is stopping on "+c.ActorSystem().Address(), "stopping, token")
+	e := explain(t, c, "x", "Hangs")
+	says(t, e, "is stopping on "+c.ActorSystem().Address(), "stopping, token")
+	tells(t, e, "host started", "host stop begun")
 	close(release)
 	if err := end.Wait(); err != nil {
 		t.Error(err)

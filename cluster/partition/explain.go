@@ -84,6 +84,9 @@ type OwnerExplanation struct {
 	Waiting int `json:"waiting"`
 	// Entry is the identity's in the owner's table; nil if it has none.
 	Entry *EntryExplanation `json:"entry,omitempty"`
+	// Losers counts older activations of the identity that were found beside
+	// this one and have been told to stop.
+	Losers int `json:"losers,omitempty"`
 
 	history []Transition
 }
@@ -98,6 +101,10 @@ type EntryExplanation struct {
 	// Asking is set while the host has not answered whether it takes the
 	// activation, or still has it.
 	Asking bool `json:"asking"`
+	// Resent is how often it was asked again, and Silent is set while nothing
+	// was heard of it since it left a question unanswered.
+	Resent int  `json:"resent,omitempty"`
+	Silent bool `json:"silent,omitempty"`
 	// Waiting counts the callers that wait for that.
 	Waiting int `json:"waiting"`
 }
@@ -112,14 +119,17 @@ type HostExplanation struct {
 	Promised   uint64    `json:"promised,string"`
 	PromisedTo MemberRef `json:"promisedTo"`
 	Seq        uint64    `json:"seq,string"`
-	// Phase of the activation is "starting", "running" or "stopping", and Token
-	// its fencing token. Both are empty if there is none.
+	// Phase of the activation is "running" or "stopping", and Token its fencing
+	// token. Both are empty if there is none. It is running from its start.
 	Phase string `json:"phase,omitempty"`
 	Token string `json:"token,omitempty"`
 	// Notices counts ends of activations that no owner has acknowledged yet.
 	Notices int `json:"notices,omitempty"`
 	// Lease is the phase of the member's lease; empty if it has none.
 	Lease string `json:"lease,omitempty"`
+	// Leaving is set while the member takes no new activations, because it is
+	// leaving or in no view.
+	Leaving bool `json:"leaving,omitempty"`
 
 	history []Transition
 }
@@ -140,24 +150,27 @@ type Transition struct {
 	By   MemberRef `json:"by"`
 	Role string    `json:"role"`
 	What string    `json:"what"`
-	// Token is the fencing token of the activation; of a slot's transition, its
-	// term. It may be empty.
+	// Why is the reason, where there is one to tell.
+	Why string `json:"why,omitempty"`
+	// Token is the activation's fencing token; what happened to the slot has a
+	// Term instead.
 	Token string `json:"token,omitempty"`
+	Term  uint64 `json:"term,omitempty,string"`
 	// Host is the other member that it happened with, if any.
 	Host *MemberRef `json:"host,omitempty"`
 }
+
+// States of a slot.
+var (
+	slotNotOwned  = placement.SlotNotOwned.String()
+	slotAcquiring = placement.SlotAcquiring.String()
+	slotOpen      = placement.SlotOpen.String()
+)
 
 // Roles of those who are asked.
 const (
 	roleOwner = "owner"
 	roleHost  = "host"
-)
-
-// States of a slot.
-const (
-	slotNotOwned  = "not owned"
-	slotAcquiring = "acquiring"
-	slotOpen      = "open"
 )
 
 // Explain asks the owner of an identity, and then its host, what they know

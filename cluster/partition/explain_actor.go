@@ -1,48 +1,67 @@
 package partition
 
 import (
+	"time"
+
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
 )
 
-// explain answers from what the machine shows of itself: it does not tell a
-// granted activation from one that is still asked for, nor which of its slots
-// are being acquired. While any is, a slot without an entry counts as one.
 func (a *ownerActor) explain(r *explainRequest) *OwnerExplanation {
-	e := &OwnerExplanation{Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: a.view.Epoch, State: slotNotOwned}
-	table := a.lookup.state.Load().table
-	if table == nil || !table.OwnedBy(placement.SlotOf(r.Identity), e.Member.ID) {
-		return e
+	s := a.machine.Explain(r.Identity)
+	e := &OwnerExplanation{
+		Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: s.Epoch, State: s.State.String(), Term: s.Term,
+		MissingCount: len(s.Missing), Waiting: s.Waiting, Losers: len(s.Losers),
+		history: a.history(r, a.machine.History),
 	}
-	a.machine.Each(func(x placement.Entry, host driver.MemberID) bool {
-		if x.Identity != r.Identity {
-			return true
+	for _, host := range s.Missing[:min(len(s.Missing), maxMissing)] {
+		e.Missing = append(e.Missing, MemberRef{ID: host})
+	}
+	if g := s.Entry; g != nil {
+		e.Entry = &EntryExplanation{
+			Phase: g.Phase.String(), Token: g.Fence.String(), Host: MemberRef{ID: g.Host},
+			Asking: g.Asking, Resent: g.Resent, Silent: g.Silent, Waiting: g.Waiting,
 		}
-		e.Term = x.Fence.Term
-		e.Entry = &EntryExplanation{Phase: "granted", Token: x.Fence.String(), Host: MemberRef{ID: host}}
-		return false
-	})
-	if e.State = slotOpen; e.Entry == nil && a.machine.Acquiring() > 0 {
-		e.State = slotAcquiring
 	}
 	return e
 }
 
 func (a *hostActor) explain(r *explainRequest) *HostExplanation {
-	e := &HostExplanation{Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: a.view.Epoch}
-	e.Promised, e.PromisedTo.ID = a.machine.Promised(placement.SlotOf(r.Identity))
-	a.machine.Each(func(x placement.Entry, stopping bool) bool {
-		if x.Identity != r.Identity {
-			return true
-		}
-		e.Token = x.Fence.String()
-		if e.Phase = "running"; stopping {
+	s := a.machine.Explain(r.Identity)
+	e := &HostExplanation{
+		Member: MemberRef{ID: a.lookup.cfg.Self}, Epoch: s.Epoch, Leaving: s.Leaving,
+		Promised: s.Promised, PromisedTo: MemberRef{ID: s.PromisedTo}, Seq: s.Seq, Notices: len(s.Notices),
+		history: a.history(r, a.machine.History),
+	}
+	if !s.Fence.IsZero() {
+		if e.Token, e.Phase = s.Fence.String(), "running"; s.Phase == placement.Stopping {
 			e.Phase = "stopping"
 		}
-		return false
-	})
+	}
 	if lease := a.lookup.cfg.Lease; lease != nil {
 		e.Lease = lease.Phase().String()
 	}
 	return e
+}
+
+// history gives a machine's transitions by the clock on the wall.
+func (m *machineActor) history(r *explainRequest, of func(driver.Identity, int) []placement.Transition) []Transition {
+	if r.Transitions <= 0 {
+		return nil
+	}
+	past := of(r.Identity, min(r.Transitions, maxTransitions))
+	now, wall := m.now(), time.Now()
+	out := make([]Transition, len(past))
+	for i, t := range past {
+		out[i] = Transition{At: wall.Add(time.Duration(t.At - now)), What: t.What.String(), Why: t.Why.String()}
+		if t.Fence.Seq == 0 {
+			out[i].Term = t.Fence.Term // a slot's
+		} else {
+			out[i].Token = t.Fence.String()
+		}
+		if t.Host != "" {
+			out[i].Host = &MemberRef{ID: t.Host}
+		}
+	}
+	return out
 }

@@ -32,7 +32,8 @@ func explainToWire(message any) (name string, wire proto.Message) {
 	case *HostExplanation:
 		return hostName, &pb.HostExplanation{
 			Member: string(m.Member.ID), Epoch: m.Epoch, Promised: m.Promised, PromisedTo: string(m.PromisedTo.ID), Seq: m.Seq,
-			Phase: m.Phase, Token: m.Token, Notices: uint32(m.Notices), Lease: m.Lease, Transitions: transitionsToWire(m.history),
+			Phase: m.Phase, Token: m.Token, Notices: uint32(m.Notices), Lease: m.Lease, Leaving: m.Leaving,
+			Transitions: transitionsToWire(m.history),
 		}
 	default:
 		return "", nil
@@ -42,14 +43,15 @@ func explainToWire(message any) (name string, wire proto.Message) {
 func ownerToWire(m *OwnerExplanation) *pb.OwnerExplanation {
 	w := &pb.OwnerExplanation{
 		Member: string(m.Member.ID), Epoch: m.Epoch, State: m.State, Term: m.Term, Missing: make([]string, len(m.Missing)),
-		MissingCount: uint32(m.MissingCount), Waiting: uint32(m.Waiting), Transitions: transitionsToWire(m.history),
+		MissingCount: uint32(m.MissingCount), Waiting: uint32(m.Waiting), Losers: uint32(m.Losers), Transitions: transitionsToWire(m.history),
 	}
 	for i, r := range m.Missing {
 		w.Missing[i] = string(r.ID)
 	}
 	if e := m.Entry; e != nil {
 		w.Grant = &pb.Grant{
-			Phase: e.Phase, Token: e.Token, Host: string(e.Host.ID), Asking: e.Asking, Waiting: uint32(e.Waiting),
+			Phase: e.Phase, Token: e.Token, Host: string(e.Host.ID), Asking: e.Asking, Resent: uint32(e.Resent), Silent: e.Silent,
+			Waiting: uint32(e.Waiting),
 		}
 	}
 	return w
@@ -58,7 +60,7 @@ func ownerToWire(m *OwnerExplanation) *pb.OwnerExplanation {
 func transitionsToWire(history []Transition) []*pb.Transition {
 	out := make([]*pb.Transition, len(history))
 	for i, t := range history {
-		out[i] = &pb.Transition{UnixNanos: t.At.UnixNano(), What: t.What, Token: t.Token}
+		out[i] = &pb.Transition{UnixNanos: t.At.UnixNano(), What: t.What, Why: t.Why, Token: t.Token, Term: t.Term}
 		if t.Host != nil {
 			out[i].Host = string(t.Host.ID)
 		}
@@ -115,14 +117,14 @@ func ownerFromWire(w *pb.OwnerExplanation) (*OwnerExplanation, error) {
 	}
 	m := &OwnerExplanation{
 		Member: refOf(w.Member), Epoch: w.Epoch, State: w.State, Term: w.Term,
-		MissingCount: int(w.MissingCount), Waiting: int(w.Waiting), history: history,
+		MissingCount: int(w.MissingCount), Waiting: int(w.Waiting), Losers: int(w.Losers), history: history,
 	}
 	for _, id := range w.Missing {
 		m.Missing = append(m.Missing, refOf(id))
 	}
 	if g != nil {
 		m.Entry = &EntryExplanation{
-			Phase: g.Phase, Token: g.Token, Host: refOf(g.Host), Asking: g.Asking, Waiting: int(g.Waiting),
+			Phase: g.Phase, Token: g.Token, Host: refOf(g.Host), Asking: g.Asking, Resent: int(g.Resent), Silent: g.Silent, Waiting: int(g.Waiting),
 		}
 	}
 	return m, nil
@@ -135,7 +137,7 @@ func hostFromWire(w *pb.HostExplanation) (*HostExplanation, error) {
 	}
 	return &HostExplanation{
 		Member: refOf(w.Member), Epoch: w.Epoch, Promised: w.Promised, PromisedTo: refOf(w.PromisedTo), Seq: w.Seq,
-		Phase: w.Phase, Token: w.Token, Notices: int(w.Notices), Lease: w.Lease, history: history,
+		Phase: w.Phase, Token: w.Token, Notices: int(w.Notices), Lease: w.Lease, Leaving: w.Leaving, history: history,
 	}, nil
 }
 
@@ -146,12 +148,14 @@ func transitionsFromWire(wire []*pb.Transition, words []string) ([]Transition, e
 	}
 	var out []Transition
 	for _, w := range wire {
-		t := Transition{At: time.Unix(0, w.GetUnixNanos()), What: w.GetWhat(), Token: w.GetToken()}
+		t := Transition{
+			At: time.Unix(0, w.GetUnixNanos()), What: w.GetWhat(), Why: w.GetWhy(), Token: w.GetToken(), Term: w.GetTerm(),
+		}
 		if w.GetHost() != "" {
 			t.Host = new(refOf(w.GetHost()))
 		}
 		out = append(out, t)
-		words = append(words, w.GetWhat(), w.GetToken(), w.GetHost())
+		words = append(words, w.GetWhat(), w.GetWhy(), w.GetToken(), w.GetHost())
 	}
 	for _, word := range words {
 		if len(word) > maxWord {

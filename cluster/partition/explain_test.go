@@ -15,8 +15,8 @@ import (
 )
 
 var told = []Transition{
-	{At: time.Unix(0, 5), What: "granted", Token: "t", Host: &MemberRef{ID: "h"}},
-	{At: time.Unix(1, 0), What: "opened"},
+	{At: time.Unix(0, 5), What: "refused", Why: "w", Token: "t", Host: &MemberRef{ID: "h"}},
+	{At: time.Unix(1, 0), What: "opened", Term: 1 << 60},
 }
 
 func TestExplanationsCross(t *testing.T) {
@@ -26,11 +26,12 @@ func TestExplanationsCross(t *testing.T) {
 		&OwnerExplanation{
 			Member: refOf("m"), Epoch: 1 << 60, State: slotAcquiring, Term: 3, Missing: []MemberRef{refOf("a"), refOf("b")},
 			MissingCount: 40, Waiting: 2, history: told,
-			Entry: &EntryExplanation{Phase: "granting", Token: "t", Host: refOf("h"), Asking: true, Waiting: 5},
+			Entry:  &EntryExplanation{Phase: "granting", Token: "t", Host: refOf("h"), Asking: true, Resent: 3, Silent: true, Waiting: 5},
+			Losers: 1,
 		},
 		&HostExplanation{
 			Member: refOf("m"), Epoch: 4, Promised: 3, PromisedTo: refOf("o"), Seq: 9, Phase: "running", Token: "t",
-			Notices: 1, Lease: "valid", history: told,
+			Notices: 1, Lease: "valid", Leaving: true, history: told,
 		},
 	} {
 		name, data, ok, err := Codec{}.Encode(m)
@@ -153,5 +154,26 @@ func TestExplainBeforeTheFirstView(t *testing.T) {
 	host, err := actor.Ask[*HostExplanation](t.Context(), root, l.host, newExplainRequest(alice))
 	if err != nil || host.Phase != "" || host.Promised != 0 {
 		t.Errorf("host: %+v, %v", host, err)
+	}
+}
+
+// Who wants no history gets none, and nobody gets more than the limit.
+func TestExplainedHistoryIsBounded(t *testing.T) {
+	l, _, view := newLookup(t)
+	for range maxTransitions {
+		l.SetView(view)
+		view.Epoch += 2 // it owned the slot in no view before: it acquires it anew
+		if _, err := l.SurveyOwner(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Resolve(t.Context(), alice, "", driver.Fence{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[int]int{-1: 0, 0: 0, 1: 1, 3: 3, 1 << 30: maxTransitions} {
+		owner, err := actor.Ask[*OwnerExplanation](t.Context(), l.cfg.System.Root, l.owner, &explainRequest{alice, limit})
+		if err != nil || len(owner.history) != want {
+			t.Errorf("%d transitions of %d, %v; want %d", len(owner.history), limit, err, want)
+		}
 	}
 }

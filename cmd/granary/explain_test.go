@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 	}{
 		"active": {
 			[]string{"Account/a/b", "--hosts", pings, "--cluster", "shop"}, succeeded,
-			[]string{"Account/a/b is active on " + here, "\n  slot ", "\n  owner ", "\n  entry ", "\n  host ", "running"},
+			[]string{"Account/a/b is active on " + here, "\n  slot ", "\n  owner ", "\n  entry ", "\n  host ", "running", "\n  history "},
 		},
 		"not active": {
 			[]string{"Account/nobody", "--hosts", "127.0.0.1:1," + pings, "--cluster=shop"}, succeeded,

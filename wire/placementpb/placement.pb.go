@@ -928,8 +928,10 @@ type OwnerExplanation struct {
 	// Resolves that wait for the slot.
 	Waiting uint32 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// What the owner's table says about the identity; absent if nothing.
-	Grant         *Grant        `protobuf:"bytes,8,opt,name=grant,proto3" json:"grant,omitempty"`
-	Transitions   []*Transition `protobuf:"bytes,9,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	Grant       *Grant        `protobuf:"bytes,8,opt,name=grant,proto3" json:"grant,omitempty"`
+	Transitions []*Transition `protobuf:"bytes,9,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	// Older activations of the identity that have been told to stop.
+	Losers        uint32 `protobuf:"varint,10,opt,name=losers,proto3" json:"losers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1027,6 +1029,13 @@ func (x *OwnerExplanation) GetTransitions() []*Transition {
 	return nil
 }
 
+func (x *OwnerExplanation) GetLosers() uint32 {
+	if x != nil {
+		return x.Losers
+	}
+	return 0
+}
+
 // Grant is an identity's entry in the table of an owner.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1037,7 +1046,11 @@ type Grant struct {
 	// The host has been asked whether it has the activation, or to start it.
 	Asking bool `protobuf:"varint,4,opt,name=asking,proto3" json:"asking,omitempty"`
 	// Resolves that wait for the answer.
-	Waiting       uint32 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting uint32 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// How often the question was sent again.
+	Resent uint32 `protobuf:"varint,6,opt,name=resent,proto3" json:"resent,omitempty"`
+	// Nothing was heard of the host since it left a question unanswered.
+	Silent        bool `protobuf:"varint,7,opt,name=silent,proto3" json:"silent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1107,6 +1120,20 @@ func (x *Grant) GetWaiting() uint32 {
 	return 0
 }
 
+func (x *Grant) GetResent() uint32 {
+	if x != nil {
+		return x.Resent
+	}
+	return 0
+}
+
+func (x *Grant) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
 // HostExplanation is a host's answer.
 type HostExplanation struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1123,8 +1150,10 @@ type HostExplanation struct {
 	// Ends of activations of the identity that no owner has acknowledged.
 	Notices uint32 `protobuf:"varint,8,opt,name=notices,proto3" json:"notices,omitempty"`
 	// The phase of the member's lease; empty if it has none.
-	Lease         string        `protobuf:"bytes,9,opt,name=lease,proto3" json:"lease,omitempty"`
-	Transitions   []*Transition `protobuf:"bytes,10,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	Lease       string        `protobuf:"bytes,9,opt,name=lease,proto3" json:"lease,omitempty"`
+	Transitions []*Transition `protobuf:"bytes,10,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	// The member takes no new activations.
+	Leaving       bool `protobuf:"varint,11,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1229,6 +1258,13 @@ func (x *HostExplanation) GetTransitions() []*Transition {
 	return nil
 }
 
+func (x *HostExplanation) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
 // Transition is something that happened to an identity or its slot.
 type Transition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1237,7 +1273,11 @@ type Transition struct {
 	What      string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
 	Token     string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	// The member it happened with or on; may be empty.
-	Host          string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	Host string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	// The reason, where there is one to tell.
+	Why string `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"`
+	// What happened to a slot has a term instead of a token.
+	Term          uint64 `protobuf:"varint,6,opt,name=term,proto3" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1298,6 +1338,20 @@ func (x *Transition) GetHost() string {
 		return x.Host
 	}
 	return ""
+}
+
+func (x *Transition) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Transition) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
 }
 
 var File_wire_placementpb_placement_proto protoreflect.FileDescriptor
@@ -1365,7 +1419,7 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\x0eExplainRequest\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
-	"\vtransitions\x18\x03 \x01(\rR\vtransitions\"\xba\x02\n" +
+	"\vtransitions\x18\x03 \x01(\rR\vtransitions\"\xd2\x02\n" +
 	"\x10OwnerExplanation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
@@ -1375,13 +1429,17 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\rmissing_count\x18\x06 \x01(\rR\fmissingCount\x12\x18\n" +
 	"\awaiting\x18\a \x01(\rR\awaiting\x121\n" +
 	"\x05grant\x18\b \x01(\v2\x1b.granary.placement.v1.GrantR\x05grant\x12B\n" +
-	"\vtransitions\x18\t \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\"y\n" +
+	"\vtransitions\x18\t \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\x12\x16\n" +
+	"\x06losers\x18\n" +
+	" \x01(\rR\x06losers\"\xa9\x01\n" +
 	"\x05Grant\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x12\n" +
 	"\x04host\x18\x03 \x01(\tR\x04host\x12\x16\n" +
 	"\x06asking\x18\x04 \x01(\bR\x06asking\x12\x18\n" +
-	"\awaiting\x18\x05 \x01(\rR\awaiting\"\xae\x02\n" +
+	"\awaiting\x18\x05 \x01(\rR\awaiting\x12\x16\n" +
+	"\x06resent\x18\x06 \x01(\rR\x06resent\x12\x16\n" +
+	"\x06silent\x18\a \x01(\bR\x06silent\"\xc8\x02\n" +
 	"\x0fHostExplanation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +
@@ -1394,14 +1452,17 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\anotices\x18\b \x01(\rR\anotices\x12\x14\n" +
 	"\x05lease\x18\t \x01(\tR\x05lease\x12B\n" +
 	"\vtransitions\x18\n" +
-	" \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\"i\n" +
+	" \x03(\v2 .granary.placement.v1.TransitionR\vtransitions\x12\x18\n" +
+	"\aleaving\x18\v \x01(\bR\aleaving\"\x8f\x01\n" +
 	"\n" +
 	"Transition\x12\x1d\n" +
 	"\n" +
 	"unix_nanos\x18\x01 \x01(\x03R\tunixNanos\x12\x12\n" +
 	"\x04what\x18\x02 \x01(\tR\x04what\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12\x12\n" +
-	"\x04host\x18\x04 \x01(\tR\x04hostB0Z.github.com/granary-go/granary/wire/placementpbb\x06proto3"
+	"\x04host\x18\x04 \x01(\tR\x04host\x12\x10\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why\x12\x12\n" +
+	"\x04term\x18\x06 \x01(\x04R\x04termB0Z.github.com/granary-go/granary/wire/placementpbb\x06proto3"
 
 var (
 	file_wire_placementpb_placement_proto_rawDescOnce sync.Once
