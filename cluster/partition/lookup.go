@@ -28,6 +28,11 @@ var (
 	ErrNoView = errors.New("partition: no view of the cluster yet")
 	// ErrNoHost: no active member of the view hosts the kind.
 	ErrNoHost = errors.New("partition: no member hosts the kind")
+	// ErrNotYet: the owner of the identity's slot could not say. Views are
+	// changing, or no member that hosts the kind takes a new activation now:
+	// all of them are leaving, or could not renew their leases.
+	ErrNotYet = errors.New("partition: the grain has no place yet: views are changing, " +
+		"or every member that hosts the kind is leaving or could not renew its lease with the membership provider")
 	// ErrNoAnswer: the owner of the identity's slot did not answer.
 	ErrNoAnswer = errors.New("partition: no answer from the owner")
 	// ErrClosed: the lookup has been closed.

@@ -2,7 +2,6 @@ package partition
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -142,7 +141,10 @@ func (l *Lookup) askOwner(ctx context.Context, st *viewState, q question, hint d
 			if answer, ok := result.(*resolveAnswer); ok {
 				return answer, nil
 			}
-			return nil, errors.Join(ErrNoAnswer, err)
+			if err == nil {
+				err = fmt.Errorf("it answered with %T", result)
+			}
+			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, err)
 		case <-ctx.Done():
 			future.Cancel()
 			return nil, ctx.Err()
@@ -167,7 +169,7 @@ func (l *Lookup) note(f *flight, st *viewState, answer *resolveAnswer, err error
 		case placement.NoHost:
 			err = ErrNoHost
 		case placement.NotOwner, placement.Wait, placement.Found:
-			err = ErrNoAnswer
+			err = ErrNotYet
 		}
 	}
 	l.mu.Lock()
