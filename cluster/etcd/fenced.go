@@ -35,7 +35,7 @@ type FencedStore struct {
 var _ driver.FencedStore = (*FencedStore)(nil)
 
 // NewFencedStore makes a store of the values under a prefix, which nothing else may write. The client stays the
-// caller's, who closes it after the last call.
+// caller's, who closes it after the last call; made with [Reconnect] it is soon back after an outage.
 func NewFencedStore(client *clientv3.Client, prefix string) *FencedStore {
 	return &FencedStore{client: client, prefix: strings.TrimRight(prefix, "/") + "/"}
 }

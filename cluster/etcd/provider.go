@@ -10,6 +10,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/record"
@@ -97,6 +99,15 @@ func clusterPrefix(prefix, cluster string) string {
 	return strings.TrimRight(prefix, "/") + "/" + url.PathEscape(cluster) + "/"
 }
 
+// Reconnect is the option of a connection that is soon there again after an outage: gRPC's own pauses grow to two
+// minutes, during which leases end. [New] uses it; a client of the caller's own is better with it in its DialOptions.
+func Reconnect() grpc.DialOption {
+	return grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+		MinConnectTimeout: DefaultDialTimeout,
+	})
+}
+
 // dial makes a client within the context, which does not end it.
 func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	if len(c.Endpoints) == 0 {
@@ -111,6 +122,7 @@ func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	setDefault(&c.DialTimeout, DefaultDialTimeout)
 	setDefault(&c.DialKeepAliveTime, DefaultKeepAliveTime)
 	setDefault(&c.DialKeepAliveTimeout, DefaultKeepAliveTimeout)
+	c.DialOptions = append([]grpc.DialOption{Reconnect()}, c.DialOptions...)
 	base := c.Context
 	if base == nil {
 		base = context.Background()
