@@ -125,18 +125,27 @@ func (g *gate) deliver(p parcel) {
 }
 
 // drop makes a dead letter of what must not get out. Whoever waits for the
-// reply is told that there is none: the turn may have had effects.
+// reply, also if another actor was to give it, is told that there is none: the
+// turn may have had effects.
 func (g *gate) drop(p parcel, reason string) {
 	g.act.counters.withheld.Add(1)
 	if p.how == byRespond {
 		g.Context.Respond(&GrainError{CodeFenced, reason})
 		return
 	}
-	message := p.message
-	if p.how == byForward {
-		message = g.Message()
+	env, waits := actor.MessageEnvelope{Message: p.message}, p.sender
+	switch p.how {
+	case byForward:
+		env.Message, waits = g.Message(), g.Sender()
+	case byRequest:
+		if reason != ReasonFenced { // else the actor gets no message any more
+			env.Sender = g.Self()
+		}
 	}
-	g.ActorSystem().DeadLetter(p.to, actor.MessageEnvelope{Message: message}, reason)
+	g.ActorSystem().DeadLetter(p.to, env, reason)
+	if waits != nil {
+		g.Context.Send(waits, &GrainError{CodeFenced, reason})
+	}
 }
 
 // pass decides about what the actor sends now.

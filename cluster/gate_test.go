@@ -1,0 +1,98 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// handOn are the ways to let another actor give the reply.
+var handOn = map[string]func(ctx actor.Context, to *actor.PID){
+	"forward":       func(ctx actor.Context, to *actor.PID) { ctx.Forward(to) },
+	"custom sender": func(ctx actor.Context, to *actor.PID) { ctx.RequestWithCustomSender(to, ctx.Message(), ctx.Sender()) },
+	"to itself":     func(ctx actor.Context, _ *actor.PID) { ctx.Forward(ctx.Self()) },
+}
+
+// A caller whose request was handed on in a turn that lets nothing out learns at
+// once that its outcome is unknown, as if the grain had answered itself.
+func TestCallerOfARequestThatIsNotHandedOn(t *testing.T) {
+	for name, pass := range handOn {
+		t.Run(name, func(t *testing.T) {
+			w, store := newWorld(t), clustertest.NewFencedStore()
+			client := w.client()
+			listener, heard := w.listener(client)
+			w.leased(clustertest.NewLease(), cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+				if _, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+					_ = cluster.StateOf(ctx).Save(context.Background(), []byte("x"))
+					pass(ctx, listener)
+				}
+			}), cluster.WithStrict(store)))
+			store.FailWrites(1)
+			if sum, err := pay(client, 1, cluster.WithTimeout(time.Minute)); !errors.Is(err, cluster.ErrUnknownOutcome) || errors.Is(err, cluster.ErrTimeout) {
+				t.Errorf("%d, %v; want ErrUnknownOutcome", sum, err)
+			}
+			if len(heard) > 0 {
+				t.Errorf("the listener heard %d of a turn that was not stored", <-heard)
+			}
+		})
+	}
+}
+
+// The same of a turn that outlives the lease.
+func TestCallerOfARequestThatIsHandedOnAfterTheLease(t *testing.T) {
+	for name, pass := range handOn {
+		t.Run(name, func(t *testing.T) {
+			w, lease := newWorld(t), clustertest.NewLease()
+			client := w.client()
+			listener, _ := w.listener(client)
+			turns := 0
+			w.leased(lease, cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+				if _, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+					turns++
+					lease.Set(driver.LeaseFenced)
+					pass(ctx, listener)
+				}
+			})))
+			if sum, err := pay(client, 1, cluster.WithTimeout(time.Minute)); !errors.Is(err, cluster.ErrUnknownOutcome) || errors.Is(err, cluster.ErrTimeout) {
+				t.Errorf("%d, %v; want ErrUnknownOutcome", sum, err)
+			}
+			if turns != 1 {
+				t.Errorf("it ran %d times", turns)
+			}
+		})
+	}
+}
+
+// An actor that is its own caller hears of a request that was not let out, as it
+// does of any dead letter.
+func TestRequesterHearsThatItsRequestIsNotLetOut(t *testing.T) {
+	w, store := newWorld(t), clustertest.NewFencedStore()
+	client := w.client()
+	listener, _ := w.listener(client)
+	told := make(chan *actor.DeadLetterResponse, 1)
+	w.leased(clustertest.NewLease(), cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *wrapperspb.Int64Value:
+			_ = cluster.StateOf(ctx).Save(context.Background(), []byte("x"))
+			ctx.Request(listener, m)
+			ctx.Respond(m)
+		case *actor.DeadLetterResponse:
+			told <- m
+		}
+	}), cluster.WithStrict(store)))
+	store.FailWrites(1)
+	if _, err := pay(client, 1); !errors.Is(err, cluster.ErrUnknownOutcome) {
+		t.Errorf("%v; want ErrUnknownOutcome", err)
+	}
+	if m := <-told; m.Reason != cluster.ReasonNotStored || !m.Target.Equal(listener) {
+		t.Errorf("%+v", m)
+	}
+}
