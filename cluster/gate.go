@@ -51,6 +51,7 @@ const (
 	byCustomSender
 	byForward
 	byRespond
+	byPoison
 )
 
 func newGate(act *activation, lease driver.Lease) *gate {
@@ -101,7 +102,7 @@ func (g *gate) endTurn(env *actor.MessageEnvelope) {
 		g.Stop(g.Self())
 	}
 	for _, p := range held {
-		if reason == "" {
+		if reason == "" || p.how == byPoison {
 			g.deliver(p)
 		} else {
 			g.drop(p, reason)
@@ -121,6 +122,8 @@ func (g *gate) deliver(p parcel) {
 		g.Context.Forward(p.to)
 	case byRespond:
 		g.Context.Respond(p.message)
+	case byPoison:
+		g.Context.Poison(p.to)
 	}
 }
 
@@ -180,6 +183,16 @@ func (g *gate) Forward(pid *actor.PID) { g.pass(parcel{how: byForward, to: pid})
 
 // Respond implements actor.Context.
 func (g *gate) Respond(response any) { g.pass(parcel{how: byRespond, message: response}) }
+
+// Poison implements actor.StopperContext. It gets out in any case, so that
+// nothing is left behind, but it does not overtake what was sent before it.
+func (g *gate) Poison(pid *actor.PID) {
+	if g.act.state == nil {
+		g.Context.Poison(pid)
+		return
+	}
+	g.held = append(g.held, parcel{how: byPoison, to: pid})
+}
 
 // RequestFuture implements actor.Requester. It is not held: the turn waits for
 // the answer.

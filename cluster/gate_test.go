@@ -96,3 +96,43 @@ func TestRequesterHearsThatItsRequestIsNotLetOut(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// A strict grain's Poison does not overtake what it has sent before, to the same
+// actor, and gets out also when that does not: nothing is left behind.
+func TestStrictPoisonKeepsItsPlace(t *testing.T) {
+	w, store := newWorld(t), clustertest.NewFencedStore()
+	client := w.client()
+	stories := make(chan []any, 2)
+	w.leased(clustertest.NewLease(), cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		m, ok := ctx.Message().(*wrapperspb.Int64Value)
+		if !ok {
+			return
+		}
+		var got []any
+		worker := ctx.ActorSystem().Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *wrapperspb.Int64Value:
+				got = append(got, m.Value)
+			case *actor.Stopped:
+				stories <- got
+			}
+		}))
+		ctx.Send(worker, m)
+		ctx.Poison(worker)
+		_ = cluster.StateOf(ctx).Save(context.Background(), []byte("x"))
+		ctx.Respond(m)
+	}), cluster.WithStrict(store)))
+	if _, err := pay(client, 7); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-stories; len(got) != 1 || got[0] != int64(7) {
+		t.Errorf("the worker got %v before it was poisoned; want 7", got)
+	}
+	store.FailWrites(1)
+	if _, err := pay(client, 7); !errors.Is(err, cluster.ErrUnknownOutcome) {
+		t.Errorf("%v; want ErrUnknownOutcome", err)
+	}
+	if got := <-stories; len(got) != 0 {
+		t.Errorf("the worker got %v of a turn that was not stored", got)
+	}
+}
