@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -134,5 +135,87 @@ func TestStrictPoisonKeepsItsPlace(t *testing.T) {
 	}
 	if got := <-stories; len(got) != 0 {
 		t.Errorf("the worker got %v of a turn that was not stored", got)
+	}
+}
+
+// A strict turn whose write was acknowledged, and that outlives the lease all the
+// same, lets nothing out.
+func TestStrictTurnThatOutlivesTheLease(t *testing.T) {
+	w, store, lease := newWorld(t), clustertest.NewFencedStore(), clustertest.NewLease()
+	client := w.client()
+	listener, heard := w.listener(client)
+	member := w.leased(lease, cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			if err := cluster.StateOf(ctx).Save(context.Background(), []byte("x")); err != nil {
+				t.Error(err)
+			}
+			ctx.Send(listener, m)
+			ctx.Respond(m)
+			lease.Set(driver.LeaseFenced)
+		}
+	}), cluster.WithStrict(store)))
+	if sum, err := pay(client, 1, cluster.WithTimeout(time.Minute)); !errors.Is(err, cluster.ErrUnknownOutcome) {
+		t.Errorf("%d, %v; want ErrUnknownOutcome", sum, err)
+	}
+	if len(heard) > 0 {
+		t.Errorf("the listener heard %d after the lease", <-heard)
+	}
+	if c := member.Counters(); c.Withheld != 2 {
+		t.Errorf("%+v; want a reply and a message withheld", c)
+	}
+}
+
+// scribe writes down how a store is used.
+type scribe struct {
+	*clustertest.FencedStore
+	calls     []string // by the grain's goroutine, one turn at a time
+	failOpens int
+}
+
+func (s *scribe) Open(ctx context.Context, id driver.Identity, f driver.Fence) ([]byte, error) {
+	s.calls = append(s.calls, "open")
+	if s.failOpens > 0 {
+		s.failOpens--
+		return nil, clustertest.ErrInjected
+	}
+	return s.FencedStore.Open(ctx, id, f)
+}
+
+func (s *scribe) Write(ctx context.Context, id driver.Identity, f driver.Fence, value []byte) error {
+	s.calls = append(s.calls, "write")
+	return s.FencedStore.Write(ctx, id, f, value)
+}
+
+// The first Save of an activation opens the value, also without a Load, and so
+// does one after a Save of unknown fate; if that fails the turn lets nothing out.
+func TestSaveOpens(t *testing.T) {
+	w, store := newWorld(t), &scribe{FencedStore: clustertest.NewFencedStore()}
+	member := w.leased(clustertest.NewLease(), cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			_ = cluster.StateOf(ctx).Save(context.Background(), []byte("x"))
+			ctx.Respond(m)
+		}
+	}), cluster.WithStrict(store)))
+	for _, step := range []struct {
+		name    string
+		prepare func()
+		stored  bool
+		want    string
+	}{
+		{"an open that fails", func() { store.failOpens = 1 }, false, "[open]"},
+		{"the first", func() {}, true, "[open write]"},
+		{"the next", func() {}, true, "[write]"},
+		{"one whose reply is lost", func() { store.LoseReplies(1) }, false, "[write]"},
+		{"the one after", func() {}, true, "[open write]"},
+	} {
+		store.calls = nil
+		step.prepare()
+		_, err := pay(member, 1)
+		if stored := err == nil; stored != step.stored || !stored && !errors.Is(err, cluster.ErrUnknownOutcome) {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if got := fmt.Sprint(store.calls); got != step.want {
+			t.Errorf("%s: %s; want %s", step.name, got, step.want)
+		}
 	}
 }
