@@ -42,18 +42,35 @@ func (h *holder) publish(d lease.Deadline) {
 }
 
 // Valid implements [driver.Lease].
-func (h *holder) Valid() bool { return int64(h.now()) < h.at.Load() }
+func (h *holder) Valid() bool {
+	now := h.now()
+	return int64(now) < h.at.Load() || !h.ended(now)
+}
 
 // Phase implements [driver.Lease].
 func (h *holder) Phase() driver.LeasePhase {
-	switch now := int64(h.now()); {
-	case now >= h.at.Load():
+	switch now := h.now(); {
+	case int64(now) >= h.at.Load() && h.ended(now):
 		return driver.LeaseFenced
-	case now >= h.drains.Load():
+	case int64(now) >= h.drains.Load():
 		return driver.LeaseDraining
 	default:
 		return driver.LeaseValid
 	}
+}
+
+// ended reports whether the lease ends at a reading of the clock that is not
+// before its deadline, as it was read. Whoever is told so acts on it for good, so
+// that it has to stay so: a renewal that is answered in this instant comes either
+// before, or too late.
+func (h *holder) ended(now time.Duration) bool {
+	if h.at.Load() == int64(lease.Never) {
+		return true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.carry(now, lease.Tick{})
+	return h.phase == driver.LeaseFenced
 }
 
 // Watch implements [driver.Lease].
@@ -81,7 +98,12 @@ func (h *holder) Watch(ctx context.Context, last driver.LeasePhase) (driver.Leas
 func (h *holder) step(e lease.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, effect := range h.machine.Step(lease.Time(h.now()), e) {
+	h.carry(h.now(), e)
+}
+
+// carry is step at a given time, under the lock.
+func (h *holder) carry(now time.Duration, e lease.Event) {
+	for _, effect := range h.machine.Step(lease.Time(now), e) {
 		switch effect := effect.(type) {
 		case lease.Deadline:
 			h.publish(effect)

@@ -35,6 +35,29 @@ func TestTheClockIsLookedAt(t *testing.T) {
 	}
 }
 
+// TestAnEndThatWasToldIsOne asks a lease at its deadline, just before a renewal is
+// taken in that was answered in time: the two readings of the clock may be taken
+// in one order, and come to the lock in the other.
+func TestAnEndThatWasToldIsOne(t *testing.T) {
+	for name, ended := range map[string]func(*holder) bool{
+		"Valid": func(h *holder) bool { return !h.Valid() },
+		"Phase": func(h *holder) bool { return h.Phase() == driver.LeaseFenced },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := 9 * time.Second
+			h := newHolder(func() time.Duration { return now }, 0, 10*time.Second)
+			if !ended(h) {
+				t.Fatal("the lease goes on after its deadline")
+			}
+			now--
+			h.step(lease.Renewed{Start: lease.Time(8 * time.Second), TTL: lease.Time(10 * time.Second)})
+			if !ended(h) {
+				t.Error("a lease whose end somebody was told goes on")
+			}
+		})
+	}
+}
+
 func BenchmarkValid(b *testing.B) {
 	h := newHolder(boottime.Now, boottime.Exact(), time.Hour)
 	for b.Loop() {
