@@ -175,7 +175,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 		c.wg.Wait()
 		return errors.Join(err, c.retire(context.WithoutCancel(ctx)), c.remote.Shutdown(false))
 	}
-	c.logger.Info("cluster started", "member", m.self.ID, "address", m.self.Address, "client", !member)
+	c.logger.Info("cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)
 	return nil
 }
 

@@ -69,7 +69,7 @@ func (g *gate) turn(ctx actor.Context, env *actor.MessageEnvelope, next actor.Re
 		next(g, env)
 		return
 	}
-	defer g.endTurn(env)
+	defer g.endTurn()
 	next(g, env)
 }
 
@@ -88,7 +88,7 @@ func (g *gate) refuse(env *actor.MessageEnvelope, next actor.ReceiverFunc) {
 }
 
 // endTurn lets out what a strict activation's turn has sent, or drops it.
-func (g *gate) endTurn(env *actor.MessageEnvelope) {
+func (g *gate) endTurn() {
 	held := g.held
 	g.held = nil
 	reason := ""

@@ -61,7 +61,7 @@ func TestGuaranteesInTheView(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			w := newWorld(t)
-			var provider driver.Provider = w.registry.Provider()
+			provider := w.registry.Provider()
 			if c.leases {
 				provider = w.registry.LeasedProvider(clustertest.NewLease())
 			}
@@ -70,7 +70,7 @@ func TestGuaranteesInTheView(t *testing.T) {
 			if err := member.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer member.Shutdown(false)
+			defer func() { _ = member.Shutdown(false) }()
 			kind, _ := member.Members()[0].Kind("K")
 			if kind.Guarantee != c.want {
 				t.Errorf("the view says %q; want %q", kind.Guarantee, c.want)

@@ -32,6 +32,7 @@ type membership struct {
 	fenced     chan struct{} // closed when the lease has ended
 	refused    chan struct{} // closed when the cluster does not take this member; refusal is why
 	refusal    error
+	successor  chan *membership // gets the one that this process joined again with
 
 	complaint atomic.Pointer[error] // the provider's last passing error
 
@@ -65,7 +66,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	m := &membership{
 		self:   driver.Member{Address: c.remote.Address()},
 		joined: make(chan struct{}), leaving: make(chan struct{}), removed: make(chan struct{}),
-		fenced: make(chan struct{}), refused: make(chan struct{}),
+		fenced: make(chan struct{}), refused: make(chan struct{}), successor: make(chan *membership, 1),
 	}
 	m.ctx, m.cancel = context.WithCancel(c.ctx)
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
@@ -113,6 +114,8 @@ func (m *membership) awaitJoined(ctx context.Context) error {
 		return nil
 	case <-m.refused:
 		return m.refusal
+	case next := <-m.successor: // its lease ended, or its store was emptied, meanwhile
+		return next.awaitJoined(ctx)
 	case <-ctx.Done():
 	}
 	err := fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
@@ -155,7 +158,11 @@ func (c *Cluster) follow(m *membership) {
 		if c.isStopping() {
 			return // as it wanted, or what it had left to do it does itself
 		}
-		m = c.rejoin(m, err)
+		next := c.rejoin(m, err)
+		if next != nil {
+			m.successor <- next
+		}
+		m = next
 	}
 }
 

@@ -145,7 +145,7 @@ func (r *retained) change() {
 	}
 }
 
-// calls calls grains for as long as twenty views last, and gives the times in
+// calls makes calls for as long as twenty views last, and gives the times in
 // seconds of those whose owner stayed and of those whose did not.
 func (r *retained) calls(b *testing.B, change func()) (kept, moved []float64) {
 	type call struct {

@@ -71,8 +71,8 @@ func stored(store *clustertest.FencedStore) int64 {
 }
 
 func TestStrictStateSurvivesItsActivation(t *testing.T) {
-	w, store, client := newWorld(t), clustertest.NewFencedStore(), (*cluster.Cluster)(nil)
-	client = w.client()
+	w, store := newWorld(t), clustertest.NewFencedStore()
+	client := w.client()
 	listener, heard := w.listener(client)
 	first := w.leased(clustertest.NewLease(), ledgerKindOf(store, listener, nil))
 	for i := range int64(3) {

@@ -32,7 +32,7 @@ func TestStartRefusesAnotherStrategy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Shutdown(false)
+	defer func() { _ = first.Shutdown(false) }()
 	_, err = start(automanaged.NewWithConfig(time.Second, 0, pings.String()), 4*time.Second, cluster.WithStrategy(cluster.LocalAffinity()))
 	want := `kind "K" is placed by the strategy "local-affinity" here and round robin on member`
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "give it the same strategy on all members") {

@@ -30,12 +30,16 @@ func TestMain(m *testing.M) {
 
 // order is a call of a store in another process, and its answer.
 type order struct {
-	Number, Term, Seq uint64
-	Kind, Name        string
-	Write, Is         bool
-	Value             []byte
-	Fenced            bool
-	Failure           string
+	Number  uint64 `json:"number"`
+	Term    uint64 `json:"term"`
+	Seq     uint64 `json:"seq"`
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Write   bool   `json:"write"`
+	Is      bool   `json:"is"`
+	Value   []byte `json:"value"`
+	Fenced  bool   `json:"fenced"`
+	Failure string `json:"failure"`
 }
 
 // serveStore runs orders, all at once, until there are no more.

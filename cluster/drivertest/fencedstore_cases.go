@@ -145,16 +145,17 @@ func orderOfTokens(tr *fencedTrial) {
 // refused. The tokens rise.
 func inOrder(tr *fencedTrial, id driver.Identity, tokens []driver.Fence) {
 	s := tr.open()
-	for i, f := range tokens {
-		var before []byte
-		if i > 0 {
-			before = []byte(tokens[i-1].String())
+	var former []driver.Fence
+	for _, f := range tokens {
+		if len(former) == 0 {
+			tr.opens(s, id, f, nil)
+		} else {
+			last := former[len(former)-1]
+			tr.opens(s, id, f, []byte(last.String()))
+			tr.refuses(s, id, last, "below "+f.String())
+			tr.refuses(s, id, former[0], "below "+f.String())
 		}
-		tr.opens(s, id, f, before)
-		if i > 0 {
-			tr.refuses(s, id, tokens[i-1], "below "+f.String())
-			tr.refuses(s, id, tokens[0], "below "+f.String())
-		}
+		former = append(former, f)
 		tr.writes(s, id, f, []byte(f.String()))
 	}
 }

@@ -22,7 +22,7 @@ type flaws struct {
 	fencesNothing, openDoesNotRaise, writeDoesNotRaise, openIsNotFenced, writeIsNotFenced bool
 	refusesEqual, oncesAreGood, newerIsRefused, refusalWrites, refusalLowers              bool
 	forgetsOnDelete, emptyIsNone, oneBuffer, changesGiven, limited, window                bool
-	doneIsFenced, writesLate, givesLastRead                                               bool
+	doneIsFenced, writesLate                                                              bool
 }
 
 // kept is what a store has of one identity.

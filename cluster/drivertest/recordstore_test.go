@@ -2,6 +2,7 @@ package drivertest_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -139,7 +140,7 @@ func (s *eternal) Register(ctx context.Context, id driver.MemberID, data []byte,
 		for {
 			select {
 			case <-ticker.C:
-				_, _ = s.RecordStore.Renew(ctx)
+				_, _ = s.Renew(ctx)
 			case <-ctx.Done():
 				return
 			}
@@ -164,7 +165,7 @@ func (s *revives) Register(ctx context.Context, id driver.MemberID, data []byte,
 func (s *revives) Renew(ctx context.Context) (time.Duration, error) {
 	granted, err := s.RecordStore.Renew(ctx)
 	if err != nil && ctx.Err() == nil {
-		_ = s.RecordStore.Close()
+		_ = s.Close()
 		s.RecordStore = s.reopen()
 		granted, err = s.RecordStore.Register(ctx, s.id, s.data, time.Second)
 	}
@@ -187,7 +188,7 @@ func (s truncates) Write(ctx context.Context, since driver.Record, data []byte) 
 }
 
 func (s loseErrors) Write(ctx context.Context, since driver.Record, data []byte) error {
-	if err := s.RecordStore.Write(ctx, since, data); err != nil && err != driver.ErrConflict {
+	if err := s.RecordStore.Write(ctx, since, data); err != nil && !errors.Is(err, driver.ErrConflict) {
 		return err
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,7 +173,7 @@ func TestServerRestarts(t *testing.T) {
 	server, members := three(t)
 	server.Restart(t)
 	fourth := start(t, server, 4)
-	all := append(members, fourth)
+	all := append(slices.Clone(members), fourth)
 	for _, m := range all {
 		m.last = 0
 		m.holds(t, all...)

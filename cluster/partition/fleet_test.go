@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -159,9 +160,7 @@ func (f *fleet) audit(n int) {
 			f.tb.Errorf("%s: %d slots are acquired, %d resolves wait, %d and %d violations", s.member,
 				owner.Acquiring, owner.Waiting, owner.Violations, host.Violations)
 		}
-		for e, at := range owner.Hosts {
-			tables[e] = at
-		}
+		maps.Copy(tables, owner.Hosts)
 		hosts = append(hosts, host)
 	}
 	for i, h := range hosts {

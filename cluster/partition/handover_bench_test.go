@@ -34,7 +34,7 @@ var handoverIdentities = flag.String("handover.identities", "100000",
 // the moved, and the time until all moved slots are open. Meanwhile, and for
 // a while before, two resolvers go on asking for retained identities.
 func BenchmarkHandover(b *testing.B) {
-	for _, word := range strings.Split(*handoverIdentities, ",") {
+	for word := range strings.SplitSeq(*handoverIdentities, ",") {
 		n, err := strconv.Atoi(word)
 		if err != nil || n <= 0 {
 			b.Fatalf("-handover.identities: %q is no positive number", word)

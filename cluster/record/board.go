@@ -52,7 +52,7 @@ func (b *board) post(change func(*posted)) {
 func (b *board) troubled(err error) {
 	if shown, _ := b.read(); text(shown.trouble) != text(err) {
 		b.post(func(p *posted) {
-			if err != nil || p.tell == p.trouble {
+			if err != nil || text(p.tell) == text(p.trouble) {
 				p.tell = err
 			}
 			p.trouble = err

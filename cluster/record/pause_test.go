@@ -76,11 +76,11 @@ func beStopped(t *testing.T) {
 	}
 	lease := session.Lease()
 	last := time.Now() // before the other process knows whom to stop
-	fmt.Println("valid", lease.Valid())
+	fmt.Fprintln(os.Stdout, "valid", lease.Valid())
 	for {
 		now := time.Now()
 		if now.Sub(last) > 2*record.MinTTL {
-			fmt.Printf("after a pause valid %v, phase %v\n", lease.Valid(), lease.Phase())
+			fmt.Fprintf(os.Stdout, "after a pause valid %v, phase %v\n", lease.Valid(), lease.Phase())
 			break
 		}
 		last = now

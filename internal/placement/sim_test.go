@@ -115,16 +115,6 @@ func narrowTable(v driver.View, identities []driver.Identity) *Table {
 	})
 }
 
-// simSlots are the slots of simIdentities.
-var simSlots = func() []Slot {
-	var slots []Slot
-	for _, id := range simIdentities {
-		slots = append(slots, SlotOf(id))
-	}
-	slices.Sort(slots)
-	return slices.Compact(slots)
-}()
-
 // deliver lets a member see whatever view is newest then: it may skip some.
 func (s *sim) deliver(id driver.MemberID, d Time) {
 	if s.faulty(100) {

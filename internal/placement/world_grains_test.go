@@ -6,11 +6,11 @@ import (
 
 // send is the network among the members.
 func (w *world) send(from *node, e Send) {
-	copies := 1
-	switch {
-	case w.faulty(60):
+	if w.faulty(60) {
 		return
-	case w.faulty(60):
+	}
+	copies := 1
+	if w.faulty(60) {
 		copies = 2
 	}
 	for range copies {

@@ -92,7 +92,6 @@ type node struct {
 	reading  bool
 	seen     uint64 // the view that the placement machines go by
 	ticking  bool
-	waking   Time
 	ended    bool // no event reaches it any more
 	leaving  bool
 	removed  bool

@@ -29,7 +29,7 @@ func (m *Machine) nonsense() string {
 	}
 	for _, member := range v.Members {
 		if member.ID == m.cfg.Self.ID && member.Address != m.cfg.Self.Address {
-			return fmt.Sprintf("it has this member at %s", member.Address)
+			return "it has this member at " + member.Address
 		}
 	}
 	return ""

@@ -20,7 +20,7 @@ func named(id string) driver.Member {
 }
 
 func all(ids string) (members []driver.Member) {
-	for _, id := range strings.Fields(ids) {
+	for id := range strings.FieldsSeq(ids) {
 		members = append(members, named(id))
 	}
 	return members

@@ -51,7 +51,7 @@ func newSim(seed uint64, broken Faults) *sim {
 	}
 }
 
-func (s *sim) fail(format string, args ...any) {
+func (s *sim) failf(format string, args ...any) {
 	if s.failure == "" {
 		s.failure = fmt.Sprintf("at %d ms: ", s.now/ms) + fmt.Sprintf(format, args...)
 	}
@@ -92,20 +92,20 @@ func (s *sim) write(n *simNode, r Record) {
 	}
 	old := s.record.View
 	if v := r.View; s.found && (v.Incarnation != old.Incarnation || v.Epoch != old.Epoch+1 || v.Previous != old.Epoch) {
-		s.fail("%v made view %d<%d of %q from %d of %q", n.self, v.Previous, v.Epoch, v.Incarnation, old.Epoch, old.Incarnation)
+		s.failf("%v made view %d<%d of %q from %d of %q", n.self, v.Previous, v.Epoch, v.Incarnation, old.Epoch, old.Incarnation)
 	} else if !s.found && s.emptied && v.Epoch <= old.Epoch {
-		s.fail("founded with epoch %d after %d", v.Epoch, old.Epoch)
+		s.failf("founded with epoch %d after %d", v.Epoch, old.Epoch)
 	}
 	if !s.found {
 		for _, other := range s.nodes {
 			if other != n && other.machine.phase == joined && !other.gone && s.holdsLease(other) {
-				s.fail("%v founded beside %v, whose lease runs", n.self, other.self)
+				s.failf("%v founded beside %v, whose lease runs", n.self, other.self)
 			}
 		}
 	}
 	for _, m := range r.View.Members {
 		if s.lastSeen[m.ID] {
-			s.fail("%v came back in view %d", m, r.View.Epoch)
+			s.failf("%v came back in view %d", m, r.View.Epoch)
 		}
 	}
 	for _, m := range old.Members {
@@ -115,15 +115,15 @@ func (s *sim) write(n *simNode, r Record) {
 		s.lastSeen[m.ID] = true
 		for _, other := range s.nodes {
 			if other.self.ID == m.ID && other != n && s.holdsLease(other) && !other.gone {
-				s.fail("%v removed %v, whose lease runs", n.self, other.self)
+				s.failf("%v removed %v, whose lease runs", n.self, other.self)
 			}
 		}
 	}
 	if err := r.View.Validate(); err != nil {
-		s.fail("%v", err)
+		s.failf("%v", err)
 	}
 	if !n.hadKey {
-		s.fail("%v wrote %v after its key had ended", n.self, r.View.Members)
+		s.failf("%v wrote %v after its key had ended", n.self, r.View.Members)
 	}
 	s.record, s.found = r, true
 	s.version++
@@ -139,10 +139,10 @@ func (s *sim) step(n *simNode, e Event) {
 			n.pending = &effect
 		case Publish:
 			if effect.View.Epoch <= n.last {
-				s.fail("%v published %d after %d", n.self, effect.View.Epoch, n.last)
+				s.failf("%v published %d after %d", n.self, effect.View.Epoch, n.last)
 			}
 			if n.incarnation != "" && n.incarnation != effect.View.Incarnation {
-				s.fail("%v went over from %q to %q", n.self, n.incarnation, effect.View.Incarnation)
+				s.failf("%v went over from %q to %q", n.self, n.incarnation, effect.View.Incarnation)
 			}
 			n.last, n.incarnation = effect.View.Epoch, effect.View.Incarnation
 		case Removed:
@@ -248,7 +248,7 @@ func (s *sim) atRest() {
 	for _, n := range s.nodes {
 		alive = append(alive, n.self.ID)
 		if n.last != s.record.View.Epoch {
-			s.fail("at rest %v knows view %d, the record has %d", n.self, n.last, s.record.View.Epoch)
+			s.failf("at rest %v knows view %d, the record has %d", n.self, n.last, s.record.View.Epoch)
 		}
 	}
 	for _, m := range s.record.View.Members {
@@ -257,7 +257,7 @@ func (s *sim) atRest() {
 	slices.Sort(alive)
 	slices.Sort(members)
 	if !slices.Equal(alive, members) {
-		s.fail("at rest %v are alive and the record has %v", alive, members)
+		s.failf("at rest %v are alive and the record has %v", alive, members)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -268,7 +269,7 @@ func (v value) add(f driver.Fence, n int64) value {
 	if i := len(v) - 1; i >= 0 && v[i].fence == f {
 		return append(v[:i:i], position{f, sum})
 	}
-	return append(v[:len(v):len(v)], position{f, sum})
+	return append(slices.Clip(v), position{f, sum})
 }
 
 // sum is what was counted.

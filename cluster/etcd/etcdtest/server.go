@@ -106,7 +106,7 @@ func (s *Server) start() error {
 	if err != nil {
 		return fmt.Errorf("etcdtest: %w: run scripts/setup, which installs Debian's etcd-server", err)
 	}
-	s.cmd = exec.Command(program, append([]string{
+	s.cmd = exec.CommandContext(context.Background(), program, append([]string{
 		"--name", "test", "--data-dir", filepath.Join(s.folder, "data"),
 		"--listen-client-urls", s.Endpoint, "--advertise-client-urls", s.Endpoint,
 		"--listen-peer-urls", s.peer, "--initial-advertise-peer-urls", s.peer, "--initial-cluster", "test=" + s.peer,
@@ -145,7 +145,7 @@ func (s *Server) await() error {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
