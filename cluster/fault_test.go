@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -215,6 +216,7 @@ func TestTwoClustersOfOneSystem(t *testing.T) {
 type badViews struct {
 	driver.Provider
 	watches atomic.Int64
+	back    bool // they repeat, after one that is good
 }
 
 func (p *badViews) Join(ctx context.Context, r driver.Request) (driver.Session, error) {
@@ -227,8 +229,13 @@ type badSession struct {
 	provider *badViews
 }
 
-func (s *badSession) Watch(_ context.Context, after uint64) (driver.View, error) {
-	s.provider.watches.Add(1)
+func (s *badSession) Watch(ctx context.Context, after uint64) (driver.View, error) {
+	if n := s.provider.watches.Add(1); s.provider.back {
+		if n == 1 {
+			return s.Session.Watch(ctx, after)
+		}
+		return s.Session.Watch(ctx, 0) // the same again
+	}
 	return driver.View{Epoch: after + 1, Members: []driver.Member{{ID: "a", Address: "x:1"}, {ID: "b", Address: "x:1"}}}, nil
 }
 
@@ -246,5 +253,30 @@ func TestViewsThatCannotBeUsed(t *testing.T) {
 	}
 	if n := p.watches.Load(); n > 20 {
 		t.Errorf("%d views were asked for in 300 ms", n)
+	}
+	if c := c.Counters(); c.RefusedViews == 0 {
+		t.Errorf("%+v; want the views counted", c)
+	}
+}
+
+// A view that repeats, or goes back, is refused and counted; the member goes on
+// with the last good one.
+func TestViewsThatRepeat(t *testing.T) {
+	w := newWorld(t)
+	c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
+		cluster.Configure("test", &badViews{Provider: w.registry.Provider(), back: true}, remote.Configure("127.0.0.1", 0), w.kind()))
+	if err := c.StartContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Shutdown(false) }()
+	epoch := c.View().Epoch
+	for range 100 {
+		add(t, c, "x", 1)
+	}
+	if got := c.View().Epoch; got != epoch {
+		t.Errorf("the epoch is %d; want %d", got, epoch)
+	}
+	for c.Counters().RefusedViews == 0 {
+		runtime.Gosched()
 	}
 }
