@@ -51,7 +51,8 @@ func (m *Machine) found() {
 	}
 	due += m.turn(nil) * m.cfg.Pause
 	if m.now < due {
-		m.hold("there is no view record; it is made unless one appears within the lease time")
+		m.hold(fmt.Sprintf("there is no view record; the cluster is founded when there has been none for the lease time of %g s, "+
+			"in case the store has forgotten members that still run", float64(m.cfg.FoundAfter)/1e9))
 		m.at(due)
 		return
 	}
