@@ -98,7 +98,7 @@ func (l *Lookup) abandon(q question, f *flight, cause error) error {
 	if f.err != nil {
 		return fmt.Errorf("%w: %w", f.err, cause)
 	}
-	return cause
+	return fmt.Errorf("partition: the owner of the identity has not answered yet; it may wait for a member that does not answer to leave the view: %w", cause)
 }
 
 // ask puts the question to the owner until it is answered. What stands in the
