@@ -54,7 +54,8 @@ const (
 	CodeInvalidReply
 	// CodeFenced: the grain's turn outlived its member's lease, or a strict
 	// grain's write was not acknowledged: its reply is withheld. A call ends
-	// with [ErrUnknownOutcome]; only plain requests see the code.
+	// with [ErrUnknownOutcome], in which errors.As finds this code; a plain
+	// request is answered by it.
 	CodeFenced
 )
 

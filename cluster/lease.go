@@ -5,7 +5,8 @@ import "github.com/granary-go/granary/cluster/driver"
 // MemberLease is published on the event stream of the actor system when this
 // member's lease changes. While it is draining the member takes no new
 // activations of leased kinds; once it is fenced those that it has stop, and it
-// joins again under a new id as soon as the provider can be reached.
+// joins again under a new id as soon as the provider can be reached. A member
+// that has left, or was never taken into a view, is fenced at its end, too.
 type MemberLease struct {
 	Member driver.MemberID
 	Phase  driver.LeasePhase
@@ -42,12 +43,12 @@ func (c *Cluster) leaseChanged(m *membership, phase driver.LeasePhase) {
 	case driver.LeaseValid:
 		c.logger.Info("the lease is renewed again", "member", m.self.ID)
 	case driver.LeaseDraining:
-		c.logger.Warn("the lease was not renewed; no new leased grains are taken", "member", m.self.ID)
+		c.logger.Warn("the lease was not renewed; no new leased grains are taken; can the membership provider be reached?", "member", m.self.ID)
 	case driver.LeaseFenced:
 		close(m.fenced)
-		if !c.isStopping() {
+		if !c.isStopping() && m.hasJoined() {
 			c.counters.fenced.Add(1)
-			c.logger.Error("the lease has ended; the leased grains stop, and this member joins again", "member", m.self.ID)
+			c.logger.Error("the lease has ended; the leased grains stop, and this member joins again once the provider can be reached", "member", m.self.ID)
 		}
 		c.activations.cancelWhere(func(a *activation) bool { return a.gate != nil && a.gate.lease == m.lease })
 	}
