@@ -1,12 +1,27 @@
 package cluster_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/record"
+	"github.com/granary-go/granary/remote"
 )
+
+// startOn starts a member on a store that the test shuts down itself.
+func startOn(t *testing.T, store *clustertest.RecordStore, opts ...cluster.Option) *cluster.Cluster {
+	t.Helper()
+	c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
+		cluster.Configure("test", store.Provider(record.WithTTL(shortTTL), record.WithPause(20*time.Millisecond)), remote.Configure("127.0.0.1", 0), opts...))
+	if err := c.StartContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 // A process that loses its liveness key before it was taken in registers anew,
 // and its Start goes on waiting.
@@ -30,4 +45,26 @@ func TestLeaseThatEndsDuringStart(t *testing.T) {
 	}()
 	member := w.onStore(store, false, w.kind(), cluster.WithStartTimeout(time.Minute))
 	add(t, member, "x", 1)
+}
+
+// A graceful shutdown while the store cannot be reached leaves the grains their
+// time: half of it they have for the mark of their member, which cannot be
+// written, and half to stop in. It does not say that the member has left.
+func TestShutdownWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	const limit = 2 * time.Second
+	w, store := newWorld(t), clustertest.NewRecordStore()
+	member := startOn(t, store, w.kind(), cluster.WithShutdownTimeout(limit))
+	each(identities(20), func(id string) { add(t, member, id, 1) })
+	store.Outage(true)
+	began := time.Now()
+	err := member.Shutdown(true)
+	if err == nil || !strings.Contains(err.Error(), "the store is down") {
+		t.Errorf("%v; want an error that says why it has not left", err)
+	} else if strings.Contains(err.Error(), "have not stopped") {
+		t.Errorf("the grains had no time: %v", err)
+	}
+	if took := time.Since(began); took < limit/4 {
+		t.Errorf("it gave up after %v", took)
+	}
 }

@@ -118,7 +118,7 @@ func (m *membership) awaitJoined(ctx context.Context) error {
 		return next.awaitJoined(ctx)
 	case <-ctx.Done():
 	}
-	err := fmt.Errorf("cluster: not taken into the view in time: %w", ctx.Err())
+	err := fmt.Errorf("cluster: not taken into the view in time (WithStartTimeout says how long Start waits): %w", ctx.Err())
 	if said := m.complaint.Load(); said != nil {
 		return fmt.Errorf("%w; the membership provider said: %w", err, *said)
 	}
@@ -198,7 +198,7 @@ func (c *Cluster) watch(m *membership) error {
 			continue
 		}
 		m.complaint.Store(&err)
-		c.logger.Warn("the membership provider failed; trying again", "error", err, "pause", retry)
+		c.logger.Warn("no new view of the cluster; asking the membership provider again", "error", err, "pause", retry)
 		c.pause(retry)
 		retry = min(2*retry, lastRetry)
 	}
@@ -246,7 +246,12 @@ func (c *Cluster) apply(m *membership, view driver.View) {
 		c.logger.Info("member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
 	}
 	if me, in := view.Member(m.self.ID); in {
-		m.joinedOnce.Do(func() { close(m.joined) })
+		m.joinedOnce.Do(func() {
+			if m.isMember() && !c.isStarting() {
+				c.logger.Info("this member is in the view again", "member", me.ID, "epoch", view.Epoch)
+			}
+			close(m.joined)
+		})
 		if me.State == driver.Leaving {
 			m.leaveOnce.Do(func() { close(m.leaving) })
 		}
@@ -292,11 +297,8 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
 	defer cancel()
-	errs := []error{
-		old.lookup.Close(ctx), // nothing more is activated
-		c.activations.stopAll(ctx, c.system, false),
-	}
-	if (old.failure.Load() != nil || old.isFenced()) && errs[1] == nil {
+	errs := []error{old.closeLookup(ctx), c.activations.stopAll(ctx, c.system, false)}
+	if (old.failure.Load() != nil || old.isFenced()) && errors.Join(errs...) == nil {
 		errs = append(errs, old.session.Leave(ctx)) // empty, and it may still be in the view
 	}
 	errs = append(errs, old.close(ctx))

@@ -109,13 +109,16 @@ func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) erro
 		graceful = err == nil
 		errs = append(errs, err)
 	}
+	closed := true
 	if !graceful {
-		errs = append(errs, m.lookup.Close(ctx)) // nothing more is activated
+		err := m.closeLookup(ctx)
+		closed = err == nil
+		errs = append(errs, err)
 	}
 	if err := c.activations.stopAll(ctx, c.system, graceful); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	if m.isFenced() {
+	if m.isFenced() || !closed {
 		return errors.Join(errs...)
 	}
 	if err := m.session.Leave(ctx); err != nil {
@@ -124,9 +127,23 @@ func (c *Cluster) depart(ctx context.Context, m *membership, graceful bool) erro
 	return errors.Join(errs...)
 }
 
+// closeLookup closes the member to new activations: none comes after it, unless
+// it fails. That is quick, and is tried also when there is no time left.
+func (m *membership) closeLookup(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return m.lookup.Close(ctx)
+}
+
 // drain lets the others know that the member is leaving and waits until its
-// host knows so: from then on it accepts no new activation.
+// host knows so: from then on it accepts no new activation. It takes half of the
+// time at most, for the grains need some to stop in.
 func (m *membership) drain(ctx context.Context) error {
+	if deadline, has := ctx.Deadline(); has {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
 	if err := m.session.Drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
