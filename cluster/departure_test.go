@@ -1,9 +1,13 @@
 package cluster_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
@@ -67,4 +71,31 @@ func TestShutdownWithoutTheStore(t *testing.T) {
 	if took := time.Since(began); took < limit/4 {
 		t.Errorf("it gave up after %v", took)
 	}
+}
+
+// A method that heeds its context ends with the lease, also while the provider
+// cannot be reached and the member goes on for its other kinds.
+func TestMethodIsToldThatTheLeaseHasEnded(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), clustertest.NewRecordStore()
+	entered := make(chan struct{})
+	member := w.onStore(store, false, subjects(entered), cluster.NewKind(counterKind, w.kindProps(), cluster.WithBestEffort()))
+	add(t, member, "x", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := callSubject(ctx, member, "x", "Wait", wrapperspb.Int64(1))
+		done <- err
+	}()
+	<-entered
+	id := member.MemberID()
+	heal := store.Cut(member.ActorSystem().Address())
+	if err := <-done; !errors.Is(err, cluster.ErrUnknownOutcome) || errors.Is(err, cluster.ErrTimeout) {
+		t.Errorf("%v; want ErrUnknownOutcome", err)
+	}
+	if got := add(t, member, "x", 1); got != 2 || member.MemberID() != id {
+		t.Errorf("a best-effort grain has %d on member %s; want 2, on %s", got, member.MemberID(), id)
+	}
+	heal()
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
@@ -217,5 +219,36 @@ func TestSaveOpens(t *testing.T) {
 		if got := fmt.Sprint(store.calls); got != step.want {
 			t.Errorf("%s: %s; want %s", step.name, got, step.want)
 		}
+	}
+}
+
+// A grain whose lease has ended does not call other grains with its context,
+// though it keeps that from being cancelled.
+func TestFencedGrainDoesNotCallGrains(t *testing.T) {
+	w, lease := newWorld(t), clustertest.NewLease()
+	w.member(subjects(nil))
+	called := make(chan error, 1)
+	desc := &cluster.GrainDesc[*subject]{Kind: "Late", GoName: "Late", Methods: []cluster.GrainMethod[*subject]{{
+		Name: "Go", Request: newInt, Call: func(_ *subject, req proto.Message, ctx cluster.GrainContext) (proto.Message, error) {
+			kept := context.WithoutCancel(ctx)
+			if _, err := callSubject(kept, ctx.Cluster(), "x", "Run", req); err != nil {
+				t.Errorf("before the lease ended: %v", err)
+			}
+			lease.Set(driver.LeaseFenced)
+			_, err := callSubject(kept, ctx.Cluster(), "x", "Run", req)
+			called <- err
+			return req, nil
+		},
+	}}}
+	w.leased(lease, cluster.NewGrainKind("Late", func() actor.Actor {
+		var host cluster.GrainHost[*subject]
+		return actor.ReceiveFunc(func(ctx actor.Context) { host.Receive(ctx, desc, func() *subject { return new(subject) }, 0) })
+	}))
+	client := w.client()
+	if _, err := cluster.CallGrain[proto.Message](t.Context(), client, "Late", "a", "Go", wrapperspb.Int64(1)); !errors.Is(err, cluster.ErrUnknownOutcome) {
+		t.Errorf("its caller: %v; want ErrUnknownOutcome", err)
+	}
+	if err := <-called; err == nil || !strings.Contains(err.Error(), cluster.ReasonFenced) {
+		t.Errorf("its call: %v; want %q", err, cluster.ReasonFenced)
 	}
 }

@@ -177,17 +177,22 @@ func TestDrainingMemberTakesNothingNew(t *testing.T) {
 func TestFencedGrainDoesNotCallOthers(t *testing.T) {
 	w, lease := newWorld(t), clustertest.NewLease()
 	begun, goOn, called := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	client := w.client()
+	echo := client.ActorSystem().Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*wrapperspb.StringValue); ok {
+			ctx.Respond(ctx.Message())
+		}
+	}))
 	kind := cluster.NewKind("Caller", actor.PropsFromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*wrapperspb.StringValue); !ok {
 			return
 		}
 		close(begun)
 		<-goOn
-		_, err := ctx.RequestFuture(ctx.Self(), wrapperspb.String("x"), time.Minute).Result()
+		_, err := ctx.RequestFuture(echo, wrapperspb.String("x"), time.Minute).Result()
 		called <- err
 	}))
 	w.leased(lease, kind)
-	client := w.client()
 	go func() { _, _ = client.Call("a", "Caller", wrapperspb.String("go")) }()
 	<-begun
 	lease.Set(driver.LeaseFenced)
