@@ -48,7 +48,7 @@ func (l *Lookup) Resolve(ctx context.Context, id driver.Identity, hint driver.Me
 	case <-f.done:
 		return f.found, f.err
 	case <-ctx.Done():
-		return Activation{}, l.abandon(question{id, suspect}, f, ctx.Err())
+		return l.abandon(question{id, suspect}, f, ctx.Err())
 	}
 }
 
@@ -81,12 +81,12 @@ func (l *Lookup) join(q question, hint driver.MemberID) (*flight, error) {
 
 // abandon leaves a flight; the last one out ends it. The error says what the
 // flight was waiting for.
-func (l *Lookup) abandon(q question, f *flight, cause error) error {
+func (l *Lookup) abandon(q question, f *flight, cause error) (Activation, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.err
+		return f.found, f.err // it came in the same instant
 	default:
 	}
 	if f.askers--; f.askers == 0 {
@@ -96,9 +96,9 @@ func (l *Lookup) abandon(q question, f *flight, cause error) error {
 		}
 	}
 	if f.err != nil {
-		return fmt.Errorf("%w: %w", f.err, cause)
+		return Activation{}, fmt.Errorf("%w: %w", f.err, cause)
 	}
-	return fmt.Errorf("partition: the owner of the identity has not answered yet; it may wait for a member that does not answer to leave the view: %w", cause)
+	return Activation{}, fmt.Errorf("partition: the owner of the identity has not answered yet; it may wait for a member that does not answer to leave the view: %w", cause)
 }
 
 // ask puts the question to the owner until it is answered. What stands in the
