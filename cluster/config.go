@@ -84,7 +84,9 @@ func WithTryTimeout(d time.Duration) Option {
 	return option(func(c *Config) { c.tryTimeout = d })
 }
 
-// WithStartTimeout bounds Start. Defaults to [DefaultStartTimeout].
+// WithStartTimeout bounds Start. Above a store the first start of a cluster
+// waits for one lease time, and so may one at the address of a member that was
+// killed: make it longer than that. Defaults to [DefaultStartTimeout].
 func WithStartTimeout(d time.Duration) Option {
 	return option(func(c *Config) { c.startTimeout = d })
 }

@@ -8,7 +8,8 @@ type Counters struct {
 	// RefusedViews: views of the provider that repeated or went back, or that
 	// no cluster can have.
 	RefusedViews int64
-	// Fenced: leases of this process that ended before it left.
+	// Fenced: leases of this process that ended while it was in the view,
+	// before it left.
 	Fenced int64
 	// RefusedTurns: messages to leased grains that came after the lease had
 	// ended.

@@ -23,6 +23,12 @@
 // activations. When members come or go only the ownership of identities
 // moves; activations and their state stay where they are.
 //
+// What holds when the network splits, or a live member is taken for dead, each
+// kind chooses: [WithBestEffort], [WithLease], [WithStrict]. The last two need
+// a provider with leases, as package cluster/etcd has it; docs/guarantees.md
+// says what exactly they promise. A strict grain keeps its value in [State].
+// [Cluster.Explain] tells where a grain is, and why.
+//
 // # Calls
 //
 // A call is tried again, within its deadline, as long as it certainly did not

@@ -35,7 +35,8 @@ type FencedStore struct {
 var _ driver.FencedStore = (*FencedStore)(nil)
 
 // NewFencedStore makes a store of the values under a prefix, which nothing else may write. The client stays the
-// caller's, who closes it after the last call; made with [Reconnect] it is soon back after an outage.
+// caller's, who closes it after the last call; made with [Reconnect] it is soon back after an outage. Unless its
+// configuration has a Logger, clientv3 logs to standard error.
 func NewFencedStore(client *clientv3.Client, prefix string) *FencedStore {
 	return &FencedStore{client: client, prefix: strings.TrimRight(prefix, "/") + "/"}
 }

@@ -48,7 +48,8 @@ type Option func(*config)
 func WithPrefix(prefix string) Option { return func(c *config) { c.prefix = prefix } }
 
 // WithTTL sets the lease time, from a second to ten minutes. The server grants whole seconds, and no less than one and
-// a half of its election time-outs: 2 s as it comes. Defaults to [record.DefaultTTL].
+// a half of its election time-outs: 2 s as it comes. The first start of a cluster waits that long. Defaults to
+// [record.DefaultTTL].
 func WithTTL(ttl time.Duration) Option { return WithRecord(record.WithTTL(ttl)) }
 
 // WithRecord sets options of package record, for example how long a call may take.
