@@ -109,9 +109,17 @@ func conflict(n, member driver.Member) string {
 			return fmt.Sprintf("it registers kind %q with guarantee %q, and %v has %q; give the kind the same guarantee everywhere, or stop all members that host it first",
 				k.Name, k.Guarantee, member, other.Guarantee)
 		case k.Strategy != other.Strategy:
-			return fmt.Sprintf("it registers kind %q with strategy %q, and %v has %q; give the kind the same strategy everywhere, or stop all members that host it first",
-				k.Name, k.Strategy, member, other.Strategy)
+			return fmt.Sprintf("it places kind %q %s, and %v does it %s; give the kind the same strategy everywhere, or stop all members that host it first",
+				k.Name, placed(k), member, placed(other))
 		}
 	}
 	return ""
+}
+
+// placed tells people how a kind's activations are placed.
+func placed(k driver.Kind) string {
+	if k.Strategy == "" {
+		return "round robin"
+	}
+	return fmt.Sprintf("by the strategy %q", k.Strategy)
 }
