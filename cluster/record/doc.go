@@ -31,6 +31,12 @@
 //
 // JSON for people to read: the record has a line for each member. A record that
 // cannot be read, or that breaks a limit, is not acted on: newcomers wait and
-// say so, members are out. To start afresh delete the record; the members join
-// again within the lease time.
+// say so, members are out. To start afresh delete the record: the members are
+// out, and found the cluster anew after the lease time.
+//
+// # The first start
+//
+// Whoever finds no record waits for one lease time before it makes the first,
+// because a store that was emptied may have forgotten members that still run. A
+// warning says so; cluster.WithStartTimeout has to be longer.
 package record
