@@ -20,7 +20,7 @@ var (
 	// ErrNoMemberForKind: until the deadline no member hosted the kind.
 	ErrNoMemberForKind = errors.New("cluster: no member hosts the kind")
 	// ErrNoView: until the deadline this process had no view of the cluster.
-	ErrNoView = errors.New("cluster: no view of the cluster: no member was reached")
+	ErrNoView = errors.New("cluster: no view of the cluster: no member was reached, or none is there yet")
 	// ErrTimeout: the call's time ran out.
 	ErrTimeout = errors.New("cluster: timed out")
 	// ErrUnknownOutcome: the call was sent and its answer did not come; it
