@@ -213,32 +213,47 @@ func (w *world) request(c *simCall, n *node, f driver.Fence) {
 			w.stats.answered++
 		})
 	}
-	w.at(n, w.latency(), func() { w.deliver(n, c.identity, f, back) })
+	wanted := func() bool { return w.calls[request] == c }
+	w.at(n, w.latency(), func() { w.deliver(n, c.identity, f, message{wanted, back}) })
+}
+
+// message is a call as its grain gets it. One whose caller has given up does not
+// run.
+type message struct {
+	wanted func() bool
+	back   func(ok bool)
 }
 
 // deliver puts a message in the mailbox of an activation.
-func (w *world) deliver(n *node, id driver.Identity, f driver.Fence, back func(ok bool)) {
+func (w *world) deliver(n *node, id driver.Identity, f driver.Fence, m message) {
 	t := n.running[id]
 	if t == nil || t.fence != f || t.stops {
-		back(false) // a dead letter
+		m.back(false) // a dead letter
 		return
 	}
-	if t.busy {
-		t.waiting = append(t.waiting, func() { w.turn(n, id, t, back) })
-		return
-	}
-	w.turn(n, id, t, back)
+	t.waiting = append(t.waiting, m)
+	w.turns(n, id, t)
 }
 
-// turn is the gate of the cluster's shell: the lease is looked at before a turn
-// begins and before its reply gets out.
-func (w *world) turn(n *node, id driver.Identity, t *turns, back func(ok bool)) {
+// turns runs what waits in a mailbox, one at a time. It is the gate of the
+// cluster's shell: the lease is looked at before a turn begins and before its
+// reply gets out.
+func (w *world) turns(n *node, id driver.Identity, t *turns) {
 	leased := id.Kind == "k"
-	if t.stops || leased && !n.valid(w) {
-		w.stats.refused++
-		back(false)
-		return
+	for !t.busy && len(t.waiting) > 0 {
+		m := t.waiting[0]
+		t.waiting = t.waiting[1:]
+		switch {
+		case t.stops || leased && !n.valid(w):
+			w.stats.refused++
+			m.back(false)
+		case m.wanted():
+			w.turn(n, id, t, m)
+		}
 	}
+}
+
+func (w *world) turn(n *node, id driver.Identity, t *turns, m message) {
 	w.stats.turns++
 	w.checkTurn(n, id, t.fence, "begins a turn")
 	t.busy = true
@@ -248,17 +263,13 @@ func (w *world) turn(n *node, id driver.Identity, t *turns, back func(ok bool)) 
 	}
 	w.at(n, d, func() {
 		t.busy = false
-		if leased && !n.valid(w) {
+		if id.Kind == "k" && !n.valid(w) {
 			w.stats.withheld++
-			back(false)
+			m.back(false)
 		} else {
 			w.checkTurn(n, id, t.fence, "lets a reply out")
-			back(true)
+			m.back(true)
 		}
-		if len(t.waiting) > 0 {
-			next := t.waiting[0]
-			t.waiting = t.waiting[1:]
-			next()
-		}
+		w.turns(n, id, t)
 	})
 }

@@ -90,14 +90,14 @@ func (w *world) oneMore() {
 func (w *world) crash(p *process) {
 	w.logf("%s (%s) crashes", p.address, p.node.id)
 	w.end(p.node)
-	if w.chance(700) {
+	if w.chance(700) || len(w.running()) == 0 { // somebody is left in the end
 		w.after(w.ms(2000), func() { w.restart(p) })
 	}
 }
 
 func (w *world) leave(p *process) {
 	n := p.node
-	if n.seen == 0 || n.removed {
+	if n.seen == 0 || n.removed || len(w.running()) < 2 {
 		return
 	}
 	w.logf("%s leaves", n.id)

@@ -104,7 +104,7 @@ type turns struct {
 	fence   driver.Fence
 	stops   bool
 	busy    bool
-	waiting []func()
+	waiting []message
 }
 
 func (n *node) clock(w *world) Time { return n.proc.clock(w.now) }
