@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/record"
 	"github.com/granary-go/granary/remote"
 )
@@ -58,7 +60,8 @@ func TestShutdownWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	const limit = 2 * time.Second
 	w, store := newWorld(t), clustertest.NewRecordStore()
-	member := startOn(t, store, w.kind(), cluster.WithShutdownTimeout(limit))
+	// Best effort, so that the end of the lease does not stop them.
+	member := startOn(t, store, cluster.NewKind(counterKind, w.kindProps(), cluster.WithBestEffort()), cluster.WithShutdownTimeout(limit))
 	each(identities(20), func(id string) { add(t, member, id, 1) })
 	store.Outage(true)
 	began := time.Now()
@@ -98,4 +101,48 @@ func TestMethodIsToldThatTheLeaseHasEnded(t *testing.T) {
 		t.Errorf("a best-effort grain has %d on member %s; want 2, on %s", got, member.MemberID(), id)
 	}
 	heal()
+}
+
+// A shutdown while the process joins again, held up by a grain that does not stop
+// and then by a store that cannot be reached, takes no longer than others, and
+// says what it could not do.
+func TestShutdownWhileJoiningAgain(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cut off %t", cut), func(t *testing.T) {
+			t.Parallel()
+			w, store := newWorld(t), clustertest.NewRecordStore()
+			entered, goOn := make(chan struct{}), make(chan struct{})
+			kind := cluster.NewKind("Hung", actor.PropsFromFunc(func(ctx actor.Context) {
+				if _, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+					close(entered)
+					<-goOn
+				}
+			}))
+			member := startOn(t, store, kind, w.kind(), cluster.WithShutdownTimeout(time.Second))
+			go func() { _, _ = member.Call("x", "Hung", wrapperspb.Int64(1)) }()
+			<-entered
+			fenced := make(chan struct{}, 1)
+			actor.SubscribeTo(member.ActorSystem().EventStream, func(ev *cluster.MemberLease) {
+				if ev.Phase == driver.LeaseFenced {
+					fenced <- struct{}{}
+				}
+			})
+			store.Expire(member.MemberID())
+			<-fenced
+			if cut {
+				store.Cut(member.ActorSystem().Address())
+				close(goOn)
+			} else {
+				defer close(goOn)
+			}
+			began := time.Now()
+			err := member.Shutdown(true)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if !cut && (err == nil || !strings.Contains(err.Error(), "Hung/x")) {
+				t.Errorf("%v; want an error that names the grain", err)
+			}
+		})
+	}
 }
