@@ -25,9 +25,10 @@
 //
 // # The lease time
 //
-// A member that crashes is out of the view after the lease time, [WithTTL]. When etcd cannot be reached for nine tenths
-// of it, every leased and strict grain stops until it can. 10 s, the default, suits most; 5 s finds a crash sooner, 30 s
-// survives a longer outage. A change of etcd's leader only makes leases longer. A renewal counts from before it was
+// A member that crashes is out of the view after the lease time, [WithTTL]. Nine tenths of it after a member's last
+// renewal that succeeded its leased and strict grains stop, until etcd can be reached again. It renews after each third:
+// an outage of a little more than half of the lease time stops no grain. 10 s, the default, suits most; 5 s finds a crash
+// sooner, 30 s survives a longer outage; the first start of a cluster waits that long. A change of etcd's leader only makes leases longer. A renewal counts from before it was
 // sent, with the time that the server granted, and only if the server that granted it was still the leader afterwards: see
 // the store's Renew. The clock that counts is the member's own, and may differ in rate from the server's by a tenth.
 //

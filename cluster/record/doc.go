@@ -22,10 +22,10 @@
 //
 // # When the store cannot be reached
 //
-// Views stay as they are. After 0.6 of the lease time the lease drains, after
-// 0.9 it is fenced; the member joins again once the store answers. Errors of
-// the store are tried again with growing pauses, at most a second, and told by
-// Watch once for each text.
+// Views stay as they are. After 0.6 of the lease time, counted from the last
+// renewal that succeeded, the lease drains, after 0.9 it is fenced; the member
+// joins again once the store answers. Errors of the store are tried again with
+// growing pauses, at most a second, and told by Watch once for each text.
 //
 // # What is in the store
 //
