@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,9 @@ func Reconnect() grpc.DialOption {
 func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	if len(c.Endpoints) == 0 {
 		return nil, errors.New("etcd: there are no endpoints: set those of clientv3.Config, for example http://127.0.0.1:2379")
+	}
+	if slices.Contains(c.Endpoints, "") {
+		return nil, fmt.Errorf("etcd: one of the endpoints %q is empty: set those of clientv3.Config, for example http://127.0.0.1:2379", c.Endpoints)
 	}
 	if c.Username != "" && c.Password == "" {
 		return nil, fmt.Errorf("etcd: the user %q has no password: set Password of clientv3.Config", c.Username)

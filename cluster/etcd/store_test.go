@@ -142,6 +142,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		want   string
 	}{
 		"no endpoints":   {with(func(c *clientv3.Config) { c.Endpoints = nil }), "there are no endpoints"},
+		"empty endpoint": {with(func(c *clientv3.Config) { c.Endpoints = []string{""} }), "is empty"},
 		"no user":        {server.Config(), "the server wants a user"},
 		"no password":    {with(func(c *clientv3.Config) { c.Username = "guest" }), "has no password"},
 		"wrong password": {with(func(c *clientv3.Config) { c.Username, c.Password = "guest", "x" }), "check Username and Password"},
