@@ -24,8 +24,8 @@ var errFenced = errors.New("cluster: " + ReasonFenced)
 // has ended (rule 11). A strict activation's replies and messages are held until
 // the turn is over and its write is acknowledged (rule 13).
 //
-// What an actor sends otherwise than by its context, through the root context or
-// from a goroutine of its own, does not pass the gate.
+// What an actor sends otherwise than by its context, through the root context, a child or
+// a goroutine of its own, does not pass the gate.
 //
 // It is used by its actor only, one turn at a time.
 type gate struct {

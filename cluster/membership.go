@@ -62,13 +62,18 @@ const (
 )
 
 // join opens a session and a lookup under a new id.
-func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
+func (c *Cluster) join(ctx context.Context, member bool) (_ *membership, err error) {
 	m := &membership{
 		self:   driver.Member{Address: c.remote.Address()},
 		joined: make(chan struct{}), leaving: make(chan struct{}), removed: make(chan struct{}),
 		fenced: make(chan struct{}), refused: make(chan struct{}), successor: make(chan *membership, 1),
 	}
 	m.ctx, m.cancel = context.WithCancel(c.ctx)
+	defer func() {
+		if err != nil {
+			m.cancel() // else each try would leave a context behind
+		}
+	}()
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
 	open := c.config.provider.Observe
 	if member {
@@ -79,7 +84,6 @@ func (c *Cluster) join(ctx context.Context, member bool) (*membership, error) {
 	}
 	c.remote.SetMember(string(m.self.ID))
 	request.Member = m.self
-	var err error
 	if m.session, err = open(ctx, request); err != nil {
 		return nil, fmt.Errorf("cluster: membership provider: %w", err)
 	}
