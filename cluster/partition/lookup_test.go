@@ -28,9 +28,14 @@ func (s *stage) Activate(driver.Identity, driver.Fence) *actor.PID {
 
 func newLookup(t *testing.T) (*Lookup, *stage, driver.View) {
 	t.Helper()
+	return newLeasedLookup(t, nil)
+}
+
+func newLeasedLookup(t *testing.T, lease driver.Lease) (*Lookup, *stage, driver.View) {
+	t.Helper()
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
 	s := &stage{system: system}
-	l, err := New(Config{System: system, Self: "a", Activator: s, Logger: system.Logger()})
+	l, err := New(Config{System: system, Self: "a", Activator: s, Lease: lease, Logger: system.Logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
