@@ -36,7 +36,7 @@ type FencedDir struct {
 // OpenFencedDir opens the store in a directory, which it makes if need be. The
 // directory holds nothing else.
 func OpenFencedDir(path string) (*FencedDir, error) {
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := os.MkdirAll(path, 0o750); err != nil { //nolint:gosec // the test names the folder
 		return nil, fmt.Errorf("clustertest: cannot make the directory of a fenced store: %w", err)
 	}
 	return &FencedDir{path: path, last: make(map[string]uint64)}, nil
@@ -173,7 +173,7 @@ func exists(name string) (bool, error) {
 
 // add makes a state, and fails with fs.ErrExist if there is one of its number.
 func (d *FencedDir) add(folder string, s fencedState) error {
-	if err := os.MkdirAll(folder, 0o750); err != nil {
+	if err := os.MkdirAll(folder, 0o750); err != nil { //nolint:gosec // it is made of a hash, below that
 		return err
 	}
 	temporary, err := os.CreateTemp(folder, "new-*")
