@@ -38,8 +38,8 @@ generate: ## write the Go code of all .proto files
 check-generate: ## fail where the Go code of a .proto file is stale
 	@$(GO) run ./tools/generate -root . -check
 
-bench: ## benchmarks of the hot paths
-	@$(GO) test -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
+bench: ## benchmarks of the hot paths; those that take minutes are named in docs/handover.md
+	@$(GO) test -short -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
 
 sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulations
 	@$(GO) test ./internal/placement -run='^(TestSimulation|TestWorld)$$' -v -timeout=30m -args -sim.runs=$(SIMRUNS) -world.runs=$(WORLDRUNS)

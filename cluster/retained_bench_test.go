@@ -36,9 +36,12 @@ const (
 // owner changes, how long a call took.
 //
 // Cached has every location cached by the caller; Resolved has next to none, so
-// that each call asks the owner first. It takes one to two minutes for each of
-// them, so it wants -benchtime=1x.
+// that each call asks the owner first. It takes two and a half minutes for each of
+// them, so it wants -benchtime=1x, and is left out with -short.
 func BenchmarkRetained(b *testing.B) {
+	if testing.Short() {
+		b.Skip("takes five minutes")
+	}
 	b.Run("Cached", func(b *testing.B) { benchmarkRetained(b, cluster.DefaultCacheSize) })
 	b.Run("Resolved", func(b *testing.B) { benchmarkRetained(b, 1) })
 }
