@@ -62,7 +62,10 @@
 // may be active on both sides. When the split heals the view with the higher
 // epoch wins, which is not always the larger side: the members of the other
 // side are removed, stop their grains, and join again. For this the sides must
-// find each other, by their list of hosts or by addresses that one remembers.
+// find each other, by their list of hosts or by addresses that one remembers. A
+// process that was removed asks the members of the view that removed it, too,
+// when it joins again: the side that has won keeps its members and their grains.
+// Its new view may have a lower epoch than it had seen in its former life.
 // Only best-effort kinds run on this provider, therefore; where two activations
 // must not be, use a provider with a store.
 //

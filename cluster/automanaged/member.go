@@ -30,7 +30,9 @@ type member struct {
 	links   *links
 	server  *grpc.Server
 	board   *board
-	release func()
+	// release ends the provider's session; met are the addresses of a view that
+	// removed this member.
+	release func(met []string)
 
 	start  time.Time
 	ctx    context.Context // ends with the session
@@ -46,7 +48,7 @@ type member struct {
 }
 
 // join opens the ping port and starts to ping.
-func join(ctx context.Context, c config, r driver.Request, release func()) (*member, error) {
+func join(ctx context.Context, c config, r driver.Request, release func(met []string)) (*member, error) {
 	listener, err := c.open(ctx, cmp.Or(c.bindHost, r.BindHost))
 	if err != nil {
 		return nil, err

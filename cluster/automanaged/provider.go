@@ -47,6 +47,11 @@ var errInUse = errors.New("automanaged: the provider has an open session; close 
 type Provider struct {
 	config config
 	busy   atomic.Bool
+	// met are the ping addresses of the view that removed the last session's
+	// member: it joins those, though it may have been told of none of them. A
+	// side of a split that has lost would otherwise found a cluster of its own,
+	// whose higher view removes the side that has won.
+	met []string // guarded by busy
 }
 
 type config struct {
@@ -196,7 +201,16 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 	if !p.busy.CompareAndSwap(false, true) {
 		return nil, errInUse
 	}
-	s, err := join(ctx, p.config, r, func() { p.busy.Store(false) })
+	c := p.config
+	for _, address := range p.met {
+		if !slices.Contains(c.hosts, address) {
+			c.hosts = append(slices.Clip(c.hosts), address)
+		}
+	}
+	s, err := join(ctx, c, r, func(met []string) {
+		p.met = met
+		p.busy.Store(false)
+	})
 	if err != nil {
 		p.busy.Store(false)
 		return nil, err

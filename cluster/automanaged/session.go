@@ -119,5 +119,18 @@ func (m *member) close() {
 	m.cancel()
 	m.links.close()
 	m.wg.Wait()
-	m.release()
+	m.release(m.met(shown.over))
+}
+
+// met gives the ping addresses of the view that removed this member, if one
+// did.
+func (m *member) met(over error) (addresses []string) {
+	if !errors.Is(over, driver.ErrRemoved) {
+		return nil
+	}
+	higher, _ := m.machine.View()
+	for _, e := range higher.Entries {
+		addresses = append(addresses, e.Ping)
+	}
+	return addresses
 }
