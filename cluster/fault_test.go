@@ -276,7 +276,9 @@ func TestViewsThatRepeat(t *testing.T) {
 	if got := c.View().Epoch; got != epoch {
 		t.Errorf("the epoch is %d; want %d", got, epoch)
 	}
-	for c.Counters().RefusedViews == 0 {
-		runtime.Gosched()
+	for patience := time.Now().Add(20 * time.Second); c.Counters().RefusedViews == 0; runtime.Gosched() {
+		if time.Now().After(patience) {
+			t.Fatalf("%+v; want the views counted", c.Counters())
+		}
 	}
 }
