@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type Future struct {
 	pid    PID
 	system *ActorSystem
 	target *PID // who was asked; nil if nobody in particular
+	// underway is set when a transport has taken the request over.
+	underway atomic.Bool
 
 	mu        sync.Mutex
 	completed bool          // guarded by mu

@@ -233,6 +233,12 @@ func TestAbandonRequests(t *testing.T) {
 		hit := s.Root.RequestFuture(actor.NewPID("a:1", "x"), "q", 0)
 		stop := s.Root.StopFuture(actor.NewPID("a:1", "x"))
 		miss := s.Root.RequestFuture(actor.NewPID("b:1", "x"), "q", 0)
+		later := s.Root.RequestFuture(actor.NewPID("a:1", "x"), "q", 0)
+		for _, f := range []*actor.Future{hit, stop, miss} {
+			s.RequestUnderway(f.PID())
+		}
+		s.RequestUnderway(nil)
+		s.RequestUnderway(actor.NewPID("a:1", "future$1"))
 		if n := s.AbandonRequests("a:1", broken); n != 2 {
 			t.Fatalf("%d requests abandoned", n)
 		}
@@ -242,7 +248,7 @@ func TestAbandonRequests(t *testing.T) {
 		if err := stop.Wait(); !errors.Is(err, broken) {
 			t.Error(err)
 		}
-		if !registered(s, miss) || registered(s, hit) {
+		if !registered(s, miss) || !registered(s, later) || registered(s, hit) {
 			t.Error("the wrong future was abandoned")
 		}
 		if n := s.AbandonRequests("a:1", broken); n != 0 {

@@ -75,12 +75,30 @@ func (s *ActorSystem) Extension(key any) any {
 	return value
 }
 
+// RequestUnderway tells that a transport has taken a request over whose answer
+// goes to replyTo: from now on it may reach the other process, and
+// [ActorSystem.AbandonRequests] completes its future. A transport calls it before
+// it writes the request. It has no effect unless replyTo is a future of this
+// system.
+func (s *ActorSystem) RequestUnderway(replyTo *PID) {
+	if replyTo == nil || !s.ProcessRegistry.isLocal(replyTo.Address) {
+		return // a request that is passed on for another process
+	}
+	if f, ok := replyTo.resolve(s.ProcessRegistry).(*Future); ok {
+		f.underway.Store(true)
+	}
+}
+
 // AbandonRequests completes every pending future whose request went to address
 // with cause, and returns how many there were. A transport calls it when a
 // connection broke: whether those requests were handled is unknown. Requests that
-// another process forwarded to address are not among them.
+// another process forwarded to address are not among them, nor are those that no
+// transport has taken over yet ([ActorSystem.RequestUnderway]): they will meet
+// the next connection, or become dead letters.
 func (s *ActorSystem) AbandonRequests(address string, cause error) int {
-	return s.abandon(cause, func(f *Future) bool { return f.target != nil && f.target.Address == address })
+	return s.abandon(cause, func(f *Future) bool {
+		return f.target != nil && f.target.Address == address && f.underway.Load()
+	})
 }
 
 func (s *ActorSystem) abandon(cause error, match func(*Future) bool) int {

@@ -170,6 +170,48 @@ func TestRequestsWhenTheConnectionIsLost(t *testing.T) {
 	})
 }
 
+// heldCodec is a pointCodec that holds up who encodes.
+type heldCodec struct {
+	pointCodec
+	begun, goOn chan struct{}
+}
+
+func (c heldCodec) Encode(message any) (string, []byte, bool, error) {
+	c.begun <- struct{}{}
+	<-c.goOn
+	return c.pointCodec.Encode(message)
+}
+
+// What is on its way to the queue when the connection is lost was not written, and
+// does not share the fate of what was.
+func TestRequestBeforeTheQueueWhenTheConnectionIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemNetwork()
+		held := heldCodec{begun: make(chan struct{}), goOn: make(chan struct{})}
+		a := startProcess(t, n.on("a", 1), WithCodec(held))
+		b := startProcess(t, n.on("b", 1), WithCodec(pointCodec{}))
+		pid := b.spawn("echo", func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *wrapperspb.StringValue, point:
+				ctx.Respond(m)
+			}
+		})
+		a.mustAsk(pid, "connects")
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			if reply, err := a.request(pid, point{3}); reply != (point{3}) {
+				t.Errorf("got %v, %v; want the request to go by the next connection", reply, err)
+			}
+		}()
+		<-held.begun
+		n.cut("b:1")
+		time.Sleep(DefaultBackoffMax)
+		close(held.goOn)
+		<-answered
+	})
+}
+
 // A peer that takes nothing: what was not handed to the transport is a dead
 // letter, and certainly did not run.
 func TestQueueOfAPeerThatTakesNothing(t *testing.T) {

@@ -129,6 +129,7 @@ func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
 		}
 		return fmt.Sprintf("remote: the queue to %s is full", ep.address), false
 	}
+	ep.remote.system.RequestUnderway(o.replyTo())
 	select {
 	case ep.wake <- struct{}{}:
 	default:

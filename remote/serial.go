@@ -34,6 +34,14 @@ type outbound struct {
 	size    int // what it counts for in queues and limits, in bytes
 }
 
+// replyTo is where the answer to the message goes; nil if it has none.
+func (o *outbound) replyTo() *actor.PID {
+	if m, ok := o.env.Message.(*actor.Watch); ok && o.system {
+		return m.Watcher
+	}
+	return o.env.Sender
+}
+
 // serial turns messages into bytes and back. Both directions may be used by many
 // goroutines at once; they panic for nobody's message.
 type serial struct {
