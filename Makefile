@@ -14,7 +14,7 @@ WORLDRUNS ?= 30000
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz
+.PHONY: help setup test test-all demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,6 +25,9 @@ setup: ## install the Debian packages that the tests and scripts need
 
 test: setup ## all tests of all modules, with the race detector; closes with a line of counts
 	@$(GO) run ./tools/testcount -- -timeout=5m $(TESTFLAGS)
+
+test-all: setup ## the same and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes
+	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && $(GO) run ./tools/testcount -- -timeout=10m $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)

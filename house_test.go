@@ -90,6 +90,10 @@ var coreRequires = []string{"google.golang.org/grpc", "google.golang.org/protobu
 // outsideWorkspace are the modules that go.work does not name, and why.
 var outsideWorkspace = map[string]string{
 	"tools/lint": "the workspace chooses versions over all its modules, and a linter has hundreds of dependencies",
+
+	"test/servers/consul":     "a server that tests start, and its hundreds of dependencies: the same",
+	"test/servers/etcd":       "the same",
+	"test/servers/kubernetes": "the same, and it replaces modules, which would hold for the whole workspace",
 }
 
 // nameless are folder names that say nothing about what is inside.

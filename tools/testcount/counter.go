@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,7 +28,12 @@ type counter struct {
 	passed, failed, skipped int
 	running                 map[string]*packageRun
 	builds                  map[string]*strings.Builder // by package, what its compiler said
+	lacking                 map[string]int              // by server, tests that skipped since the last tellLacking for want of it
+	all                     bool                        // this is make test-all: nothing may be lacking
 }
+
+// lacks is how a test says that it skips for want of a server.
+var lacks = regexp.MustCompile("needs ([^\\n]+), which `make test-all` builds")
 
 // packageRun is one package whose tests are running.
 type packageRun struct {
@@ -36,7 +43,7 @@ type packageRun struct {
 }
 
 func newCounter(out io.Writer) *counter {
-	return &counter{out: out, running: map[string]*packageRun{}, builds: map[string]*strings.Builder{}}
+	return &counter{out: out, running: map[string]*packageRun{}, builds: map[string]*strings.Builder{}, lacking: map[string]int{}}
 }
 
 // read consumes the output of one go test -json until its end. Lines that are no event are shown as they are.
@@ -115,6 +122,8 @@ func (c *counter) close(e event, run *packageRun) {
 		switch result := run.results[test]; {
 		case result == "pass" && !isParent:
 			passed++
+		case result == "skip" && !isParent && c.lacked(run.output[test]):
+			failed = append(failed, test)
 		case result == "skip" && !isParent:
 			skipped++
 		case result != "pass" && result != "skip":
@@ -128,6 +137,32 @@ func (c *counter) close(e event, run *packageRun) {
 	}
 	c.passed, c.failed, c.skipped = c.passed+passed, c.failed+len(failed), c.skipped+skipped
 	c.show(e, run, passed, skipped, failed)
+}
+
+// lacked notes which server a test that skipped wants, if that is why; it reports whether this is a failure.
+func (c *counter) lacked(said *strings.Builder) bool {
+	if said == nil {
+		return false
+	}
+	found := lacks.FindStringSubmatch(said.String())
+	if found == nil {
+		return false
+	}
+	c.lacking[found[1]]++
+	return c.all
+}
+
+// tellLacking says in one line what make test-all adds to the tests since the last call, if anything.
+func (c *counter) tellLacking(dir string) {
+	if len(c.lacking) == 0 {
+		return
+	}
+	var parts []string
+	for _, server := range slices.Sorted(maps.Keys(c.lacking)) {
+		parts = append(parts, fmt.Sprintf("%d with %s", c.lacking[server], server))
+	}
+	clear(c.lacking)
+	fmt.Fprintf(c.out, "== %s: make test-all adds what skipped here: %s\n", dir, strings.Join(parts, ", "))
 }
 
 // withoutParents drops tests whose subtests are in the list too: they failed because those did.

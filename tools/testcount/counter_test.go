@@ -157,6 +157,46 @@ func TestModuleThatNeedsTheWorkspaceFails(t *testing.T) {
 	}
 }
 
+// Tests that want a compiled server skip, and one line says so; where there are servers, that is a failure.
+func TestSkipsForWantOfAServer(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		t.Run(map[bool]string{false: "make test", true: "make test-all"}[all], func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			write(t, root, map[string]string{
+				"go.work":     "go 1.26.0\n\nuse ./a\nuse ./b\n",
+				"a/go.mod":    "module example.com/a\n\ngo 1.26.0\n",
+				"a/a_test.go": skipping,
+				"b/go.mod":    "module example.com/b\n\ngo 1.26.0\n",
+				"b/b_test.go": "package b\nimport \"testing\"\nfunc TestB(t *testing.T) { t.Skip(\"not yet\") }\n",
+			})
+			var out strings.Builder
+			c := newCounter(&out)
+			c.all = all
+			if err := runAll(context.Background(), c, root, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := "1 passed, 0 failed, 4 skipped"
+			if all {
+				want = "1 passed, 3 failed, 1 skipped"
+			}
+			if line, _ := c.verdict(); line != want {
+				t.Errorf("closing line %q, want %q:\n%s", line, want, &out)
+			}
+			const told = "== ./a: make test-all adds what skipped here: 2 with consul, 1 with etcd 3.7\n"
+			if strings.Count(out.String(), "adds") != 1 || !strings.Contains(out.String(), told) {
+				t.Errorf("it does not say once %q:\n%s", told, &out)
+			}
+		})
+	}
+}
+
+const skipping = "package a\nimport \"testing\"\n" +
+	"func TestRuns(t *testing.T) {}\n" +
+	"func TestOne(t *testing.T) { t.Skip(\"needs consul, which `make test-all` builds\") }\n" +
+	"func TestTwo(t *testing.T) { t.Run(\"x\", func(t *testing.T) { t.Skip(\"needs consul, which `make test-all` builds\") })\n" +
+	"\tt.Run(\"y\", func(t *testing.T) { t.Skip(\"needs etcd 3.7, which `make test-all` builds\") }) }\n"
+
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {

@@ -9,6 +9,10 @@
 // missing or too old in one go.mod shows only there, and shows when compiling. The tests then run once, in the
 // workspace, with the race detector; running them a second time would double the time and find the same faults.
 //
+// A test that wants a server which tools/servers builds skips where there is none, and says "needs consul, which `make
+// test-all` builds" (in one line). One line after each module adds these up. With GRANARY_TEST_SERVERS set, which says
+// that there are servers, such a skip is a failure.
+//
 // What is counted are tests without subtests, and the subtests themselves; examples and fuzz seeds are tests too. A
 // package that does not build, or breaks outside of a test, is one failure, and so is a module that does not build
 // by itself.

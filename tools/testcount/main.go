@@ -28,11 +28,14 @@ func status() int {
 	defer stop()
 
 	c := newCounter(os.Stdout)
+	c.all = os.Getenv("GRANARY_TEST_SERVERS") != ""
+	begun := time.Now()
 	if err := runAll(ctx, c, *root, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "testcount:", err)
 		c.failed++
 	}
 	line, err := c.verdict()
+	fmt.Printf("== the tests of all modules took %.1f minutes\n", time.Since(begun).Minutes())
 	fmt.Println(line)
 	if err != nil {
 		return 1
@@ -63,6 +66,7 @@ func runAll(ctx context.Context, c *counter, root string, flags []string) error 
 		if err := testModule(ctx, c, filepath.Join(root, dir), flags); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
+		c.tellLacking(dir)
 	}
 	return ctx.Err()
 }
