@@ -3,8 +3,8 @@ package etcdtest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,43 +14,36 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 )
 
 // startTimeout bounds how long a server may take until it serves. It takes half a second on an idle machine.
 const startTimeout = 60 * time.Second
 
-// Server is an etcd server of one member. It ends with its test. Its methods are called by one goroutine at a time.
+// Server is one etcd server. It ends with its test. Its methods are called by one goroutine at a time.
 type Server struct {
 	// Endpoint is where clients reach the server, as http://host:port. It stays the same when it starts again.
 	Endpoint string
+	// Version is the server's.
+	Version Version
 
-	peer   string
-	folder string
-	flags  []string
-	output buffer
-	cmd    *exec.Cmd
-	alive  context.Context // ends with the process
+	name    string
+	program string
+	peer    string // its address for the other servers
+	cluster string // all servers, as the etcd program takes them
+	folder  string
+	flags   []string
+	clients *tls.Config
+	output  buffer
+	cmd     *exec.Cmd       // nil when it does not run
+	paused  bool            // stopped where it is
+	alive   context.Context // ends with the process
 }
 
-// Start starts a server and waits until it serves. Further flags are those of the etcd program. The least lease time
-// that it grants is a second.
+// Start starts a server of the version [Oldest] and waits until it serves. Further flags are those of the etcd program.
+// The least lease time that it grants is a second.
 func Start(t testing.TB, flags ...string) *Server {
 	t.Helper()
-	s := &Server{folder: t.TempDir(), flags: flags}
-	var err error
-	for range 5 { // somebody else may take a free port before the server does
-		s.Endpoint, s.peer = "http://"+freeAddress(t), "http://"+freeAddress(t)
-		if err = s.start(); err == nil {
-			break
-		}
-		s.Stop()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s
+	return Oldest.Start(t, flags...)
 }
 
 // Stop kills the server, as a crash does. What it had acknowledged it still has after Restart.
@@ -60,7 +53,7 @@ func (s *Server) Stop() {
 	}
 	_ = s.cmd.Process.Kill() // it may have ended by itself
 	<-s.alive.Done()
-	s.cmd = nil
+	s.cmd, s.paused = nil, false
 }
 
 // Restart stops the server if it runs, and starts it again on its data and its ports.
@@ -73,10 +66,18 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Pause stops the process where it is (SIGSTOP): connections stay up and nobody answers.
-func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	s.paused = true
+}
 
 // Resume lets a paused process go on.
-func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGCONT)
+	s.paused = false
+}
 
 func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
@@ -85,34 +86,29 @@ func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	}
 }
 
+// Data is the folder with what the server keeps, for tests that copy it while the server is stopped.
+func (s *Server) Data() string { return filepath.Join(s.folder, "data") }
+
 // Config is a configuration for a client of this server, without logs.
-func (s *Server) Config() clientv3.Config {
-	return clientv3.Config{Endpoints: []string{s.Endpoint}, Logger: zap.NewNop()}
-}
+func (s *Server) Config() clientv3.Config { return clientConfig(s.Endpoint, s.clients) }
 
 // Client connects to the server. The client is closed when the test ends.
 func (s *Server) Client(t testing.TB) *clientv3.Client {
 	t.Helper()
-	client, err := clientv3.New(s.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() }) // it only tells that its context ended
-	return client
+	return newClient(t, s.Config())
 }
 
 func (s *Server) start() error {
-	program, err := exec.LookPath("etcd")
-	if err != nil {
-		return fmt.Errorf("etcdtest: %w: run scripts/setup, which installs Debian's etcd-server", err)
-	}
-	s.cmd = exec.CommandContext(context.Background(), program, append([]string{
-		"--name", "test", "--data-dir", filepath.Join(s.folder, "data"),
+	args := []string{
+		"--name", s.name, "--data-dir", s.Data(),
 		"--listen-client-urls", s.Endpoint, "--advertise-client-urls", s.Endpoint,
-		"--listen-peer-urls", s.peer, "--initial-advertise-peer-urls", s.peer, "--initial-cluster", "test=" + s.peer,
-		"--heartbeat-interval", "10", "--election-timeout", "100",
+		"--listen-peer-urls", s.peer, "--initial-advertise-peer-urls", s.peer, "--initial-cluster", s.cluster,
 		"--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn",
-	}, s.flags...)...)
+	}
+	if s.Version != Oldest {
+		args = append(args, "--unsafe-no-fsync") // a killed process loses nothing by it
+	}
+	s.cmd = exec.CommandContext(context.Background(), s.program, append(args, s.flags...)...)
 	s.cmd.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH=arm64") // needed there, ignored elsewhere
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	if err := s.cmd.Start(); err != nil {
@@ -141,16 +137,6 @@ func (s *Server) await() error {
 		return fmt.Errorf("etcdtest: the server at %s does not serve: %w\n%s", s.Endpoint, err, &s.output)
 	}
 	return nil // or it says why not, for example that it wants a user
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // buffer keeps what the server prints.
