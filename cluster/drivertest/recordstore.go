@@ -23,11 +23,14 @@ type RecordService struct {
 	// Late is how long after the end of a lease its key may still be there.
 	// Defaults to the lease time and ten seconds.
 	Late time.Duration
+	// MaxRecord is how many bytes a record may have, where the service cannot
+	// keep more. Defaults to 1 MiB.
+	MaxRecord int
 }
 
 // RecordStores tests that an implementation of [driver.RecordStore] keeps the
 // contract, in subtests. It leaves in the service what it wrote there, under
-// the names of clusters that begin with "kit-". It writes up to 1 MiB at once.
+// the names of clusters that begin with "kit-". It writes up to MaxRecord at once.
 func RecordStores(t *testing.T, s RecordService) {
 	for _, c := range recordCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,6 +61,9 @@ func (s RecordService) check(ctx context.Context, c recordCase) []error {
 	}
 	if s.Late <= 0 {
 		s.Late = s.TTL + 10*time.Second
+	}
+	if s.MaxRecord <= 0 {
+		s.MaxRecord = 1 << 20
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience+5*(s.TTL+s.Late))
 	defer cancel()

@@ -267,7 +267,7 @@ func (tr *recordTrial) prompt(call func() error) error {
 
 func largeRecords(tr *recordTrial) {
 	a, b := tr.open(), tr.open()
-	record := strings.Repeat("0123456789abcdef", 1<<16)
+	record := strings.Repeat("0123456789abcdef", tr.service.MaxRecord/16)
 	tr.write(a, tr.read(a), record)
 	if got := tr.read(b).Data; string(got) != record {
 		tr.errorf("a record of %d bytes is read as one of %d", len(record), len(got))
