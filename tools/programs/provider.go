@@ -37,6 +37,7 @@ var providers = map[string]string{
 	"gcc":    "gcc",
 	"protoc": "protobuf-compiler",
 	"etcd":   "etcd-server",
+	"java":   "openjdk-17-jre-headless",
 }
 
 // provided tells whether a program needs no package.

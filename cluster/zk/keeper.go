@@ -1,0 +1,180 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+var errNotRegistered = errors.New("zk: this process has no liveness key; call Register first")
+
+// keeper is the session that holds a liveness key.
+type keeper struct {
+	client *client
+	path   string
+	data   []byte
+
+	mu      sync.Mutex // guards the fields below
+	version int32      // of the node, as far as it is known
+	touches touches
+}
+
+// Register implements [driver.RecordStore]: a session of twice the lease time, and an ephemeral node that it owns. A
+// session without its node is closed.
+func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, ttl time.Duration) (time.Duration, error) {
+	if id == "" {
+		return 0, errors.New("zk: register a member: its id is empty")
+	}
+	ctx, release, err := s.takeTurn(ctx)
+	if err != nil {
+		return 0, s.explain(ctx, "register", err)
+	}
+	defer release()
+	c, err := s.connect(ctx, 2*ttl, true)
+	if err != nil {
+		return 0, s.explain(ctx, "open a session", err)
+	}
+	k := &keeper{client: c, path: s.memberPath(id), data: data}
+	err = s.makeNode(ctx, c, s.membersPath())
+	if err == nil {
+		_, err = call(ctx, c, func(conn *zk.Conn) (string, error) {
+			return conn.Create(k.path, data, zk.FlagEphemeral, s.acl)
+		})
+	}
+	if err != nil {
+		c.release.Store(true)
+		c.close()
+		if errors.Is(err, zk.ErrNodeExists) {
+			return 0, fmt.Errorf("zk: the liveness key %s is there already: two members have one id, or an earlier try is "+
+				"not forgotten yet; it goes with its session", k.path)
+		}
+		return 0, s.explain(ctx, "make the liveness key", err)
+	}
+	_, granted := k.start()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keeper = k
+	return granted, nil
+}
+
+// start counts from the opening of the session.
+func (k *keeper) start() (opened time.Time, granted time.Duration) {
+	k.client.mu.Lock()
+	opened, timeout := k.client.attached, k.client.negotiated
+	k.client.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.touches = touches{timeout: timeout, known: opened}
+	return opened, timeout / 2
+}
+
+func (s *store) registered() *keeper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keeper
+}
+
+// Renew implements [driver.RecordStore]: a conditional write to the node, by the session that owns it. A read, or the
+// library's ping, would be answered by a server that has lost its leader, and prove nothing. [touches] says how much
+// time a write proves.
+func (s *store) Renew(ctx context.Context) (time.Duration, error) {
+	k := s.registered()
+	if k == nil {
+		return 0, errNotRegistered
+	}
+	sent := time.Now()
+	err := k.onNode(ctx, func(version int32) error {
+		stat, err := call(ctx, k.client, func(conn *zk.Conn) (*zk.Stat, error) { return conn.Set(k.path, k.data, version) })
+		if err != nil {
+			return err
+		}
+		k.setVersion(stat.Version)
+		return nil
+	})
+	if err != nil {
+		return 0, s.lost(ctx, "renew the lease", err)
+	}
+	k.client.mu.Lock()
+	attached := k.client.attached
+	k.client.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	granted := k.touches.renewed(attached, sent, time.Now())
+	if granted <= 0 {
+		return 0, errors.New("zk: the renewal came so late that it proves nothing; renew again")
+	}
+	return granted, nil
+}
+
+// onNode does something with the node at its version. That is not known when an answer was lost; it is then looked up,
+// with the owner: what another session has made is not touched.
+func (k *keeper) onNode(ctx context.Context, do func(version int32) error) error {
+	k.mu.Lock()
+	version := k.version
+	k.mu.Unlock()
+	for {
+		err := do(version)
+		if !errors.Is(err, zk.ErrBadVersion) {
+			return err
+		}
+		stat, err := call(ctx, k.client, func(conn *zk.Conn) (*zk.Stat, error) {
+			there, stat, err := conn.Exists(k.path)
+			if err == nil && !there {
+				err = zk.ErrNoNode
+			}
+			return stat, err
+		})
+		switch {
+		case err != nil:
+			return err
+		case stat.EphemeralOwner != k.client.sessionID():
+			return driver.ErrLeaseLost
+		}
+		version = stat.Version
+	}
+}
+
+func (k *keeper) setVersion(version int32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.version = version
+}
+
+func (c *client) sessionID() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// lost tells errors that say that the key is gone from others.
+func (s *store) lost(ctx context.Context, what string, err error) error {
+	for _, over := range []error{driver.ErrLeaseLost, errSessionOver, zk.ErrSessionExpired, zk.ErrNoNode} {
+		if errors.Is(err, over) {
+			return driver.ErrLeaseLost
+		}
+	}
+	return s.explain(ctx, what, err)
+}
+
+// Unregister implements [driver.RecordStore]: the node is deleted. Its session is closed when the store is.
+func (s *store) Unregister(ctx context.Context) error {
+	k := s.registered()
+	if k == nil {
+		return errNotRegistered
+	}
+	err := k.onNode(ctx, func(version int32) error {
+		_, err := call(ctx, k.client, func(conn *zk.Conn) (struct{}, error) { return struct{}{}, conn.Delete(k.path, version) })
+		return err
+	})
+	if err = s.lost(ctx, "delete the liveness key", err); err != nil && !errors.Is(err, driver.ErrLeaseLost) {
+		return err
+	}
+	k.client.release.Store(true)
+	return nil
+}
