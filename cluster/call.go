@@ -28,24 +28,27 @@ func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOpti
 // CallContext is Call with a context: its deadline, if it has one, takes the
 // place of the request timeout, and its end ends the call.
 //
-// A grain that calls itself with its own context is refused with
-// [ErrCallCycle]: it could not answer before the call has returned.
+// A call that a grain makes with its own context, or one derived of it, is
+// refused with [ErrCallCycle] if it calls itself or a grain that waits for it: that
+// one could not answer before the call has returned. With another context it
+// would wait until its deadline.
 func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
 		return nil, err
 	}
-	caller, _ := ctx.Value(grainKey{}).(*grainContext)
-	if caller != nil && caller.activation.identity == id {
-		return nil, fmt.Errorf("%w: %s calls itself", ErrCallCycle, id)
-	}
 	if err := checkMessage(message); err != nil {
+		return nil, err
+	}
+	caller, _ := ctx.Value(grainKey{}).(*grainContext)
+	chain := caller.waits()
+	if err := chain.refuse(id); err != nil {
 		return nil, err
 	}
 	settings := newCallSettings(opts)
 	ctx, cancel := c.bounded(ctx, settings.timeout)
 	defer cancel()
-	call := &call{cluster: c, id: id, message: message, settings: settings, caller: caller}
+	call := &call{cluster: c, id: id, message: message, settings: settings, caller: caller, chain: chain, met: chain.meets(id)}
 	return call.run(ctx)
 }
 
@@ -69,12 +72,13 @@ type call struct {
 	settings callSettings
 	again    int           // tries whose fate was unknown
 	caller   *grainContext // the grain that calls with its own context, if one does
+	chain    *waiting      // the grains that wait for the call
+	met      bool          // the identity is in the chain, maybe of an activation that is gone
 }
 
 func (k *call) run(ctx context.Context) (any, error) {
-	if r, ok := k.message.(*GrainRequest); ok && r.Deadline.IsZero() {
-		deadline, _ := ctx.Deadline()
-		k.message = &GrainRequest{Method: r.Method, Message: r.Message, Deadline: deadline, caller: ctx}
+	if r, ok := k.message.(*GrainRequest); ok {
+		k.message = r.from(ctx, k.chain)
 	}
 	var suspect *location
 	for wait := backoff(0); ; wait = wait.next() {
@@ -89,6 +93,9 @@ func (k *call) run(ctx context.Context) (any, error) {
 			}
 			if k.caller != nil && !k.caller.activation.mayAct() {
 				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
+			}
+			if k.met && k.chain.holds(k.id, loc.fence) {
+				return nil, k.chain.cycle(k.id)
 			}
 			var reply any
 			if reply, err = k.try(ctx, loc); err == nil {

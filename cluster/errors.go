@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Errors of the cluster itself. What a grain returned is a [*GrainError].
@@ -26,9 +28,13 @@ var (
 	// ErrUnknownOutcome: the call was sent and its answer did not come; it
 	// may have run. [WithRetry] allows the cluster to send it again.
 	ErrUnknownOutcome = errors.New("cluster: the outcome of the call is unknown")
-	// ErrCallCycle: a grain called itself with its own context. Longer cycles,
-	// through other grains, are not noticed: they end with their deadline.
+	// ErrCallCycle: a grain called itself, or a grain that waits for it, with
+	// its own context. Who is called has not run. A caller whose grain failed
+	// by it finds it in the [*GrainError], too.
 	ErrCallCycle = errors.New("cluster: call cycle")
+	// ErrCallDepth: more than [MaxCallDepth] grains would wait for each other.
+	// It is passed on as ErrCallCycle is.
+	ErrCallDepth = errors.New("cluster: calls are nested too deeply")
 	// ErrUnexpectedReply: the grain answered with a message of another type.
 	ErrUnexpectedReply = errors.New("cluster: unexpected reply")
 )
@@ -57,7 +63,22 @@ const (
 	// with [ErrUnknownOutcome], in which errors.As finds this code; a plain
 	// request is answered by it.
 	CodeFenced
+	// CodeCallCycle: the method returned an error that is [ErrCallCycle], of a
+	// call that it made.
+	CodeCallCycle
+	// CodeCallDepth: the same of [ErrCallDepth].
+	CodeCallDepth
+	// CodeCancelled: the method returned the end of its context, which is what
+	// its caller has caused, its deadline, or the end of its activation.
+	CodeCancelled
+	// CodeCluster: the method returned an error of the cluster's, of a call
+	// that it made; the text says which.
+	CodeCluster
 )
+
+// CodeApplication is the first code that the cluster does not use: a method that
+// returns a *GrainError chooses from here on.
+const CodeApplication Code = 1024
 
 // String names the code as it is written in errors.
 func (c Code) String() string {
@@ -76,6 +97,14 @@ func (c Code) String() string {
 		return "invalid reply"
 	case CodeFenced:
 		return "reply withheld"
+	case CodeCallCycle:
+		return "call cycle"
+	case CodeCallDepth:
+		return "call depth"
+	case CodeCancelled:
+		return "cancelled"
+	case CodeCluster:
+		return "cluster"
 	default:
 		return fmt.Sprintf("code %d", uint32(c))
 	}
@@ -88,11 +117,44 @@ type GrainError struct {
 	Message string
 }
 
-// Error gives the text; a method's own error keeps it unchanged, unless it is
+// Error gives the text; what a method returned keeps it unchanged, unless it is
 // empty.
 func (e *GrainError) Error() string {
-	if e.Code == CodeGrain && e.Message != "" {
-		return e.Message
+	switch e.Code {
+	case CodePanic, CodeUnknownMethod, CodeInvalidRequest, CodeActivation, CodeInvalidReply, CodeFenced:
+	default:
+		if e.Message != "" {
+			return e.Message
+		}
 	}
 	return "cluster: grain: " + e.Code.String() + ": " + e.Message
+}
+
+// Is lets errors.Is find what a grain further on was refused.
+func (e *GrainError) Is(target error) bool {
+	return e.Code == CodeCallCycle && target == ErrCallCycle || e.Code == CodeCallDepth && target == ErrCallDepth
+}
+
+// clusterErrors are those that a method may have got of a call it made.
+var clusterErrors = []error{
+	ErrUnknownOutcome, ErrTimeout, ErrNoMemberForKind, ErrNoView, ErrShutdown, ErrNotStarted, ErrInvalidIdentity,
+	ErrInvalidMessage, ErrUnexpectedReply,
+}
+
+// codeOf is the code of an error that a method returned.
+func codeOf(err error) Code {
+	switch {
+	case errors.Is(err, ErrCallCycle):
+		return CodeCallCycle
+	case errors.Is(err, ErrCallDepth):
+		return CodeCallDepth
+	case errors.Is(err, context.Canceled):
+		return CodeCancelled
+	case slices.ContainsFunc(clusterErrors, func(known error) bool { return errors.Is(err, known) }):
+		return CodeCluster
+	case errors.Is(err, context.DeadlineExceeded):
+		return CodeCancelled
+	default:
+		return CodeGrain
+	}
 }

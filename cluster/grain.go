@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -51,6 +52,8 @@ type grainContext struct {
 	actorContext
 	activation *activation
 	cluster    *Cluster
+	chain      *waiting    // the grains that wait for this turn
+	over       atomic.Bool // the turn has returned
 }
 
 // grainKey is the key under which a grain's context finds itself.

@@ -189,9 +189,9 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 	callCtx, cancel := h.callContext(req)
 	defer cancel()
 	defer answerPanic(ctx, desc.Kind+"."+req.Method)
-	reply, err := method.call(h.grain, req.Message, &grainContext{
-		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
-	})
+	turn := &grainContext{Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster, chain: req.chain}
+	defer turn.over.Store(true)
+	reply, err := method.call(h.grain, req.Message, turn)
 	respond(ctx, answer(desc.Kind, req.Method, reply, err))
 }
 
@@ -225,7 +225,7 @@ func answer(kind, method string, reply proto.Message, err error) any {
 	case coded:
 		return own
 	case err != nil:
-		return &GrainError{CodeGrain, err.Error()}
+		return &GrainError{codeOf(err), err.Error()}
 	case checkMessage(reply) != nil:
 		return &GrainError{CodeInvalidReply, fmt.Sprintf("%s.%s returned neither a reply nor an error", kind, method)}
 	default:

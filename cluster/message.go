@@ -27,6 +27,18 @@ type GrainRequest struct {
 
 	// caller is the context of a caller in this process; it does not cross.
 	caller context.Context
+	// chain are the grains that wait for the call.
+	chain *waiting
+}
+
+// from gives the request as it is sent by a call with this context. Its own
+// deadline counts, if it has one.
+func (r *GrainRequest) from(ctx context.Context, chain *waiting) *GrainRequest {
+	sent := &GrainRequest{Method: r.Method, Message: r.Message, Deadline: r.Deadline, caller: ctx, chain: chain}
+	if sent.Deadline.IsZero() {
+		sent.Deadline, _ = ctx.Deadline()
+	}
+	return sent
 }
 
 // expired reports whether nobody waits for the answer any more.
@@ -54,7 +66,7 @@ func messageName(m proto.Message) string { return string(m.ProtoReflect().Descri
 func (c codec) Encode(message any) (name string, data []byte, ok bool, err error) {
 	switch m := message.(type) {
 	case *GrainRequest:
-		wire := &pb.GrainRequest{Method: m.Method, TimeoutNanos: remaining(m.Deadline)}
+		wire := &pb.GrainRequest{Method: m.Method, TimeoutNanos: remaining(m.Deadline), Waiting: chainOut(m.chain)}
 		if wire.Type, wire.Payload, err = encodePayload(m.Message); err != nil {
 			return grainRequestName, nil, true, err
 		}
@@ -105,6 +117,9 @@ func decodeRequest(data []byte) (*GrainRequest, error) {
 		m.Deadline = time.Now().Add(time.Duration(wire.TimeoutNanos))
 	}
 	var err error
+	if m.chain, err = chainIn(wire.Waiting); err != nil {
+		return nil, err
+	}
 	m.Message, err = decodePayload(wire.Type, wire.Payload)
 	return m, err
 }

@@ -31,7 +31,10 @@ type GrainRequest struct {
 	Type    string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	Payload []byte `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
 	// How long the caller goes on waiting, in nanoseconds; 0 means no limit.
-	TimeoutNanos  int64 `protobuf:"varint,4,opt,name=timeout_nanos,json=timeoutNanos,proto3" json:"timeout_nanos,omitempty"`
+	TimeoutNanos int64 `protobuf:"varint,4,opt,name=timeout_nanos,json=timeoutNanos,proto3" json:"timeout_nanos,omitempty"`
+	// The grains that wait for this call, the first caller first. A call of one
+	// of them would never be answered.
+	Waiting       []*Waiting `protobuf:"bytes,5,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,6 +97,83 @@ func (x *GrainRequest) GetTimeoutNanos() int64 {
 	return 0
 }
 
+func (x *GrainRequest) GetWaiting() []*Waiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+// Waiting is a turn of a grain that waits for a call: its kind and identity,
+// and the token of its activation.
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Seq           uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_wire_grainpb_grain_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_grainpb_grain_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Waiting) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Waiting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Waiting) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Waiting) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 // GrainResponse is what the method returned.
 type GrainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -105,7 +185,7 @@ type GrainResponse struct {
 
 func (x *GrainResponse) Reset() {
 	*x = GrainResponse{}
-	mi := &file_wire_grainpb_grain_proto_msgTypes[1]
+	mi := &file_wire_grainpb_grain_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -117,7 +197,7 @@ func (x *GrainResponse) String() string {
 func (*GrainResponse) ProtoMessage() {}
 
 func (x *GrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_grainpb_grain_proto_msgTypes[1]
+	mi := &file_wire_grainpb_grain_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -130,7 +210,7 @@ func (x *GrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrainResponse.ProtoReflect.Descriptor instead.
 func (*GrainResponse) Descriptor() ([]byte, []int) {
-	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{1}
+	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GrainResponse) GetType() string {
@@ -159,7 +239,7 @@ type GrainFailure struct {
 
 func (x *GrainFailure) Reset() {
 	*x = GrainFailure{}
-	mi := &file_wire_grainpb_grain_proto_msgTypes[2]
+	mi := &file_wire_grainpb_grain_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -171,7 +251,7 @@ func (x *GrainFailure) String() string {
 func (*GrainFailure) ProtoMessage() {}
 
 func (x *GrainFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_grainpb_grain_proto_msgTypes[2]
+	mi := &file_wire_grainpb_grain_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -184,7 +264,7 @@ func (x *GrainFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrainFailure.ProtoReflect.Descriptor instead.
 func (*GrainFailure) Descriptor() ([]byte, []int) {
-	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{2}
+	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GrainFailure) GetCode() uint32 {
@@ -205,12 +285,18 @@ var File_wire_grainpb_grain_proto protoreflect.FileDescriptor
 
 const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\n" +
-	"\x18wire/grainpb/grain.proto\x12\x10granary.grain.v1\"y\n" +
+	"\x18wire/grainpb/grain.proto\x12\x10granary.grain.v1\"\xae\x01\n" +
 	"\fGrainRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12#\n" +
-	"\rtimeout_nanos\x18\x04 \x01(\x03R\ftimeoutNanos\"=\n" +
+	"\rtimeout_nanos\x18\x04 \x01(\x03R\ftimeoutNanos\x123\n" +
+	"\awaiting\x18\x05 \x03(\v2\x19.granary.grain.v1.WaitingR\awaiting\"W\n" +
+	"\aWaiting\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\"=\n" +
 	"\rGrainResponse\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"<\n" +
@@ -230,18 +316,20 @@ func file_wire_grainpb_grain_proto_rawDescGZIP() []byte {
 	return file_wire_grainpb_grain_proto_rawDescData
 }
 
-var file_wire_grainpb_grain_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_wire_grainpb_grain_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_wire_grainpb_grain_proto_goTypes = []any{
 	(*GrainRequest)(nil),  // 0: granary.grain.v1.GrainRequest
-	(*GrainResponse)(nil), // 1: granary.grain.v1.GrainResponse
-	(*GrainFailure)(nil),  // 2: granary.grain.v1.GrainFailure
+	(*Waiting)(nil),       // 1: granary.grain.v1.Waiting
+	(*GrainResponse)(nil), // 2: granary.grain.v1.GrainResponse
+	(*GrainFailure)(nil),  // 3: granary.grain.v1.GrainFailure
 }
 var file_wire_grainpb_grain_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: granary.grain.v1.GrainRequest.waiting:type_name -> granary.grain.v1.Waiting
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_wire_grainpb_grain_proto_init() }
@@ -255,7 +343,7 @@ func file_wire_grainpb_grain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_grainpb_grain_proto_rawDesc), len(file_wire_grainpb_grain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
