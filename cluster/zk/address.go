@@ -65,6 +65,9 @@ func parseServers(servers []string) (names []string, chroot string, err error) {
 			return nil, "", fmt.Errorf("zk: the server %q: write host:port, without a scheme; for TLS use WithDialer", s)
 		}
 		list, root, _ := strings.Cut(s, "/")
+		if strings.Contains(root, ",") {
+			return nil, "", fmt.Errorf("zk: the servers %q: the chroot is written once, behind the last of them", s)
+		}
 		if root = strings.Trim(root, "/"); root != "" {
 			if root = "/" + root; chroot != "" && chroot != root {
 				return nil, "", fmt.Errorf("zk: two chroots, %q and %q: all servers have the same", chroot, root)

@@ -226,14 +226,14 @@ func (c *client) change(do func()) {
 	c.changed = make(chan struct{})
 }
 
-// ended tells when there will be no connection any more; nil as long as there may.
-func (c *client) ended() (error, <-chan struct{}) {
+// ended tells why there will be no connection any more, nil as long as there may, and when to ask again.
+func (c *client) ended() (again <-chan struct{}, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
-		return errClosed, c.changed
+		return c.changed, errClosed
 	}
-	return c.gone, c.changed
+	return c.changed, c.gone
 }
 
 // expire ends the client for good: its session is over.

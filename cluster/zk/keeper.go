@@ -56,7 +56,7 @@ func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, t
 		}
 		return 0, s.explain(ctx, "make the liveness key", err)
 	}
-	_, granted := k.start()
+	granted := k.start()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keeper = k
@@ -64,14 +64,14 @@ func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, t
 }
 
 // start counts from the opening of the session.
-func (k *keeper) start() (opened time.Time, granted time.Duration) {
+func (k *keeper) start() (granted time.Duration) {
 	k.client.mu.Lock()
 	opened, timeout := k.client.attached, k.client.negotiated
 	k.client.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.touches = touches{timeout: timeout, known: opened}
-	return opened, timeout / 2
+	return timeout / 2
 }
 
 func (s *store) registered() *keeper {

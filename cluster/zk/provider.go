@@ -81,7 +81,9 @@ func New(servers []string, opts ...Option) Provider {
 			o(&c)
 		}
 	}
-	open := func(_ context.Context, r driver.Request, _ bool) (driver.RecordStore, error) { return c.open(r.Cluster) }
+	open := func(_ context.Context, r driver.Request, _ bool) (driver.RecordStore, error) {
+		return c.open(r.Cluster)
+	}
 	return Provider{record.New(open, c.record...)}
 }
 

@@ -97,7 +97,7 @@ func (s *store) connection(ctx context.Context) (*client, error) {
 	reader := s.reader
 	s.mu.Unlock()
 	if reader != nil {
-		if gone, _ := reader.ended(); gone == nil {
+		if _, gone := reader.ended(); gone == nil {
 			return reader, nil
 		}
 		s.replace(nil)

@@ -32,7 +32,7 @@ func (s *store) Wait(ctx context.Context, since driver.Record) error {
 		return nil
 	}
 	for {
-		gone, changed := c.ended()
+		changed, gone := c.ended()
 		if gone != nil {
 			return nil
 		}
@@ -127,6 +127,6 @@ func watchMembers(ctx context.Context, c *client, path string, set <-chan zk.Eve
 	if !errors.Is(err, zk.ErrNoNode) {
 		return s.watch, s.at, err
 	}
-	watch, changed, err := watchRecord(ctx, c, path, nil)
+	watch, changed, err := watchRecord(ctx, c, path, set)
 	return watch, changed, err // which is no time of a liveness key's, if the node was made just now: read again
 }

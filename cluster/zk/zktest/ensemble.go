@@ -74,7 +74,7 @@ func (e *Ensemble) start() error {
 		}
 	}
 	for _, s := range e.Servers {
-		if _, err := s.await(); err != nil {
+		if err := s.await(); err != nil {
 			return err
 		}
 	}

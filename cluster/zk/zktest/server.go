@@ -62,7 +62,7 @@ func Start(t testing.TB, more ...string) *Server {
 		s := &Server{Address: freeAddress(t), folder: t.TempDir(), config: settings + lines(more)}
 		t.Cleanup(s.Stop)
 		if err = s.start(); err == nil {
-			if _, err = s.await(); err == nil {
+			if err = s.await(); err == nil {
 				return s
 			}
 		}
@@ -88,7 +88,7 @@ func (s *Server) Restart(t testing.TB) {
 	s.Stop()
 	err := s.start()
 	if err == nil {
-		_, err = s.await()
+		err = s.await()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -194,17 +194,17 @@ func (s *Server) configure() error {
 	return os.WriteFile(filepath.Join(s.folder, "zoo.cfg"), []byte(text), 0o600)
 }
 
-// await waits until the server serves, and tells as what.
-func (s *Server) await() (mode string, err error) {
+// await waits until the server serves.
+func (s *Server) await() (err error) {
 	ctx, cancel := context.WithTimeout(s.alive, startTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		if mode, err = s.Mode(ctx); err == nil {
-			return mode, nil
+		if _, err = s.Mode(ctx); err == nil {
+			return nil
 		}
 		pause(ctx)
 	}
-	return "", fmt.Errorf("zktest: %w\n%s", err, &s.output)
+	return fmt.Errorf("zktest: %w\n%s", err, &s.output)
 }
 
 // pause waits a little, at most until the context is done.

@@ -1,0 +1,143 @@
+package zk
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/zk/zktest"
+)
+
+// owner gives the session that owns a node, 0 if there is no node.
+func owner(t *testing.T, conn *zk.Conn, path string) int64 {
+	t.Helper()
+	there, stat, err := conn.Exists(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !there {
+		return 0
+	}
+	return stat.EphemeralOwner
+}
+
+func TestSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Address)
+	s, conn, ctx := newStore(t, proxy.Address), admin(t, server.Address), within(t)
+	register(t, s, "a", 5*time.Second)
+	first := owner(t, conn, s.memberPath("a"))
+	for range 5 {
+		proxy.Break()
+		var err error
+		for err = errors.New("none yet"); err != nil && ctx.Err() == nil; _, err = s.Renew(ctx) {
+			if errors.Is(err, driver.ErrLeaseLost) {
+				t.Fatal("the lease is lost with a connection")
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := owner(t, conn, s.memberPath("a")); now != first || first == 0 {
+			t.Fatalf("the node belongs to session %x, and before to %x", now, first)
+		}
+		proxy.Break() // and what reads goes on with a session of its own
+		for err = errors.New("none yet"); err != nil && ctx.Err() == nil; _, err = s.Read(ctx) {
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A server that holds up an answer for a while is not asked twice for one renewal, and a call that was given up does no
+// harm.
+func TestRenewWhileNothingPasses(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Address)
+	s, ctx := newStore(t, proxy.Address), within(t)
+	register(t, s, "a", 10*time.Second)
+	proxy.Block()
+	short, cancel := contextOf(t, 300*time.Millisecond)
+	defer cancel()
+	_, err := s.Renew(short)
+	if err == nil || errors.Is(err, driver.ErrLeaseLost) || !strings.Contains(err.Error(), proxy.Address) {
+		t.Errorf("Renew without an answer: %v; want an error that names %s", err, proxy.Address)
+	}
+	proxy.Unblock()
+	if granted, err := s.Renew(ctx); err != nil || granted != 10*time.Second {
+		t.Errorf("Renew afterwards: %v, %v", granted, err)
+	}
+}
+
+// The library makes a new session when the old one has ended. Nothing of that id may be written in it.
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxy := zktest.NewProxy(t, server.Address)
+	s, conn, ctx := newStore(t, proxy.Address), admin(t, server.Address), within(t)
+	register(t, s, "a", time.Second)
+	first := owner(t, conn, s.memberPath("a"))
+	proxy.Block()
+	for owner(t, conn, s.memberPath("a")) != 0 {
+		if ctx.Err() != nil {
+			t.Fatal("the session does not end")
+		}
+	}
+	proxy.Break()
+	proxy.Unblock()
+	for {
+		_, err := s.Renew(ctx)
+		if errors.Is(err, driver.ErrLeaseLost) {
+			break
+		}
+		if err == nil || ctx.Err() != nil {
+			t.Fatalf("Renew after the session has ended: %v; want driver.ErrLeaseLost", err)
+		}
+	}
+	// Somebody else's node of that name is safe from it.
+	twin := newStore(t, server.Address)
+	register(t, twin, "a", time.Minute/2)
+	if second := owner(t, conn, s.memberPath("a")); second == first || second == 0 {
+		t.Fatalf("sessions %x and %x", first, second)
+	}
+	for range 20 {
+		if _, err := s.Renew(ctx); !errors.Is(err, driver.ErrLeaseLost) {
+			t.Errorf("Renew, again: %v; want driver.ErrLeaseLost", err)
+		}
+	}
+	if k := s.registered().client; k.sessionID() != first {
+		t.Errorf("the session %x has the successor %x", first, k.sessionID())
+	}
+	if err := s.Unregister(ctx); err != nil {
+		t.Errorf("Unregister: %v", err)
+	}
+	if got := string(read(t, s).Alive["a"]); got != "this is a" {
+		t.Errorf("the other's liveness key is %q", got)
+	}
+}
+
+// Reads do not keep a liveness key, nor does the library: renewals alone do.
+func TestReadsRenewNothing(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	s, ctx := newStore(t, server.Address), within(t)
+	register(t, s, "a", time.Second)
+	for {
+		if len(read(t, s).Alive) == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal("the liveness key lives without renewals")
+		}
+	}
+	if _, err := s.Renew(ctx); !errors.Is(err, driver.ErrLeaseLost) {
+		t.Errorf("Renew: %v; want driver.ErrLeaseLost", err)
+	}
+}
