@@ -10,11 +10,14 @@ DEMOFLAGS ?=
 # Runs of the placement simulation, and of the one with leases, clocks and splits.
 SIMRUNS ?= 70000
 WORLDRUNS ?= 30000
+# Where make tables keeps what it has measured, and what it leaves out; it goes on where an earlier run was broken off.
+TABLES ?= $(CURDIR)/bin/tables.jsonl
+TABLESFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz
+.PHONY: help setup test test-all demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -55,3 +58,8 @@ sim-exhaustive: ## every state of small scopes of the placement protocol; minute
 
 fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
+
+tables: setup ## every membership provider measured with real members and servers, half an hour; writes the table in docs/providers.md
+	@mkdir -p $(dir $(TABLES))
+	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/tables && $(GO) test -run='^TestTables$$' -v -timeout=3h . \
+		-args -tables.file=$(TABLES) -tables.docs=$(CURDIR)/docs/providers.md $(TABLESFLAGS)

@@ -22,29 +22,29 @@ var (
 func TestCrash(t *testing.T) {
 	c := newCrew(t, 3, startEtcd(t).Endpoint, *crashTTL)
 	client := c.client("caller")
-	named := counters(150, leasedKind)
+	named := fleet.Names(150, leasedKind)
 	l := c.load("caller", client, named)
-	l.every(t, limit, named)
+	l.Every(t, limit, named)
 	var waits []time.Duration
 	hosted := 0
 	for range *kills {
 		fleet.Sees(t, client, limit, 3)
 		victim := c.members[0]
-		orphans := l.on(victim.known())
+		orphans := l.On(victim.known())
 		if len(orphans) == 0 {
 			t.Errorf("the member to kill hosts nothing")
 		}
 		hosted += len(orphans)
 		c.note(lost, victim)
-		expected := l.expect(named)
+		expected := l.Expect(named)
 		victim.Kill()
-		wait := l.wait(t, limit, expected)
+		wait := l.Wait(t, limit, expected)
 		c.notes.Add("test", "every grain has answered after "+wait.String())
 		waits = append(waits, wait)
 		c.gone(victim)
 		c.replace(victim)
 	}
-	l.stop()
+	l.Stop()
 	slices.Sort(waits)
 	at := func(part float64) time.Duration { return round(waits[int(part*float64(len(waits)-1)+0.5)]) }
 	t.Logf("%d kills, lease time %s, %d grains, of which %d were hosted by the one killed on average: every grain answered again after min %s, p50 %s, p90 %s, max %s",
@@ -52,9 +52,9 @@ func TestCrash(t *testing.T) {
 	if bound := *crashTTL + *slack; at(1) > bound {
 		t.Errorf("a grain was away for %s, longer than %s; all: %v", at(1), bound, waits)
 	}
-	f := l.since()
-	t.Logf("%d calls, failed: %s", f.calls, text(f.failures))
-	for _, err := range f.errs[leasedKind] {
+	f := l.Since()
+	t.Logf("%d calls, failed: %s", f.Calls, f.Text())
+	for _, err := range f.Errs[leasedKind] {
 		if !errors.Is(err, cluster.ErrUnknownOutcome) {
 			t.Errorf("a call failed for another reason than that its fate is unknown: %v", err)
 		}

@@ -180,9 +180,9 @@ func (c *crew) client(name string, opts ...cluster.Option) *cluster.Cluster {
 }
 
 // load has a client call counters until the test ends.
-func (c *crew) load(name string, cl *cluster.Cluster, counters []counterName) *load {
+func (c *crew) load(name string, cl *cluster.Cluster, counters []counterName) *fleet.Load {
 	l := begin(c.t.Context(), name, cl, c.diary, pace, counters)
-	c.t.Cleanup(l.stop)
+	c.t.Cleanup(l.Stop)
 	return l
 }
 

@@ -30,15 +30,7 @@ const (
 // have to wait for others and come after the stop.
 const delivery = time.Second
 
-// counterName names a counter: kind/identity.
-type counterName string
-
 func nameOf(a fleet.Activation) counterName { return counterName(a.Kind + "/" + a.Identity) }
-
-func (n counterName) split() (kind, identity string) {
-	kind, identity, _ = strings.Cut(string(n), "/")
-	return kind, identity
-}
 
 // history is what a diary tells about one counter.
 type history struct {
@@ -256,7 +248,7 @@ func (p position) before(q position, kind string) bool {
 
 // balance checks that a counter that is kept in memory has counted every call that was acknowledged, and none twice.
 func (c *chronicle) balance(name counterName, h *history) {
-	if kind, _ := name.split(); kind == strictKind {
+	if kind, _ := name.Split(); kind == strictKind {
 		return // its sum is in the store
 	}
 	c.between(name, h, h.counted())
@@ -280,7 +272,7 @@ func (h *history) counted() (sum int64) {
 func (c *chronicle) figures() string {
 	counts := make(map[string]*[3]int)
 	for name, h := range c.counters {
-		kind, _ := name.split()
+		kind, _ := name.Split()
 		if counts[kind] == nil {
 			counts[kind] = new([3]int)
 		}

@@ -147,8 +147,8 @@ func playClient(ctx context.Context, r role, system *actor.ActorSystem, diary *f
 		}
 	}
 	<-ctx.Done()
-	l.stop()
-	fmt.Println("failed calls:", text(l.since().failures))
+	l.Stop()
+	fmt.Println("failed calls:", l.Since().Text())
 	return c.Shutdown(true)
 }
 

@@ -19,9 +19,9 @@ func TestOutage(t *testing.T) {
 	server := startEtcd(t)
 	c := newCrew(t, 3, server.Endpoint, shortTTL)
 	client := c.client("caller", cluster.WithRequestTimeout(shortTTL))
-	best, all := counters(30, bestKind), counters(30, leasedKind, strictKind, bestKind)
+	best, all := fleet.Names(30, bestKind), fleet.Names(30, leasedKind, strictKind, bestKind)
 	l := c.load("caller", client, all)
-	l.every(t, limit, all)
+	l.Every(t, limit, all)
 
 	c.notes.Add("test", "etcd stops")
 	began := time.Now()
@@ -30,28 +30,28 @@ func TestOutage(t *testing.T) {
 		c.says(m.Process, leaseWord+driver.LeaseFenced.String())
 	}
 	fenced := since(began)
-	l.every(t, limit, best)
-	before := l.since()
-	l.reset()
+	l.Every(t, limit, best)
+	before := l.Since()
+	l.Reset()
 	timer := time.NewTimer(*outage)
 	defer timer.Stop()
 	<-timer.C
-	l.every(t, limit, best)
-	during := l.since()
-	t.Logf("all leases had ended after %s; calls failed until then: %s", fenced, text(before.failures))
-	t.Logf("then, without leases, %d calls; answered: %v; failed: %s", during.calls, during.answers, text(during.failures))
-	if during.answers[leasedKind]+during.answers[strictKind] > 0 || during.answers[bestKind] == 0 {
-		t.Errorf("answered without leases: %v, want best-effort ones only", during.answers)
+	l.Every(t, limit, best)
+	during := l.Since()
+	t.Logf("all leases had ended after %s; calls failed until then: %s", fenced, before.Text())
+	t.Logf("then, without leases, %d calls; answered: %v; failed: %s", during.Calls, during.Answers, during.Text())
+	if during.Answers[leasedKind]+during.Answers[strictKind] > 0 || during.Answers[bestKind] == 0 {
+		t.Errorf("answered without leases: %v, want best-effort ones only", during.Answers)
 	}
-	for _, f := range []figures{before, during} {
-		if len(f.failures[bestKind]) > 0 {
-			t.Errorf("calls of best-effort grains failed while etcd was away: %s", text(f.failures))
+	for _, f := range []fleet.Figures{before, during} {
+		if len(f.Failures[bestKind]) > 0 {
+			t.Errorf("calls of best-effort grains failed while etcd was away: %s", f.Text())
 		}
 		checkErrors(t, f, leasedKind)
 		checkErrors(t, f, strictKind)
 	}
 
-	l.reset()
+	l.Reset()
 	c.notes.Add("test", "etcd starts")
 	began = time.Now()
 	server.Restart(t)
@@ -65,11 +65,11 @@ func TestOutage(t *testing.T) {
 	}
 	fleet.Sees(t, client, limit, 3)
 	joined := since(began)
-	l.every(t, limit, all)
+	l.Every(t, limit, all)
 	again := since(began)
-	l.stop()
-	after := l.since()
-	t.Logf("etcd was back after %s, all members after %s, every grain after %s; calls failed meanwhile: %s", up, joined, again, text(after.failures))
+	l.Stop()
+	after := l.Since()
+	t.Logf("etcd was back after %s, all members after %s, every grain after %s; calls failed meanwhile: %s", up, joined, again, after.Text())
 	for _, kind := range []string{leasedKind, strictKind, bestKind} {
 		checkErrors(t, after, kind)
 	}
@@ -84,9 +84,9 @@ func TestOutage(t *testing.T) {
 
 // checkErrors checks that calls have failed because no place was found in time, or because what became of them is
 // unknown, or a strict grain could not reach its store.
-func checkErrors(t *testing.T, f figures, kind string) {
+func checkErrors(t *testing.T, f fleet.Figures, kind string) {
 	t.Helper()
-	for _, err := range f.errs[kind] {
+	for _, err := range f.Errs[kind] {
 		_, own := errors.AsType[*cluster.GrainError](err)
 		switch {
 		case errors.Is(err, cluster.ErrTimeout), errors.Is(err, cluster.ErrUnknownOutcome), errors.Is(err, cluster.ErrNoMemberForKind):

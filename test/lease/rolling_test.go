@@ -3,6 +3,8 @@ package lease
 import (
 	"testing"
 	"time"
+
+	"github.com/granary-go/granary/test/fleet"
 )
 
 const (
@@ -19,22 +21,22 @@ func TestRollingRestart(t *testing.T) {
 
 func rollingRestart(t *testing.T, endpoint string) {
 	c := newCrew(t, rolled, endpoint, rollingTTL)
-	named := counters(40, leasedKind, bestKind)
+	named := fleet.Names(40, leasedKind, bestKind)
 	if endpoint != "" {
-		named = append(named, counters(20, strictKind)...)
+		named = append(named, fleet.Names(20, strictKind)...)
 	}
-	var loads []*load
+	var loads []*fleet.Load
 	for i := range rollingClients {
 		name := []string{"first", "second", "third"}[i]
 		loads = append(loads, c.load(name, c.client(name), named))
 	}
 	every := func() {
-		expected := make([]expectation, len(loads))
+		expected := make([]*fleet.Expectation, len(loads))
 		for i, l := range loads {
-			expected[i] = l.expect(named)
+			expected[i] = l.Expect(named)
 		}
 		for i, l := range loads {
-			l.wait(t, limit, expected[i])
+			l.Wait(t, limit, expected[i])
 		}
 	}
 	every()
@@ -52,12 +54,12 @@ func rollingRestart(t *testing.T, endpoint string) {
 		every()
 	}
 	for _, l := range loads {
-		l.stop()
-		f := l.since()
-		t.Logf("client %s: %d calls, failed: %s; slowest %s", l.name, f.calls, text(f.failures), round(f.slowest))
-		for kind, errs := range f.errs {
+		l.Stop()
+		f := l.Since()
+		t.Logf("client %s: %d calls, failed: %s; slowest %s", l.Name, f.Calls, f.Text(), round(f.Slowest))
+		for kind, errs := range f.Errs {
 			for _, err := range errs {
-				t.Errorf("client %s: a call of kind %s failed: %v", l.name, kind, err)
+				t.Errorf("client %s: a call of kind %s failed: %v", l.Name, kind, err)
 			}
 		}
 	}

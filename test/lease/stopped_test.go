@@ -29,10 +29,10 @@ func TestStoppedMember(t *testing.T) {
 	server := startEtcd(t)
 	c := newCrew(t, 3, server.Endpoint, shortTTL)
 	client := c.client("remembers")
-	named := counters(40, leasedKind, strictKind)
-	loads := []*load{c.load("remembers", client, named), c.load("forgets", c.client("forgets", cluster.WithCacheSize(1)), named)}
+	named := fleet.Names(40, leasedKind, strictKind)
+	loads := []*fleet.Load{c.load("remembers", client, named), c.load("forgets", c.client("forgets", cluster.WithCacheSize(1)), named)}
 	for _, l := range loads {
-		l.every(t, limit, named)
+		l.Every(t, limit, named)
 	}
 	victim := c.members[1]
 	blocks := []counterName{c.hosted(client, leasedKind, victim.known()), c.hosted(client, strictKind, victim.id)}
@@ -46,19 +46,19 @@ func TestStoppedMember(t *testing.T) {
 		inTurn[nameOf(a)] = a
 	}
 
-	loads[0].every(t, limit, named)
-	hosts := len(loads[0].on(victim.id))
+	loads[0].Every(t, limit, named)
+	hosts := len(loads[0].On(victim.id))
 	c.note(lost, victim)
 	began := time.Now()
 	c.signal(victim, syscall.SIGSTOP)
 	over := time.NewTimer(stoppedLeases * shortTTL)
 	defer over.Stop()
 	// Meanwhile all clients come to the counters of the member that is stopped.
-	loads[0].every(t, limit, without(named, loads[0].on(victim.id)))
+	loads[0].Every(t, limit, without(named, loads[0].On(victim.id)))
 	if err := paused.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	again := loads[0].every(t, limit, named)
+	again := loads[0].Every(t, limit, named)
 	for _, counter := range blocks {
 		if a, err := call(client, c.diary, "test", counter, wrapperspb.Int64(1)); err != nil || a == inTurn[counter] {
 			t.Errorf("%s is not active elsewhere: %v, %v", counter, a, err)
@@ -85,10 +85,10 @@ func TestStoppedMember(t *testing.T) {
 		c.hosted(client, kind, id)
 	}
 	for _, l := range loads {
-		l.every(t, limit, named)
-		l.stop()
-		f := l.since()
-		t.Logf("client %s: %d calls, failed: %s", l.name, f.calls, text(f.failures))
+		l.Every(t, limit, named)
+		l.Stop()
+		f := l.Since()
+		t.Logf("client %s: %d calls, failed: %s", l.Name, f.Calls, f.Text())
 	}
 	if err := paused.Terminate(limit); err != nil {
 		t.Error(err)
@@ -115,7 +115,7 @@ func TestStoppedMember(t *testing.T) {
 func (c *crew) checkInTurn(told *chronicle, counter counterName, a fleet.Activation) {
 	c.t.Helper()
 	h := told.counters[counter]
-	kind, _ := counter.split()
+	kind, _ := counter.Split()
 	why, refused := told.unsaved[a]
 	ready := h.lives[a].stale[h.lives[a].sum]
 	switch {

@@ -62,7 +62,7 @@ func checkStore(t *testing.T, server *etcdtest.Server, told *chronicle) {
 		tokens[counter], values[counter] = token, v
 	}
 	for counter, h := range told.counters {
-		if kind, _ := counter.split(); kind != strictKind {
+		if kind, _ := counter.Split(); kind != strictKind {
 			continue
 		}
 		v := values[counter]
