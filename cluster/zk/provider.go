@@ -96,7 +96,7 @@ func (c config) open(cluster string) (*store, error) {
 	s := &store{
 		hosts: newHosts(names), dialer: c.dialer, auth: c.auth, acl: zk.WorldACL(zk.PermAll),
 		base: strings.TrimRight(chroot+"/"+strings.Trim(c.prefix, "/"), "/") + "/" + nodeName(cluster),
-		turn: make(chan struct{}, 1), descriptions: map[string][]byte{},
+		idle: readerSession, turn: make(chan struct{}, 1), descriptions: map[string][]byte{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if len(c.auth) > 0 {

@@ -20,7 +20,7 @@ import (
 const (
 	// longestWait bounds a Wait, in case a watch has come to nothing.
 	longestWait = 5 * time.Second
-	// readerSession is the time-out of the sessions that hold nothing.
+	// readerSession is the time-out of sessions that hold nothing.
 	readerSession = 10 * time.Second
 	// maxRequest is a little more than a server takes.
 	maxRequest = 1<<20 + 4<<10
@@ -40,6 +40,7 @@ type store struct {
 	auth   []credential
 	acl    []zk.ACL
 	base   string
+	idle   time.Duration   // time-out of the session that holds nothing
 	turn   chan struct{}   // held by who opens a connection
 	ctx    context.Context // ends with the store
 	cancel context.CancelFunc
@@ -103,7 +104,7 @@ func (s *store) connection(ctx context.Context) (*client, error) {
 		s.replace(nil)
 		reader.close()
 	}
-	if reader, err = s.connect(ctx, readerSession, false); err != nil {
+	if reader, err = s.connect(ctx, s.idle, false); err != nil {
 		return nil, err
 	}
 	s.replace(reader)

@@ -37,7 +37,7 @@ maxSessionTimeout=60000
 maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=srvr
-initLimit=50
+initLimit=20
 syncLimit=10
 `
 
@@ -160,7 +160,7 @@ func (s *Server) start() error {
 	}
 	s.cmd = exec.CommandContext(context.Background(), program,
 		"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-		"-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024",
+		"-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024", "-Dzookeeper.cnxTimeout=500",
 		"-cp", jar, "org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.folder, "zoo.cfg"))
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	if err := s.cmd.Start(); err != nil {
