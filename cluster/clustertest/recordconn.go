@@ -22,40 +22,50 @@ type connection struct {
 	key *key
 }
 
-// do performs a call: it waits while the process is cut off, and takes its
-// time.
+// do performs a call: it waits while the process is cut off, takes its time, and
+// fails if the connection breaks meanwhile.
 func (c *connection) do(ctx context.Context, f func(*content) error) error {
-	delay, err := c.reach(ctx, nil)
+	broken := c.broken()
+	var result error
+	delay, err := c.reach(ctx, broken, nil)
+	if err == nil {
+		err = c.pause(ctx, delay/2, broken)
+	}
+	if err == nil {
+		_, err = c.reach(ctx, broken, func(kept *content) { result = f(kept) })
+	}
+	if err == nil {
+		err = c.pause(ctx, delay/2, broken)
+	}
+	if err == nil {
+		_, err = c.reach(ctx, broken, nil) // else the answer is lost
+	}
 	if err != nil {
 		return err
-	}
-	if err := pause(ctx, delay/2); err != nil {
-		return err
-	}
-	var result error
-	if _, err := c.reach(ctx, func(kept *content) { result = f(kept) }); err != nil {
-		return err
-	}
-	if err := pause(ctx, delay/2); err != nil {
-		return err
-	}
-	if _, err := c.reach(ctx, nil); err != nil {
-		return err // the answer was lost
 	}
 	return result
 }
 
-// reach waits until the service can be reached and then does f at once.
-func (c *connection) reach(ctx context.Context, f func(*content)) (delay time.Duration, err error) {
+// broken gives what is closed when the connection breaks.
+func (c *connection) broken() <-chan struct{} {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.store.link(c.address).broken
+}
+
+// reach waits until the service can be reached and then does f at once. It
+// gives the time that a call takes.
+func (c *connection) reach(ctx context.Context, broken <-chan struct{}, f func(*content)) (delay time.Duration, err error) {
 	s := c.store
 	for {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		s.mu.Lock()
-		changed, cut, down := s.changed, s.cut[c.address] > 0, s.down
-		delay = s.delay
-		if !cut && !down && f != nil && !c.isClosed() {
+		k := s.link(c.address)
+		changed, stalled, cut, down := s.changed, k.stalled > 0, k.cut > 0 || isClosed(broken), s.down
+		delay = s.delay + 2*k.delay
+		if !stalled && !cut && !down && f != nil && !isClosed(c.closed) {
 			before := s.revision
 			f(s.content(c.cluster))
 			if s.revision != before {
@@ -65,11 +75,13 @@ func (c *connection) reach(ctx context.Context, f func(*content)) (delay time.Du
 		}
 		s.mu.Unlock()
 		switch {
-		case c.isClosed():
+		case isClosed(c.closed):
 			return 0, errClosed
-		case down && !cut:
+		case cut:
+			return 0, c.brokenErr()
+		case down && !stalled:
 			return 0, errDown
-		case !cut:
+		case !stalled:
 			return delay, nil
 		}
 		select {
@@ -81,16 +93,18 @@ func (c *connection) reach(ctx context.Context, f func(*content)) (delay time.Du
 	}
 }
 
-func (c *connection) isClosed() bool {
+func (c *connection) brokenErr() error { return fmt.Errorf("%w, which led by way of %s", errBroken, c.address) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-c.closed:
+	case <-c:
 		return true
 	default:
 		return false
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+func (c *connection) pause(ctx context.Context, d time.Duration, broken <-chan struct{}) error {
 	if d <= 0 {
 		return nil
 	}
@@ -99,6 +113,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-timer.C:
 		return nil
+	case <-broken:
+		return c.brokenErr()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -115,6 +131,7 @@ func (c *connection) Read(ctx context.Context) (r driver.Record, err error) {
 
 // Wait implements driver.RecordStore.
 func (c *connection) Wait(ctx context.Context, since driver.Record) error {
+	broken := c.broken()
 	for {
 		c.store.mu.Lock()
 		changed := c.store.changed
@@ -129,6 +146,8 @@ func (c *connection) Wait(ctx context.Context, since driver.Record) error {
 		}
 		select {
 		case <-changed:
+		case <-broken:
+			return c.brokenErr()
 		case <-c.closed:
 		case <-ctx.Done():
 			return ctx.Err()

@@ -13,6 +13,7 @@ import (
 var (
 	errDown   = errors.New("clustertest: the store is down")
 	errCut    = errors.New("clustertest: cut off from the store")
+	errBroken = errors.New("clustertest: the connection to the store has broken")
 	errClosed = errors.New("clustertest: the connection to the store is closed")
 	errCalls  = errors.New("clustertest: Register was called twice, or not at all")
 )
@@ -26,7 +27,7 @@ type RecordStore struct {
 
 	mu       sync.Mutex // guards the fields below and what hangs from them
 	clusters map[string]*content
-	cut      map[string]int // by address, how often
+	links    map[string]*link // by address
 	down     bool
 	delay    time.Duration
 	revision uint64        // counts all changes, also of the faults
@@ -60,14 +61,16 @@ type version struct{ mod, rev uint64 }
 
 // NewRecordStore makes an empty service.
 func NewRecordStore() *RecordStore {
-	return &RecordStore{start: time.Now(), clusters: make(map[string]*content), cut: make(map[string]int), changed: make(chan struct{})}
+	return &RecordStore{start: time.Now(), clusters: make(map[string]*content), links: make(map[string]*link), changed: make(chan struct{})}
 }
 
 // Provider gives a provider with leases for one more process. They are counted
 // on Go's own clock, unless an option says otherwise.
-func (s *RecordStore) Provider(opts ...record.Option) driver.Provider {
+func (s *RecordStore) Provider(opts ...record.Option) driver.Provider { return s.provider(s.Open, opts) }
+
+func (s *RecordStore) provider(open record.Opener, opts []record.Option) driver.Provider {
 	clock := record.WithClock(func() time.Duration { return time.Since(s.start) })
-	return record.New(s.Open, append([]record.Option{clock}, opts...)...)
+	return record.New(open, append([]record.Option{clock}, opts...)...)
 }
 
 // Open connects a process to the service; it is a [record.Opener].
@@ -78,10 +81,7 @@ func (s *RecordStore) Open(_ context.Context, r driver.Request, _ bool) (driver.
 // Cut cuts the connections of the process with this address off the service,
 // open ones and later ones, until heal is called: their calls wait until their
 // context is done. Leases run on.
-func (s *RecordStore) Cut(address string) (heal func()) {
-	s.change(func() { s.cut[address]++ })
-	return sync.OnceFunc(func() { s.change(func() { s.cut[address]-- }) })
-}
+func (s *RecordStore) Cut(address string) (heal func()) { return s.Link(address).Stall() }
 
 // Slow makes each call take at least d: half of it on the way, half on the way
 // back. 0 makes an end of it.
@@ -152,6 +152,15 @@ func (s *RecordStore) change(f func()) {
 }
 
 // The methods below are called under the lock.
+
+func (s *RecordStore) link(address string) *link {
+	k := s.links[address]
+	if k == nil {
+		k = &link{broken: make(chan struct{})}
+		s.links[address] = k
+	}
+	return k
+}
 
 func (s *RecordStore) content(cluster string) *content {
 	c := s.clusters[cluster]

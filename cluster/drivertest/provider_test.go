@@ -2,10 +2,13 @@ package drivertest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/granary-go/granary/cluster/clustertest"
 	"github.com/granary-go/granary/cluster/driver"
@@ -13,12 +16,57 @@ import (
 	"github.com/granary-go/granary/cluster/record"
 )
 
+// inProcess gives the service of a store within the process, whose sessions
+// change breaks; nil leaves them as they are.
+func inProcess(ttl time.Duration, change func(driver.Session) driver.Session) drivertest.ProviderService {
+	var stores sync.Map // by the addresses of the links to them
+	var links atomic.Int64
+	return drivertest.ProviderService{
+		TTL: ttl,
+		Start: func(testing.TB) drivertest.Backend {
+			s := clustertest.NewRecordStore()
+			link := func() drivertest.Link {
+				l := s.Link(fmt.Sprint("link ", links.Add(1)))
+				stores.Store(l.Address(), s)
+				return l
+			}
+			return drivertest.Backend{
+				Address: link().Address(),
+				Stop:    func(testing.TB) { s.Outage(true) },
+				Start:   func(testing.TB) { s.Outage(false) },
+				Empty:   func(testing.TB) { s.Empty() },
+				Link:    func(testing.TB) drivertest.Link { return link() },
+			}
+		},
+		New: func(s drivertest.Setup) driver.Provider {
+			store, _ := stores.Load(s.Address)
+			p := store.(*clustertest.RecordStore).ProviderAt(s.Address, record.WithTTL(s.TTL), record.WithClock(s.Clock), record.WithWallClock(s.Wall))
+			if change == nil {
+				return p
+			}
+			return flawed{p, change}
+		},
+	}
+}
+
+// TestProviders runs the kit on the real clock.
 func TestProviders(t *testing.T) {
-	s := clustertest.NewRecordStore()
-	drivertest.Providers(t, drivertest.ProviderService{
-		New: func() driver.Provider { return s.Provider(record.WithTTL(record.MinTTL)) },
-		TTL: record.MinTTL,
-	})
+	s := inProcess(record.MinTTL, nil)
+	s.Backends = 2
+	drivertest.Providers(t, s)
+}
+
+// TestProvidersInABubble runs it with lease times that are usual.
+func TestProvidersInABubble(t *testing.T) {
+	for _, ttl := range []time.Duration{record.DefaultTTL, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			for _, err := range drivertest.CheckProvider(t, inProcess(ttl, nil)) {
+				t.Error(err)
+			}
+			t.Logf("with a lease time of %v: %v", ttl, time.Since(begun))
+		})
+	}
 }
 
 // flawed is a provider whose sessions break a clause.
@@ -72,12 +120,7 @@ func TestProvidersCatches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := clustertest.NewRecordStore()
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				errs := drivertest.CheckProvider(ctx, drivertest.ProviderService{
-					New: func() driver.Provider { return flawed{s.Provider(), c.change} },
-				})
+				errs := drivertest.CheckProvider(t, inProcess(0, c.change))
 				found := c.want == "" && len(errs) == 0
 				for _, err := range errs {
 					found = found || c.want != "" && strings.Contains(err.Error(), c.want)
@@ -93,13 +136,12 @@ func TestProvidersCatches(t *testing.T) {
 func TestProvidersCatchesTwoOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int32
-		s := clustertest.NewRecordStore()
-		errs := drivertest.CheckProvider(t.Context(), drivertest.ProviderService{New: func() driver.Provider {
+		errs := drivertest.CheckProvider(t, inProcess(0, func(s driver.Session) driver.Session {
 			if n.Add(1) != 3 {
-				return s.Provider()
+				return s
 			}
-			return flawed{s.Provider(), func(s driver.Session) driver.Session { return renames{s} }}
-		}})
+			return renames{s}
+		}))
 		found := false
 		for _, err := range errs {
 			found = found || strings.Contains(err.Error(), "two views of epoch")

@@ -2,12 +2,16 @@ package etcd
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/drivertest"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/cluster/record"
 )
 
 func TestRecordStores(t *testing.T) {
@@ -35,9 +39,25 @@ func TestFencedStores(t *testing.T) {
 
 func TestProviders(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Start(t)
 	drivertest.Providers(t, drivertest.ProviderService{
-		TTL: leaseTime,
-		New: func() driver.Provider { return New(server.Config(), WithTTL(leaseTime)) },
+		TTL:      leaseTime,
+		Backends: 4,
+		Start: func(t testing.TB) drivertest.Backend {
+			server := etcdtest.Start(t)
+			return drivertest.Backend{
+				Address: strings.TrimPrefix(server.Endpoint, "http://"),
+				Stop:    func(testing.TB) { server.Stop() },
+				Start:   func(t testing.TB) { server.Restart(t) },
+				Empty: func(t testing.TB) {
+					if _, err := server.Client(t).Delete(t.Context(), DefaultPrefix, clientv3.WithPrefix()); err != nil {
+						t.Fatal(err)
+					}
+				},
+			}
+		},
+		New: func(s drivertest.Setup) driver.Provider {
+			config := clientv3.Config{Endpoints: []string{"http://" + s.Address}}
+			return New(config, WithTTL(s.TTL), WithRecord(record.WithClock(s.Clock), record.WithWallClock(s.Wall)))
+		},
 	})
 }

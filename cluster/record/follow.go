@@ -80,7 +80,7 @@ func (f *follower) readOnce() bool {
 		f.idle = 0
 	}
 	f.read = read
-	event := record.Read{Found: read.Data != nil, Unix: uint64(max(time.Now().UnixMilli(), 1))}
+	event := record.Read{Found: read.Data != nil, Unix: uint64(max(f.config.wall().UnixMilli(), 1))}
 	if event.Found {
 		if event.Record, err = decodeRecord(read.Data); err != nil {
 			event.Broken = err.Error()

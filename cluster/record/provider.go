@@ -48,6 +48,7 @@ var _ driver.Provider = (*Provider)(nil)
 type config struct {
 	ttl, pause, timeout time.Duration
 	now, exact          func() time.Duration
+	wall                func() time.Time
 }
 
 // Option changes a provider that is being made.
@@ -77,10 +78,22 @@ func WithClock(now func() time.Duration) Option {
 	}
 }
 
+// WithWallClock replaces the wall clock, for tests. Only the first epoch of a
+// cluster is taken from it. Nil leaves it as it is. Defaults to [time.Now].
+func WithWallClock(now func() time.Time) Option {
+	return func(c *config) {
+		if now != nil {
+			c.wall = now
+		}
+	}
+}
+
 // New makes a provider of stores that open connects to. Nonsense among the
 // options is an error of Join and Observe.
 func New(open Opener, opts ...Option) *Provider {
-	p := &Provider{open: open, config: config{ttl: DefaultTTL, pause: DefaultPause, now: boottime.Now, exact: boottime.Exact}}
+	p := &Provider{open: open, config: config{
+		ttl: DefaultTTL, pause: DefaultPause, now: boottime.Now, exact: boottime.Exact, wall: time.Now,
+	}}
 	for _, o := range opts {
 		if o != nil {
 			o(&p.config)
