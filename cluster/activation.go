@@ -22,6 +22,7 @@ type activation struct {
 	gate     *gate
 	state    *State
 	counters *counters
+	turns    remoteTurns
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc

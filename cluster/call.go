@@ -45,10 +45,16 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	if err := chain.refuse(id); err != nil {
 		return nil, err
 	}
-	settings := newCallSettings(opts)
+	settings, header := newCallSettings(opts), HeaderFrom(ctx)
+	if err := errors.Join(settings.named(), checkHeader(header)); err != nil {
+		return nil, err
+	}
 	ctx, cancel := c.bounded(ctx, settings.timeout)
 	defer cancel()
-	call := &call{cluster: c, id: id, message: message, settings: settings, caller: caller, chain: chain, met: chain.meets(id)}
+	call := &call{
+		cluster: c, id: id, message: message, settings: settings, header: header,
+		caller: caller, chain: chain, met: chain.meets(id),
+	}
 	return call.run(ctx)
 }
 
@@ -74,44 +80,76 @@ type call struct {
 	caller   *grainContext // the grain that calls with its own context, if one does
 	chain    *waiting      // the grains that wait for the call
 	met      bool          // the identity is in the chain, maybe of an activation that is gone
+	header   actor.MessageHeader
+	late     *lateTries // nil as long as there are none
 }
 
 func (k *call) run(ctx context.Context) (any, error) {
-	if r, ok := k.message.(*GrainRequest); ok {
-		k.message = r.from(ctx, k.chain)
+	if k.settings.retries > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx) // tries that are not needed any more do not run
+		defer cancel()
+		defer func() { k.late.end() }()
 	}
+	if r, ok := k.message.(*GrainRequest); ok {
+		k.message = r.from(ctx, k.chain, k.settings.id)
+	}
+	k.message = under(k.header, k.message)
 	var suspect *location
 	for wait := backoff(0); ; wait = wait.next() {
-		loc, err := k.cluster.locate(ctx, k.id, suspect)
-		if err != nil {
-			if !rejoining(err) {
-				return nil, k.cluster.explain(k.id, err)
-			}
-		} else {
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
-			}
-			if k.caller != nil && !k.caller.activation.mayAct() {
-				return nil, fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
-			}
-			if k.met && k.chain.holds(k.id, loc.fence) {
-				return nil, k.chain.cycle(k.id)
-			}
-			var reply any
-			if reply, err = k.try(ctx, loc); err == nil {
-				return accept(ctx, reply)
-			}
-			suspect = loc
-			k.cluster.cache.drop(k.id, loc)
-			var again bool
-			if again, err = k.judge(ctx, loc, err); !again {
-				return nil, fmt.Errorf("cluster: call %s: %w", k.id, err)
-			}
+		reply, again, err := k.attempt(ctx, &suspect)
+		if err == nil {
+			return accept(ctx, reply)
 		}
-		if wait.pause(ctx) != nil {
-			return nil, fmt.Errorf("cluster: call %s: %w; the last try: %w", k.id, timedOut(ctx.Err()), err)
+		if again && wait.pause(k.until(ctx)) != nil {
+			again, err = false, fmt.Errorf("cluster: call %s: %w; the last try: %w", k.id, timedOut(ctx.Err()), err)
+		}
+		if reply, came := k.late.take(); came {
+			return accept(ctx, reply)
+		}
+		if !again {
+			return nil, err
 		}
 	}
+}
+
+// until is what a call waits by: its context, which is done also when the answer
+// of a late try has come.
+func (k *call) until(ctx context.Context) context.Context {
+	if k.late != nil {
+		return k.late.ctx
+	}
+	return ctx
+}
+
+// attempt finds the activation and sends it the message. again says whether an
+// error may be followed by another attempt. suspect is the location that failed.
+func (k *call) attempt(ctx context.Context, suspect **location) (reply any, again bool, err error) {
+	loc, err := k.cluster.locate(k.until(ctx), k.id, *suspect)
+	if err != nil {
+		if rejoining(err) {
+			return nil, true, err
+		}
+		return nil, false, k.cluster.explain(k.id, err)
+	}
+	if ctx.Err() != nil {
+		return nil, false, fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
+	}
+	if k.caller != nil && !k.caller.activation.mayAct() {
+		return nil, false, fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
+	}
+	if k.met && k.chain.holds(k.id, loc.fence) {
+		return nil, false, k.chain.cycle(k.id)
+	}
+	if reply, err = k.try(ctx, loc); err == nil {
+		return reply, false, nil
+	}
+	*suspect = loc
+	k.cluster.cache.drop(k.id, loc)
+	if again, err = k.judge(ctx, loc, err); !again {
+		err = fmt.Errorf("cluster: call %s: %w", k.id, err)
+	}
+	return nil, again, err
 }
 
 // rejoining reports whether an error of locate passes when this process has
@@ -120,21 +158,39 @@ func rejoining(err error) bool {
 	return errors.Is(err, errRejoining) || errors.Is(err, partition.ErrClosed)
 }
 
-// try sends the message once.
+// try sends the message once and waits for the answer: until the call ends or,
+// if the call may be tried again, for the time of a try. Who is not waited for any
+// longer may still answer.
 func (k *call) try(ctx context.Context, loc *location) (any, error) {
-	var wait time.Duration
+	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, 0)
+	wait := k.until(ctx)
 	if k.again < k.settings.retries {
-		wait = k.cluster.config.tryTimeout
+		var stop context.CancelFunc
+		wait, stop = context.WithTimeout(wait, k.cluster.config.tryTimeout)
+		defer stop()
 	}
-	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, wait)
-	reply, err := future.ResultContext(ctx)
-	if err != nil {
-		future.Cancel()
+	reply, err := future.ResultContext(wait)
+	if err != nil && completed(future) {
+		reply, err = future.Result() // it came at the same time
+		wait = context.Background()
 	}
-	if withheld, ok := reply.(*GrainError); ok && withheld.Code == CodeFenced {
-		return nil, withheld
+	switch {
+	case err == nil:
+		return reply, withheld(reply)
+	case wait.Err() == nil:
+		return nil, err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		future.Cancel() // the host knows the deadline
+	case ctx.Err() != nil || k.until(ctx).Err() != nil:
+		k.cluster.giveUp(loc, future)
+	default:
+		if k.late == nil {
+			k.late = newLateTries(ctx, k.cluster)
+		}
+		k.late.add(loc, future)
+		err = actor.ErrTimeout
 	}
-	return reply, err
+	return nil, err
 }
 
 // judge says whether a try that failed may be followed by another, and what is

@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"crypto/rand"
+	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // GrainCallOption changes one call. *GrainCallOptions is one, and so is what
@@ -12,6 +15,7 @@ type GrainCallOption interface{ applyCall(*callSettings) }
 type callSettings struct {
 	timeout time.Duration
 	retries int
+	id      string
 }
 
 type callOption func(*callSettings)
@@ -30,6 +34,28 @@ func WithRetry(n int) GrainCallOption {
 // cluster's request timeout, or the deadline of the call's context.
 func WithTimeout(d time.Duration) GrainCallOption {
 	return callOption(func(s *callSettings) { s.timeout = d })
+}
+
+// MaxCallIDLength bounds the id of a call, in bytes.
+const MaxCallIDLength = 128
+
+// WithCallID names a call, so that a kind made [WithDeduplication] knows it again
+// when it is made twice, as by a program that is not sure whether its first call
+// came through. All tries of one call share an id without it. It is valid UTF-8
+// of at most [MaxCallIDLength] bytes.
+func WithCallID(id string) GrainCallOption {
+	return callOption(func(s *callSettings) { s.id = id })
+}
+
+// named checks the call's id, and makes one if the call may run twice.
+func (s *callSettings) named() error {
+	if len(s.id) > MaxCallIDLength || !utf8.ValidString(s.id) {
+		return fmt.Errorf("%w: the call id %.40q has %d bytes, the limit is %d, or is not valid UTF-8", ErrInvalidMessage, s.id, len(s.id), MaxCallIDLength)
+	}
+	if s.id == "" && s.retries > 0 {
+		s.id = rand.Text()
+	}
+	return nil
 }
 
 // GrainCallOptions gathers options for calls. It is immutable: its methods

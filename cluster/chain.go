@@ -73,7 +73,9 @@ func (w *waiting) refuse(id driver.Identity) error {
 	}
 }
 
-func (w *waiting) cycle(id driver.Identity) error { return fmt.Errorf("%w: %s", ErrCallCycle, w.path(id)) }
+func (w *waiting) cycle(id driver.Identity) error {
+	return fmt.Errorf("%w: %s", ErrCallCycle, w.path(id))
+}
 
 // shownGrains is how many grains of either end of a chain an error names.
 const shownGrains = 4

@@ -50,14 +50,14 @@ func TestCallCycles(t *testing.T) {
 func (b *bubble) warm(c *cluster.Cluster, path string) {
 	b.t.Helper()
 	for _, from := range b.made {
-		for _, id := range strings.Fields(path) {
+		for id := range strings.FieldsSeq(path) {
 			if _, err := callRelay(b.t.Context(), from, id); err != nil {
 				b.t.Fatal(err)
 			}
 		}
 	}
-	for _, id := range strings.Fields(path) {
-		for _, other := range strings.Fields(path) {
+	for id := range strings.FieldsSeq(path) {
+		for other := range strings.FieldsSeq(path) {
 			if other != id {
 				if _, err := callRelay(b.t.Context(), c, id, "call", other); err != nil {
 					b.t.Fatal(err)
@@ -73,7 +73,7 @@ func TestCallsThatAreNoCycles(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		orders := newOrders()
 		left := make(chan error, 1)
-		orders.words["twice"] = func(r *relay, ctx cluster.GrainContext, rest []string) (string, error) {
+		orders.words["twice"] = func(_ *relay, ctx cluster.GrainContext, rest []string) (string, error) {
 			if _, err := callRelay(ctx, ctx.Cluster(), rest[0]); err != nil {
 				return "", err
 			}
@@ -81,7 +81,7 @@ func TestCallsThatAreNoCycles(t *testing.T) {
 		}
 		// The call goes on after the method has returned, and so has nobody who
 		// waits for it.
-		orders.words["leave"] = func(r *relay, ctx cluster.GrainContext, rest []string) (string, error) {
+		orders.words["leave"] = func(_ *relay, ctx cluster.GrainContext, rest []string) (string, error) {
 			background, c := context.WithoutCancel(ctx), ctx.Cluster()
 			returned := make(chan struct{})
 			time.AfterFunc(time.Second, func() { close(returned) })
@@ -115,13 +115,13 @@ func TestNoCycleOfACallerThatHasGivenUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		orders := newOrders()
 		done := make(chan error, 1)
-		orders.words["patient"] = func(r *relay, ctx cluster.GrainContext, rest []string) (string, error) {
+		orders.words["patient"] = func(_ *relay, ctx cluster.GrainContext, rest []string) (string, error) {
 			<-ctx.Done()
 			_, err := callRelay(context.WithoutCancel(ctx), ctx.Cluster(), rest[0])
 			done <- err
 			return "", err
 		}
-		orders.words["hasty"] = func(r *relay, ctx cluster.GrainContext, rest []string) (string, error) {
+		orders.words["hasty"] = func(_ *relay, ctx cluster.GrainContext, rest []string) (string, error) {
 			return callRelayWith(ctx, ctx.Cluster(), rest[0], strings.Join(rest[1:], " "), cluster.WithTimeout(time.Second))
 		}
 		c := b.process(orders.kind())

@@ -25,6 +25,7 @@ type Cluster struct {
 	cache  *locationCache
 
 	activations activations
+	cancels     cancels
 	counters    counters
 
 	// current is the membership this process has now; nil before the start,
@@ -73,6 +74,7 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 		c.logger = system.Logger().With("cluster", c.config.name)
 		system.SetExtension(clusterKey{}, c)
 	}
+	c.cancels.activations = &c.activations
 	c.cache = newLocationCache(c.config.cacheSize)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -161,6 +163,9 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 		remote.WithHandshake(remote.Handshake{Cluster: c.config.name}), remote.WithCodec(codec{}))
 	if err := c.remote.Start(); err != nil {
 		return fmt.Errorf("cluster: start remoting: %w", err)
+	}
+	if member {
+		c.system.ProcessRegistry.Add(&c.cancels, cancelsName)
 	}
 	m, err := c.join(ctx, member)
 	if err == nil {

@@ -52,7 +52,9 @@ type grainContext struct {
 	actorContext
 	activation *activation
 	cluster    *Cluster
-	chain      *waiting    // the grains that wait for this turn
+	chain      *waiting // the grains that wait for this turn
+	header     actor.MessageHeader
+	call       string      // the id of the call, if it has one
 	over       atomic.Bool // the turn has returned
 }
 
@@ -61,10 +63,26 @@ type grainKey struct{}
 
 // Value implements context.Context.
 func (g *grainContext) Value(key any) any {
-	if _, self := key.(grainKey); self {
+	switch key.(type) {
+	case grainKey:
 		return g
+	case headerKey:
+		return g.header
+	default:
+		return g.Context.Value(key)
 	}
-	return g.Context.Value(key)
+}
+
+// CallIDFrom gives the id of the call that a grain serves, to whom the context
+// belongs, or is derived of it. It is the same in all tries of a call that may run
+// again, and empty for one that may not. A grain that saves it with its state
+// knows the call again when it has been activated anew; [WithDeduplication] forgets
+// it then.
+func CallIDFrom(ctx context.Context) string {
+	if g, ok := ctx.Value(grainKey{}).(*grainContext); ok {
+		return g.call
+	}
+	return ""
 }
 
 func (g *grainContext) Identity() string    { return g.activation.identity.Name }

@@ -69,6 +69,7 @@ type GrainHost[G GrainInstance] struct {
 	active     bool
 	activation *activation
 	cluster    *Cluster
+	answers    answers
 	failure    failedStart
 	// told is set when a caller knows of the failure, attempts counts them.
 	told     bool
@@ -156,6 +157,7 @@ func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory f
 		return fmt.Errorf("%w: no factory for kind %q: call %sFactory before the first call, or use New%sKind",
 			errNotActivated, desc.Kind, desc.GoName, desc.GoName)
 	}
+	h.answers = answers{limit: h.activation.kind.answers}
 	h.grain = factory()
 	if any(h.grain) == nil {
 		return fmt.Errorf("%w: the factory of kind %q returned nil", errNotActivated, desc.Kind)
@@ -182,36 +184,63 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)})
 		return
 	}
-	if req.expired() {
+	key := callKey{req.Method, req.id}
+	if had, ok := h.answers.find(key); ok {
+		respond(ctx, had)
+		return
+	}
+	callCtx, end := h.callContext(ctx, req)
+	if callCtx == nil {
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
-	callCtx, cancel := h.callContext(req)
-	defer cancel()
+	defer end()
 	defer answerPanic(ctx, desc.Kind+"."+req.Method)
-	turn := &grainContext{Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster, chain: req.chain}
+	turn := &grainContext{
+		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
+		chain: req.chain, header: ctx.MessageHeader(), call: req.id,
+	}
 	defer turn.over.Store(true)
 	reply, err := method.call(h.grain, req.Message, turn)
-	respond(ctx, answer(desc.Kind, req.Method, reply, err))
+	said := answer(desc.Kind, req.Method, reply, err)
+	if h.activation.state == nil || h.activation.state.settled() {
+		h.answers.keep(key, said)
+	}
+	respond(ctx, said)
 }
 
 // callContext is done when the activation stops, the caller's deadline has
-// passed or, for a caller in this process, the caller has given up.
-func (h *GrainHost[G]) callContext(req *GrainRequest) (context.Context, context.CancelFunc) {
-	var ctx context.Context
+// passed or the caller has given up. It is nil if that has been before; else
+// its end has to be called.
+func (h *GrainHost[G]) callContext(ctx actor.Context, req *GrainRequest) (turn context.Context, end func()) {
+	if req.expired() {
+		return nil, nil
+	}
 	var cancel context.CancelFunc
 	if req.Deadline.IsZero() {
-		ctx, cancel = context.WithCancel(h.activation.ctx)
+		turn, cancel = context.WithCancel(h.activation.ctx)
 	} else {
-		ctx, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
+		turn, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
 	}
-	if req.caller == nil {
-		return ctx, cancel
-	}
-	stop := context.AfterFunc(req.caller, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
+	switch sender := ctx.Sender(); {
+	case req.caller != nil:
+		stop := context.AfterFunc(req.caller, cancel)
+		return turn, func() {
+			stop()
+			cancel()
+		}
+	case sender == nil:
+		return turn, cancel
+	default:
+		key := requestKey{ctx.Self().Id, sender.Address, sender.Id}
+		if !h.activation.begin(&h.cluster.cancels, key, cancel) {
+			cancel()
+			return nil, nil
+		}
+		return turn, func() {
+			h.activation.end(key)
+			cancel()
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type Kind struct {
 	chosen    bool
 	store     driver.FencedStore // of a strict kind
 
+	answers int // that an activation remembers for calls that are made again
+
 	strategy *Strategy // if placed
 	placed   bool
 	labels   map[string]string // of the members that host it
@@ -54,6 +56,19 @@ func NewKind(name string, props *actor.Props, opts ...KindOption) *Kind {
 // generated: those set their own receive timeout.
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(k *Kind) { k.idle = idle })
+}
+
+// WithDeduplication lets each activation of a generated grain remember its last
+// answers, n of them: a call that comes again, by a retry ([WithRetry]) or with the
+// same [WithCallID], gets the answer of the first and does not run. Defaults to
+// 0. The memory lasts as long as the activation and the grain's instance: after
+// a passivation, a panic or the end of its member a call may run again. A grain that
+// must not do so saves [CallIDFrom] with its state, in one write.
+//
+// A method that returned the end of its context, and one whose answer was
+// withheld, has given no answer: it runs again.
+func WithDeduplication(n int) KindOption {
+	return kindOption(func(k *Kind) { k.answers = max(n, 0) })
 }
 
 // WithBestEffort allows a second activation of an identity while the network is

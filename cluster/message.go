@@ -29,12 +29,14 @@ type GrainRequest struct {
 	caller context.Context
 	// chain are the grains that wait for the call.
 	chain *waiting
+	// id names the call in all its tries; empty if there is only one.
+	id string
 }
 
 // from gives the request as it is sent by a call with this context. Its own
 // deadline counts, if it has one.
-func (r *GrainRequest) from(ctx context.Context, chain *waiting) *GrainRequest {
-	sent := &GrainRequest{Method: r.Method, Message: r.Message, Deadline: r.Deadline, caller: ctx, chain: chain}
+func (r *GrainRequest) from(ctx context.Context, chain *waiting, id string) *GrainRequest {
+	sent := &GrainRequest{Method: r.Method, Message: r.Message, Deadline: r.Deadline, caller: ctx, chain: chain, id: id}
 	if sent.Deadline.IsZero() {
 		sent.Deadline, _ = ctx.Deadline()
 	}
@@ -58,6 +60,7 @@ var (
 	grainRequestName  = messageName(&pb.GrainRequest{})
 	grainResponseName = messageName(&pb.GrainResponse{})
 	grainFailureName  = messageName(&pb.GrainFailure{})
+	grainCancelName   = messageName(&pb.GrainCancel{})
 )
 
 func messageName(m proto.Message) string { return string(m.ProtoReflect().Descriptor().FullName()) }
@@ -66,7 +69,7 @@ func messageName(m proto.Message) string { return string(m.ProtoReflect().Descri
 func (c codec) Encode(message any) (name string, data []byte, ok bool, err error) {
 	switch m := message.(type) {
 	case *GrainRequest:
-		wire := &pb.GrainRequest{Method: m.Method, TimeoutNanos: remaining(m.Deadline), Waiting: chainOut(m.chain)}
+		wire := &pb.GrainRequest{Method: m.Method, TimeoutNanos: remaining(m.Deadline), Waiting: chainOut(m.chain), Call: m.id}
 		if wire.Type, wire.Payload, err = encodePayload(m.Message); err != nil {
 			return grainRequestName, nil, true, err
 		}
@@ -82,6 +85,9 @@ func (c codec) Encode(message any) (name string, data []byte, ok bool, err error
 	case *GrainError:
 		data, err = proto.Marshal(&pb.GrainFailure{Code: uint32(m.Code), Message: strings.ToValidUTF8(m.Message, "\uFFFD")})
 		return grainFailureName, data, true, err
+	case *grainCancel:
+		data, err = proto.Marshal(&pb.GrainCancel{Activation: m.activation})
+		return grainCancelName, data, true, err
 	default:
 		return c.partition.Encode(message)
 	}
@@ -98,6 +104,10 @@ func (c codec) Decode(name string, data []byte) (message any, ok bool, err error
 		var wire pb.GrainFailure
 		err = proto.Unmarshal(data, &wire)
 		message = &GrainError{Code: Code(wire.Code), Message: wire.Message}
+	case grainCancelName:
+		var wire pb.GrainCancel
+		err = proto.Unmarshal(data, &wire)
+		message = &grainCancel{wire.Activation}
 	default:
 		return c.partition.Decode(name, data)
 	}
@@ -112,7 +122,10 @@ func decodeRequest(data []byte) (*GrainRequest, error) {
 	if err := proto.Unmarshal(data, &wire); err != nil {
 		return nil, err
 	}
-	m := &GrainRequest{Method: wire.Method}
+	if len(wire.Call) > MaxCallIDLength {
+		return nil, fmt.Errorf("cluster: a call id of %d bytes: the limit is %d", len(wire.Call), MaxCallIDLength)
+	}
+	m := &GrainRequest{Method: wire.Method, id: wire.Call}
 	if wire.TimeoutNanos > 0 {
 		m.Deadline = time.Now().Add(time.Duration(wire.TimeoutNanos))
 	}

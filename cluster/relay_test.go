@@ -30,7 +30,6 @@ type orders struct {
 	words map[string]func(r *relay, ctx cluster.GrainContext, rest []string) (string, error)
 }
 
-
 func newOrders() *orders {
 	return &orders{ran: make(map[string]int), words: make(map[string]func(*relay, cluster.GrainContext, []string) (string, error))}
 }

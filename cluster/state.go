@@ -115,6 +115,13 @@ func (s *State) stored() bool {
 	return stored
 }
 
+// settled reports whether stored will say so, as far as the turn has come.
+func (s *State) settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.unsure && !s.fenced
+}
+
 // superseded reports whether the store has said that there is a successor.
 func (s *State) superseded() bool {
 	s.mu.Lock()

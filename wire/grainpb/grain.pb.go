@@ -34,7 +34,9 @@ type GrainRequest struct {
 	TimeoutNanos int64 `protobuf:"varint,4,opt,name=timeout_nanos,json=timeoutNanos,proto3" json:"timeout_nanos,omitempty"`
 	// The grains that wait for this call, the first caller first. A call of one
 	// of them would never be answered.
-	Waiting       []*Waiting `protobuf:"bytes,5,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting []*Waiting `protobuf:"bytes,5,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	// Names the call in all its tries; empty if there is only one.
+	Call          string `protobuf:"bytes,6,opt,name=call,proto3" json:"call,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -102,6 +104,13 @@ func (x *GrainRequest) GetWaiting() []*Waiting {
 		return x.Waiting
 	}
 	return nil
+}
+
+func (x *GrainRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
 }
 
 // Waiting is a turn of a grain that waits for a call: its kind and identity,
@@ -281,17 +290,66 @@ func (x *GrainFailure) GetMessage() string {
 	return ""
 }
 
+// GrainCancel says that nobody waits any more for the answer to a request. It
+// goes to the process granary.cancels of the member, and its sender is the
+// request's.
+type GrainCancel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the activation's PID.
+	Activation    string `protobuf:"bytes,1,opt,name=activation,proto3" json:"activation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrainCancel) Reset() {
+	*x = GrainCancel{}
+	mi := &file_wire_grainpb_grain_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrainCancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrainCancel) ProtoMessage() {}
+
+func (x *GrainCancel) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_grainpb_grain_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrainCancel.ProtoReflect.Descriptor instead.
+func (*GrainCancel) Descriptor() ([]byte, []int) {
+	return file_wire_grainpb_grain_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GrainCancel) GetActivation() string {
+	if x != nil {
+		return x.Activation
+	}
+	return ""
+}
+
 var File_wire_grainpb_grain_proto protoreflect.FileDescriptor
 
 const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\n" +
-	"\x18wire/grainpb/grain.proto\x12\x10granary.grain.v1\"\xae\x01\n" +
+	"\x18wire/grainpb/grain.proto\x12\x10granary.grain.v1\"\xc2\x01\n" +
 	"\fGrainRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12#\n" +
 	"\rtimeout_nanos\x18\x04 \x01(\x03R\ftimeoutNanos\x123\n" +
-	"\awaiting\x18\x05 \x03(\v2\x19.granary.grain.v1.WaitingR\awaiting\"W\n" +
+	"\awaiting\x18\x05 \x03(\v2\x19.granary.grain.v1.WaitingR\awaiting\x12\x12\n" +
+	"\x04call\x18\x06 \x01(\tR\x04call\"W\n" +
 	"\aWaiting\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -302,7 +360,11 @@ const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"<\n" +
 	"\fGrainFailure\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessageB,Z*github.com/granary-go/granary/wire/grainpbb\x06proto3"
+	"\amessage\x18\x02 \x01(\tR\amessage\"-\n" +
+	"\vGrainCancel\x12\x1e\n" +
+	"\n" +
+	"activation\x18\x01 \x01(\tR\n" +
+	"activationB,Z*github.com/granary-go/granary/wire/grainpbb\x06proto3"
 
 var (
 	file_wire_grainpb_grain_proto_rawDescOnce sync.Once
@@ -316,12 +378,13 @@ func file_wire_grainpb_grain_proto_rawDescGZIP() []byte {
 	return file_wire_grainpb_grain_proto_rawDescData
 }
 
-var file_wire_grainpb_grain_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_wire_grainpb_grain_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_wire_grainpb_grain_proto_goTypes = []any{
 	(*GrainRequest)(nil),  // 0: granary.grain.v1.GrainRequest
 	(*Waiting)(nil),       // 1: granary.grain.v1.Waiting
 	(*GrainResponse)(nil), // 2: granary.grain.v1.GrainResponse
 	(*GrainFailure)(nil),  // 3: granary.grain.v1.GrainFailure
+	(*GrainCancel)(nil),   // 4: granary.grain.v1.GrainCancel
 }
 var file_wire_grainpb_grain_proto_depIdxs = []int32{
 	1, // 0: granary.grain.v1.GrainRequest.waiting:type_name -> granary.grain.v1.Waiting
@@ -343,7 +406,7 @@ func file_wire_grainpb_grain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_grainpb_grain_proto_rawDesc), len(file_wire_grainpb_grain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
