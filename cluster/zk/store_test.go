@@ -72,20 +72,6 @@ func register(t *testing.T, s *store, id driver.MemberID, ttl time.Duration) (gr
 	return granted
 }
 
-func deleteAll(t *testing.T, conn *zk.Conn, path string) {
-	t.Helper()
-	names, _, err := conn.Children(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		deleteAll(t, conn, path+"/"+name)
-	}
-	if err := conn.Delete(path, -1); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestStrangers(t *testing.T) {
 	t.Parallel()
 	server := zktest.Start(t)
@@ -167,7 +153,9 @@ func TestDeletedRecord(t *testing.T) {
 	write(t, s, "first")
 	write(t, s, "first, again")
 	old := read(t, s)
-	deleteAll(t, conn, s.recordPath())
+	if err := deleteTree(conn, s.recordPath()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Write(ctx, old, []byte("stale")); !errors.Is(err, driver.ErrConflict) {
 		t.Errorf("Write over a record that was deleted: %v; want driver.ErrConflict", err)
 	}
