@@ -18,9 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -44,7 +44,7 @@ type client struct {
 	namespace          string
 	host               string // for people; without credentials
 	secrets            secrets
-	transport          http.RoundTripper
+	own                *http.Transport // nil where the configuration brought its own
 }
 
 // resource is what can be asked for.
@@ -81,12 +81,12 @@ func newClient(config *rest.Config, namespace string) (*client, error) {
 	if c.ContentType == "" {
 		c.ContentType, c.AcceptContentTypes = protobuf, protobuf+",application/json"
 	}
-	transport, err := newTransport(c)
+	transport, own, err := newTransport(c)
 	if err != nil {
 		return nil, err
 	}
 	client := &client{codec: runtime.NewParameterCodec(scheme), namespace: namespace, host: hostOf(c.Host),
-		secrets: secretsOf(c), transport: transport}
+		secrets: secretsOf(c), own: own}
 	open := func(path string, version schema.GroupVersion) (rest.Interface, error) {
 		c.APIPath, c.GroupVersion = path, &version
 		return rest.RESTClientForConfigAndClient(c, &http.Client{Transport: transport})
@@ -98,14 +98,14 @@ func newClient(config *rest.Config, namespace string) (*client, error) {
 }
 
 // newTransport makes connections that belong to this client alone, where the configuration does not bring its own.
-func newTransport(c *rest.Config) (http.RoundTripper, error) {
+func newTransport(c *rest.Config) (wrapped http.RoundTripper, own *http.Transport, err error) {
 	base := c.Transport
 	if base == nil {
 		tls, err := rest.TLSConfigFor(c)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		own := &http.Transport{
+		own = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSClientConfig: tls, TLSHandshakeTimeout: dialTimeout, DisableCompression: c.DisableCompression,
 			ForceAttemptHTTP2: true, HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -118,7 +118,8 @@ func newTransport(c *rest.Config) (http.RoundTripper, error) {
 		}
 		base = own
 	}
-	return rest.HTTPWrappersForConfig(c, base)
+	wrapped, err = rest.HTTPWrappersForConfig(c, base)
+	return wrapped, own, err
 }
 
 // hostOf leaves out what somebody may have put into an address that is nobody's business.
@@ -130,7 +131,14 @@ func hostOf(address string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-func (c *client) close() { utilnet.CloseIdleConnectionsFor(c.transport) }
+func (c *client) close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+// quiet keeps the REST client from printing what it also returns.
+func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.New(nil)) }
 
 func (c *client) of(r resource) rest.Interface {
 	if r == leases {
@@ -141,7 +149,7 @@ func (c *client) of(r resource) rest.Interface {
 
 // send makes a request, once: pauses and further tries are those of package record.
 func (c *client) send(ctx context.Context, request *rest.Request, into runtime.Object) error {
-	if err := request.MaxRetries(0).Do(ctx).Into(into); err != nil {
+	if err := request.MaxRetries(0).Do(quiet(ctx)).Into(into); err != nil {
 		return err
 	}
 	return sound(into)
@@ -190,7 +198,14 @@ func (c *client) remove(ctx context.Context, r resource, name string, uid types.
 	if version != "" {
 		options.Preconditions.ResourceVersion = &version
 	}
-	return c.of(r).Delete().Namespace(c.namespace).Resource(r.plural).Name(name).Body(options).MaxRetries(0).Do(ctx).Error()
+	answer, err := c.of(r).Delete().Namespace(c.namespace).Resource(r.plural).Name(name).Body(options).MaxRetries(0).Do(quiet(ctx)).Get()
+	if err != nil {
+		return err
+	}
+	if status, is := answer.(*metav1.Status); !is || status.Status != metav1.StatusSuccess {
+		return fmt.Errorf("%w: a deletion that was not said to be done", errNonsense)
+	}
+	return nil
 }
 
 // patch merges a change into an object's metadata.
@@ -199,11 +214,11 @@ func (c *client) patch(ctx context.Context, r resource, name string, metadata an
 	if err != nil {
 		return err
 	}
-	return c.of(r).Patch(types.MergePatchType).Namespace(c.namespace).Resource(r.plural).Name(name).Body(body).MaxRetries(0).Do(ctx).Error()
+	return c.of(r).Patch(types.MergePatchType).Namespace(c.namespace).Resource(r.plural).Name(name).Body(body).MaxRetries(0).Do(quiet(ctx)).Error()
 }
 
 // watch follows what happens after a resourceVersion. Whoever gets it stops it.
 func (c *client) watch(ctx context.Context, r resource, options metav1.ListOptions) (watch.Interface, error) {
 	options.Watch = true
-	return c.of(r).Get().Namespace(c.namespace).Resource(r.plural).VersionedParams(&options, c.codec).MaxRetries(0).Watch(ctx)
+	return c.of(r).Get().Namespace(c.namespace).Resource(r.plural).VersionedParams(&options, c.codec).MaxRetries(0).Watch(quiet(ctx))
 }

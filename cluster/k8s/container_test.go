@@ -78,7 +78,9 @@ func TestWhatEndsAContainer(t *testing.T) {
 func TestWhichRunIsTheOwn(t *testing.T) {
 	t.Parallel()
 	began := time.Unix(1_000_000, 500_000_000)
-	at := func(seconds int64) corev1.ContainerStatus { return isRunning("member", "c://1", 2, time.Unix(seconds, 0)) }
+	at := func(seconds int64) corev1.ContainerStatus {
+		return isRunning("member", "c://1", 2, time.Unix(seconds, 0))
+	}
 	waiting := at(1_000_000)
 	waiting.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
 	nameless := at(1_000_000)

@@ -126,7 +126,9 @@ type clock struct{ at atomic.Int64 }
 
 func (c *clock) add(d time.Duration) { c.at.Add(int64(d)) }
 
-func (c *clock) set(with *config) { with.now = func() time.Duration { return time.Duration(c.at.Load()) } }
+func (c *clock) set(with *config) {
+	with.now = func() time.Duration { return time.Duration(c.at.Load()) }
+}
 
 // gate holds back requests of one process.
 type gate struct {

@@ -91,7 +91,7 @@ func (c *client) allowed(ctx context.Context, r right) (bool, error) {
 	}
 	raw, err := c.core.Post().AbsPath("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews").
 		SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").
-		Body(question).MaxRetries(0).DoRaw(ctx)
+		Body(question).MaxRetries(0).DoRaw(quiet(ctx))
 	if err != nil {
 		return false, err
 	}
