@@ -1,0 +1,150 @@
+package k8s
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/drivertest"
+	"github.com/granary-go/granary/cluster/k8s/k8stest"
+)
+
+// proxied gives a proxy before the server, and a configuration that goes through it.
+func proxied(t *testing.T, server *k8stest.Server) (*drivertest.Proxy, *rest.Config) {
+	t.Helper()
+	proxy := drivertest.NewProxy(t, strings.TrimPrefix(server.Host, "https://"))
+	config := server.Config()
+	config.Host = "https://" + proxy.Address()
+	return proxy, config
+}
+
+// Renewals are no change of who is alive: Wait notes them, and goes on.
+func TestRenewalsDoNotEndWait(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	member, reader := b.store(), b.store()
+	b.register(member, "A", 3*time.Second)
+	since := b.alive(reader, "at first", "A")
+	wait := later(func() error { return reader.Wait(within(t), since) })
+	begun := time.Now()
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for time.Since(begun) < 5*time.Second {
+		<-tick.C
+		b.renew(member)
+	}
+	if err := wait(); err != nil || time.Since(begun) < 7*time.Second || time.Since(begun) > longestWait {
+		t.Errorf("Wait: %v, after %v; want nil when the lease time has passed since the last renewal", err, time.Since(begun))
+	}
+	b.alive(reader, "after the wait") // it has been silent for its lease time by now
+	b.lost(member, "of who was silent")
+}
+
+// Versions that are forgotten, by a compaction and a server that starts anew, are told at once and not after the wait.
+func TestWaitOverForgottenVersions(t *testing.T) {
+	t.Parallel()
+	b := benchOn(t, k8stest.Start(t))
+	s, member := b.store(), b.store()
+	before := b.read(s)
+	b.register(member, "A", 10*time.Minute)
+	for range 3 {
+		b.renew(member)
+	}
+	b.Stop()
+	b.Compact(t)
+	b.Start(t)
+	begun := time.Now()
+	err := s.Wait(within(t), before)
+	for errors.Is(err, errWatchEnded) || unreachable(err) && time.Since(begun) < longestWait { // the old connection
+		err = s.Wait(within(t), before)
+	}
+	if waited := time.Since(begun); err != nil || waited >= longestWait {
+		t.Errorf("Wait from versions that are forgotten: %v after %v; want nil at once", err, waited)
+	}
+	b.alive(s, "after that", "A")
+	b.renew(member)
+}
+
+// A connection that breaks ends Wait with an error, so that it is read again; calls go on by a new one.
+func TestConnectionBreaks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	proxy, config := proxied(t, b.Server)
+	b.config = config
+	s := b.store()
+	b.register(s, "A", 10*time.Minute)
+	since := b.read(s)
+	wait := later(func() error { return s.Wait(within(t), since) })
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = wait() }()
+	begun := time.Now()
+	for broken := false; !broken; { // it may not wait yet
+		proxy.Break()
+		select {
+		case <-ended:
+			broken = true
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	if err := wait(); err == nil || time.Since(begun) > longestWait/2 {
+		t.Errorf("Wait over a connection that breaks: %v after %v; want an error at once", err, time.Since(begun))
+	}
+	b.alive(s, "over a new connection", "A")
+	b.renew(s)
+
+	heal := proxy.Cut()
+	if _, err := s.Read(within(t)); err == nil || !strings.Contains(err.Error(), "no answer from "+b.config.Host) {
+		t.Errorf("Read without a connection: %v; want an error that names the server", err)
+	}
+	heal()
+	b.alive(s, "when the way is there again", "A")
+}
+
+// A connection on which nothing comes any more is given up before a lease of the usual time has ended: calls share it.
+func TestSilentConnection(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	proxy, config := proxied(t, b.Server)
+	b.config = config
+	s := b.store()
+	b.register(s, "A", 10*time.Minute)
+	b.renew(s)
+	heal := proxy.Stall()
+	begun := time.Now()
+	wait := later(func() error {
+		_, err := s.Renew(within(t))
+		return err
+	})
+	if err := wait(); err == nil {
+		t.Error("a renewal over a silent connection succeeded")
+	}
+	if passed := time.Since(begun); passed > 2*(pingAfter+pingTimeout) {
+		t.Errorf("the silent connection was given up after %v; want %v", passed, pingAfter+pingTimeout)
+	}
+	heal()
+	if _, err := s.Renew(within(t)); err != nil && !errors.Is(err, errChanged) { // the first may have been carried late
+		t.Error(err)
+	}
+}
+
+// Contexts that are done end Wait with their error, also while watches are opened.
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.store()
+	since := b.read(s)
+	ctx, cancel := context.WithCancel(within(t))
+	wait := later(func() error { return s.Wait(ctx, since) })
+	cancel()
+	if err := wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("Wait: %v; want %v", err, context.Canceled)
+	}
+	if err := s.Wait(within(t), driver.Record{}); err != nil {
+		t.Errorf("Wait since nothing: %v; want nil at once", err)
+	}
+}
