@@ -1,9 +1,10 @@
-package tables
+package providers
 
 import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ type crew struct {
 	service service
 	notes   *fleet.Notes
 	hosts   []string
+	state   string // of strict counters
 
 	mu      sync.Mutex // guards members and made
 	members []*member
@@ -40,8 +42,11 @@ type member struct {
 }
 
 // newCrew starts n members at once.
-func newCrew(t *testing.T, b backend, s service, n int) *crew {
+func newCrew(t *testing.T, b backend, s service, n int, opts ...func(*crew)) *crew {
 	c := &crew{t: t, backend: b, service: s, notes: fleet.NewNotes(t)}
+	for _, opt := range opts {
+		opt(c)
+	}
 	ports := make([]*net.TCPListener, n)
 	for i := range ports {
 		ports[i] = fleet.Listen(t)
@@ -63,7 +68,7 @@ func newCrew(t *testing.T, b backend, s service, n int) *crew {
 }
 
 func (c *crew) role(isMember bool) role {
-	r := role{Backend: c.backend.name, Address: c.service.address, Lease: c.backend.lease, Hosts: c.hosts}
+	r := role{Backend: c.backend.name, Address: c.service.address, Lease: c.backend.lease, Hosts: c.hosts, State: c.state}
 	if c.service.place != nil {
 		r.Pod = c.service.place(isMember)
 	}
@@ -99,7 +104,7 @@ func (c *crew) start(r role, port *net.TCPListener) {
 	c.mu.Unlock()
 	m.Process, err = fleet.Start(c.t, c.notes, name, roleVariable, r, file)
 	if err == nil {
-		_, err = m.Next(c.t.Context(), limit, "word that it is a member", func(s string) bool { return strings.HasPrefix(s, memberWord) })
+		err = m.joins(c.t)
 	}
 	if err != nil {
 		c.t.Error(err)
@@ -108,6 +113,12 @@ func (c *crew) start(r role, port *net.TCPListener) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.members = append(c.members, m)
+}
+
+// joins waits until the process has joined under an id that it did not have before.
+func (m *member) joins(t *testing.T) error {
+	_, err := m.Next(t.Context(), limit, "word that it is a member", func(s string) bool { return strings.HasPrefix(s, memberWord) })
+	return err
 }
 
 // oldest takes the member out of the crew that has been in it for the longest.
@@ -140,8 +151,8 @@ func (c *crew) end() {
 	wg.Wait()
 }
 
-// load starts a client in this process that calls grains. What it has started ends with the test.
-func (c *crew) load(names []fleet.Name, pace time.Duration) *fleet.Load {
+// client starts a client in this process.
+func (c *crew) client() *cluster.Cluster {
 	c.t.Helper()
 	provider, err := provide(c.role(false))
 	if err != nil {
@@ -152,23 +163,42 @@ func (c *crew) load(names []fleet.Name, pace time.Duration) *fleet.Load {
 	if err := client.StartClientContext(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
-	l := fleet.BeginLoad(c.t.Context(), "client", pace, names, func(n fleet.Name) (fleet.Activation, error) {
-		kind, identity := n.Split()
-		reply, err := client.Call(identity, kind, wrapperspb.Int64(1))
-		if err != nil {
-			return fleet.Activation{}, err
-		}
-		text, ok := reply.(*wrapperspb.StringValue)
-		if !ok {
-			return fleet.Activation{}, fmt.Errorf("the reply is a %T", reply)
-		}
-		return fleet.ParseActivation(text.Value)
-	})
 	c.t.Cleanup(func() {
-		l.Stop()
 		if err := client.Shutdown(true); err != nil {
 			c.t.Error(err)
 		}
 	})
+	return client
+}
+
+// load has a client call grains until the test ends. See, which may be nil, sees each answer.
+func (c *crew) load(client *cluster.Cluster, names []fleet.Name, see func(n fleet.Name, a fleet.Activation, count int)) *fleet.Load {
+	l := fleet.BeginLoad(c.t.Context(), "client", pace, names, func(n fleet.Name) (fleet.Activation, error) {
+		a, count, err := call(client, n)
+		if err == nil && see != nil {
+			see(n, a, count)
+		}
+		return a, err
+	})
+	c.t.Cleanup(l.Stop)
 	return l
+}
+
+// call calls a counter once.
+func call(client *cluster.Cluster, n fleet.Name) (a fleet.Activation, count int, err error) {
+	kind, identity := n.Split()
+	reply, err := client.Call(identity, kind, wrapperspb.Int64(1))
+	if err != nil {
+		return a, 0, err
+	}
+	text, ok := reply.(*wrapperspb.StringValue)
+	if !ok {
+		return a, 0, fmt.Errorf("the reply is a %T", reply)
+	}
+	id, sum, _ := strings.Cut(text.Value, " ")
+	if count, err = strconv.Atoi(sum); err != nil {
+		return a, 0, err
+	}
+	a, err = fleet.ParseActivation(id)
+	return a, count, err
 }

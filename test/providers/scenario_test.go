@@ -1,4 +1,4 @@
-package tables
+package providers
 
 import (
 	"errors"
@@ -72,7 +72,7 @@ type round struct {
 func run(t *testing.T, b backend, s service, number int) (all []measure) {
 	c := newCrew(t, b, s, members)
 	names := fleet.Names(grains, kind)
-	r := &round{t: t, crew: c, names: names, load: c.load(names, pace)}
+	r := &round{t: t, crew: c, names: names, load: c.load(c.client(), names, nil)}
 	r.load.Every(t, limit, names)
 	for _, step := range steps {
 		if step.name == steps[len(steps)-1].name && s.stop == nil {

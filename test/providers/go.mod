@@ -1,4 +1,4 @@
-module github.com/granary-go/granary/test/tables
+module github.com/granary-go/granary/test/providers
 
 go 1.26.0
 

@@ -1,7 +1,8 @@
-package tables
+package providers
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,9 +41,9 @@ type backend struct {
 
 // service is the real server behind a provider.
 type service struct {
-	address     string
-	stop, again func()                // nil where there is none
-	place       func(member bool) pod // of a member or a client; nil where they need none
+	address            string                // of several, with commas between
+	stop, again, empty func()                // nil where there is none
+	place              func(member bool) pod // of a member or a client; nil where they need none
 }
 
 // pod is where a member on Kubernetes runs.
@@ -64,17 +65,21 @@ var backends = []backend{
 
 func startEtcd(t *testing.T) service {
 	s := etcdtest.Start(t)
-	return service{address: s.Endpoint, stop: s.Stop, again: func() { s.Restart(t) }}
+	return service{address: s.Endpoint, stop: s.Stop, again: func() { s.Restart(t) }, empty: func() {
+		if _, err := s.Client(t).Delete(t.Context(), "", clientv3.WithPrefix()); err != nil {
+			t.Fatal(err)
+		}
+	}}
 }
 
 func startZooKeeper(t *testing.T) service {
 	s := zktest.Start(t)
-	return service{address: s.Address, stop: s.Stop, again: func() { s.Restart(t) }}
+	return service{address: s.Address, stop: s.Stop, again: func() { s.Restart(t) }, empty: func() { s.Empty(t) }}
 }
 
 func startConsul(t *testing.T) service {
 	s := consultest.Start(t)
-	return service{address: s.Config().Address, stop: s.Stop, again: func() { s.Restart(t) }}
+	return service{address: s.Config().Address, stop: s.Stop, again: func() { s.Restart(t) }, empty: func() { s.Empty(t) }}
 }
 
 func startKubernetes(t *testing.T) service {
@@ -82,7 +87,7 @@ func startKubernetes(t *testing.T) service {
 	namespace := s.Namespace(t)
 	may := s.Config()
 	made := 0
-	return service{address: may.Host, stop: s.Stop, again: func() { s.Start(t) }, place: func(member bool) pod {
+	return service{address: may.Host, stop: s.Stop, again: func() { s.Start(t) }, empty: func() { s.Empty(t) }, place: func(member bool) pod {
 		p := pod{Namespace: namespace, Token: may.BearerToken, CA: may.CAData}
 		if member {
 			made++
@@ -103,9 +108,9 @@ func provide(r role) (driver.Provider, error) {
 		}
 		return p, nil
 	case "etcd":
-		return etcd.New(clientv3.Config{Endpoints: []string{r.Address}, Logger: zap.NewNop()}, etcd.WithTTL(r.Lease)), nil
+		return etcd.New(clientv3.Config{Endpoints: strings.Split(r.Address, ","), Logger: zap.NewNop()}, etcd.WithTTL(r.Lease)), nil
 	case "zk":
-		return zk.New([]string{r.Address}, zk.WithTTL(r.Lease)), nil
+		return zk.New(strings.Split(r.Address, ","), zk.WithTTL(r.Lease)), nil
 	case "consul":
 		return consul.New(api.Config{Address: r.Address}, consul.WithTTL(r.Lease)), nil
 	case "k8s":
