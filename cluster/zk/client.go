@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,21 +13,10 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-const (
-	// Pauses between two rounds through all servers, none of which could be reached.
-	firstPause = 50 * time.Millisecond
-	lastPause  = time.Second
-	// Bounds of how long one server may take to be reached and to open a session.
-	minHandshakeTime = 100 * time.Millisecond
-	maxHandshakeTime = 5 * time.Second
-	// farewell bounds how long a server may take to close a session; it ends by its time-out anyway.
-	farewell = time.Second
-)
+// farewell bounds how long a server may take to close a session; it ends by its time-out anyway.
+const farewell = time.Second
 
 var errClosed = errors.New("zk: the connection was closed")
-
-// Dialer connects to a server. The context bounds the call.
-type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // credential is one of WithAuth.
 type credential struct {
@@ -259,77 +247,6 @@ func (c *client) event(e zk.Event) {
 		c.change(c.lost)
 	default: // on the way
 	}
-}
-
-// lost is called when a connection has ended, under the lock.
-func (c *client) lost() {
-	if c.link == nil || c.closing || c.gone != nil {
-		return
-	}
-	c.causes[c.link.server] = c.link.cause()
-	if c.up && !c.keeper {
-		c.gone = fmt.Errorf("the connection to %s was lost: %w", c.link.server, c.link.cause())
-	}
-	if !c.up {
-		c.failures++
-	}
-	c.up = false
-}
-
-// dial is called by the library whenever it has no connection.
-func (c *client) dial(network, address string, _ time.Duration) (net.Conn, error) {
-	if !c.admit() {
-		return nil, errClosed
-	}
-	until := time.Now().Add(c.handshake)
-	ctx, cancel := context.WithDeadline(c.ctx, until)
-	defer cancel()
-	raw, err := c.dialer(ctx, network, address)
-	if err != nil {
-		c.change(func() {
-			c.failures++
-			c.causes[address] = err
-		})
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.link = &link{Conn: raw, server: address, keeper: c.keeper, session: c.session, until: until, release: &c.release}
-	return c.link, nil
-}
-
-// admit waits until a call wants a connection, with a pause after each round through all servers. It is false once the
-// client is closed.
-func (c *client) admit() bool {
-	pause := time.NewTimer(c.pause())
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-c.ctx.Done():
-		return false
-	}
-	for {
-		c.mu.Lock()
-		wanted := c.waiting > 0 && c.gone == nil
-		c.mu.Unlock()
-		if wanted {
-			return c.ctx.Err() == nil
-		}
-		select {
-		case <-c.wake:
-		case <-c.ctx.Done():
-			return false
-		}
-	}
-}
-
-func (c *client) pause() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failures == 0 || c.failures%c.hosts.Len() != 0 {
-		return 0
-	}
-	return min(firstPause<<min(c.failures/c.hosts.Len()-1, 10), lastPause)
 }
 
 // close ends the session, or leaves the keeper's to its time-out, and waits until all goroutines have ended.

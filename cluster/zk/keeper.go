@@ -41,12 +41,7 @@ func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, t
 		return 0, s.explain(ctx, "open a session", err)
 	}
 	k := &keeper{client: c, path: s.memberPath(id), data: data}
-	err = s.makeNode(ctx, c, s.membersPath())
-	if err == nil {
-		_, err = call(ctx, c, func(conn *zk.Conn) (string, error) {
-			return conn.Create(k.path, data, zk.FlagEphemeral, s.acl)
-		})
-	}
+	err = s.create(ctx, c, s.membersPath(), &zk.CreateRequest{Path: k.path, Data: data, Acl: s.acl, Flags: zk.FlagEphemeral})
 	if err != nil {
 		c.release.Store(true)
 		c.close()

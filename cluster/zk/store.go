@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,33 +169,6 @@ func (s *store) Read(ctx context.Context) (driver.Record, error) {
 	return record, nil
 }
 
-// node is what the library gives of a node.
-type node struct {
-	data     []byte
-	children []string
-	stat     zk.Stat
-}
-
-func get(ctx context.Context, c *client, path string) (node, error) {
-	return call(ctx, c, func(conn *zk.Conn) (node, error) {
-		data, stat, err := conn.Get(path)
-		if err != nil {
-			return node{}, err
-		}
-		return node{data: data, stat: *stat}, nil
-	})
-}
-
-func children(ctx context.Context, c *client, path string) (node, error) {
-	return call(ctx, c, func(conn *zk.Conn) (node, error) {
-		names, stat, err := conn.Children(path)
-		if err != nil {
-			return node{}, err
-		}
-		return node{children: names, stat: *stat}, nil
-	})
-}
-
 // readRecord reads the record and the name of the node below it, which are of one birth.
 func (s *store) readRecord(ctx context.Context, c *client) (driver.Record, version, error) {
 	for {
@@ -207,18 +180,20 @@ func (s *store) readRecord(ctx context.Context, c *client) (driver.Record, versi
 			return driver.Record{}, version{}, err
 		}
 		s.mu.Lock()
-		known := s.birth
+		born := s.birth
 		s.mu.Unlock()
-		if known.made == n.stat.Czxid {
-			v := version{exists: true, number: n.stat.Version, mark: known.mark, record: n.stat.Mzxid}
+		if born.made != n.stat.Czxid {
+			if born, err = s.findMark(ctx, c); err != nil && !errors.Is(err, zk.ErrNoNode) {
+				return driver.Record{}, version{}, err
+			}
+			s.mu.Lock()
+			s.birth = born
+			s.mu.Unlock()
+		}
+		if born.made == n.stat.Czxid { // or the record was deleted meanwhile
+			v := version{exists: true, number: n.stat.Version, mark: born.mark, record: n.stat.Mzxid}
 			return driver.Record{Data: append([]byte{}, n.data...)}, v, nil // never nil: the node is there
 		}
-		if known, err = s.findMark(ctx, c); err != nil && !errors.Is(err, zk.ErrNoNode) {
-			return driver.Record{}, version{}, err
-		}
-		s.mu.Lock()
-		s.birth = known // and read again, whether the record is of that birth
-		s.mu.Unlock()
 	}
 }
 
@@ -249,28 +224,35 @@ func (s *store) readMembers(ctx context.Context, c *client) (map[driver.MemberID
 	s.mu.Lock()
 	known := maps.Clone(s.descriptions)
 	s.mu.Unlock()
-	found := make(map[string][]byte, len(n.children))
-	for _, name := range n.children {
-		data, ok := known[name]
-		if !ok {
-			member, err := get(ctx, c, path.Join(s.membersPath(), name))
-			switch {
-			case errors.Is(err, zk.ErrNoNode):
-				continue // gone meanwhile
-			case err != nil:
-				return nil, 0, err
-			case member.stat.EphemeralOwner != 0:
-				data = append([]byte{}, member.data...)
-			}
+	maps.DeleteFunc(known, func(name string, _ []byte) bool { return !slices.Contains(n.children, name) })
+	unknown := slices.DeleteFunc(slices.Clone(n.children), func(name string) bool { _, is := known[name]; return is })
+	found, err := each(unknown, func(name string) (node, error) {
+		member, err := get(ctx, c, s.membersPath()+"/"+name)
+		if errors.Is(err, zk.ErrNoNode) {
+			return node{gone: true}, nil // meanwhile
 		}
-		found[name] = data
+		return member, err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, name := range unknown {
+		switch member := found[i]; {
+		case member.gone:
+		case member.stat.EphemeralOwner == 0:
+			known[name] = nil
+		default:
+			known[name] = append([]byte{}, member.data...)
+		}
+	}
+	s.mu.Lock()
+	s.descriptions = known
+	s.mu.Unlock()
+	for name, data := range known {
 		if id, err := url.PathUnescape(name); err == nil && data != nil {
 			alive[driver.MemberID(id)] = data
 		}
 	}
-	s.mu.Lock()
-	s.descriptions = found
-	s.mu.Unlock()
 	return alive, n.stat.Pzxid, nil
 }
 
@@ -298,46 +280,20 @@ func (s *store) Write(ctx context.Context, since driver.Record, data []byte) err
 
 func (s *store) write(ctx context.Context, c *client, since driver.Record, data []byte) error {
 	v, _ := since.Version.(version)
-	var ops []any
-	switch {
-	case !v.exists:
-		if err := s.makeNode(ctx, c, s.base); err != nil {
-			return err
-		}
-		ops = []any{
+	var err error
+	if !v.exists {
+		err = s.create(ctx, c, s.base,
 			&zk.CreateRequest{Path: s.recordPath(), Data: data, Acl: s.acl},
-			&zk.CreateRequest{Path: s.recordPath() + "/" + rand.Text(), Acl: s.acl},
+			&zk.CreateRequest{Path: s.recordPath() + "/" + rand.Text(), Acl: s.acl})
+	} else {
+		ops := []any{&zk.SetDataRequest{Path: s.recordPath(), Data: data, Version: v.number}}
+		if v.mark != "" {
+			ops = append(ops, &zk.CheckVersionRequest{Path: s.recordPath() + "/" + v.mark, Version: -1})
 		}
-	case v.mark == "":
-		ops = []any{&zk.SetDataRequest{Path: s.recordPath(), Data: data, Version: v.number}}
-	default:
-		ops = []any{
-			&zk.CheckVersionRequest{Path: s.recordPath() + "/" + v.mark, Version: -1},
-			&zk.SetDataRequest{Path: s.recordPath(), Data: data, Version: v.number},
-		}
+		_, err = call(ctx, c, func(conn *zk.Conn) ([]zk.MultiResponse, error) { return conn.Multi(ops...) })
 	}
-	_, err := call(ctx, c, func(conn *zk.Conn) ([]zk.MultiResponse, error) { return conn.Multi(ops...) })
 	if errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNoNode) || errors.Is(err, zk.ErrNodeExists) {
 		return driver.ErrConflict
-	}
-	return err
-}
-
-// makeNode makes a node, and those above it, where they are missing.
-func (s *store) makeNode(ctx context.Context, c *client, p string) error {
-	there, err := call(ctx, c, func(conn *zk.Conn) (bool, error) {
-		there, _, err := conn.Exists(p)
-		return there, err
-	})
-	if err != nil || there || p == "/" {
-		return err
-	}
-	if err := s.makeNode(ctx, c, path.Dir(p)); err != nil {
-		return err
-	}
-	_, err = call(ctx, c, func(conn *zk.Conn) (string, error) { return conn.Create(p, nil, 0, s.acl) })
-	if errors.Is(err, zk.ErrNodeExists) {
-		return nil // somebody was quicker
 	}
 	return err
 }
