@@ -99,7 +99,7 @@ func slowBackend(tr *providerTrial) {
 	link := tr.link()
 	link.Slow(tr.ttl / 40)
 	members := tr.start(3, by(link))
-	for begun := time.Now(); time.Since(begun) < tr.ttl && tr.ctx.Err() == nil; pause(tr.ctx, tr.ttl/20) {
+	for begun := time.Now(); time.Since(begun) < tr.ttl/2 && tr.ctx.Err() == nil; pause(tr.ctx, tr.ttl/20) {
 		for _, m := range members {
 			if !m.valid() {
 				tr.errorf("%v lost its lease as the backend is slow", m)

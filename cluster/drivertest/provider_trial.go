@@ -217,6 +217,9 @@ func (p *process) valid() bool {
 func (p *process) watch(ctx context.Context) (driver.View, error) {
 	for p.session != nil {
 		v, err := p.session.Watch(ctx, p.after)
+		if err == nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		if ctx.Err() != nil || errors.Is(err, driver.ErrRemoved) || errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrClosed) {
 			p.trial.notef("%v is told: %v", p, err)
 			return v, err

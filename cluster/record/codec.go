@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -58,6 +60,8 @@ type memberJSON struct {
 	Kinds     []kindJSON        `json:"kinds,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Protocols [2]uint32         `json:"protocols"`
+	Lease     float64           `json:"lease,omitempty"` // in seconds; in a liveness key
+	Seen      uint64            `json:"seen,omitempty"`  // in a liveness key
 }
 
 type kindJSON struct {
@@ -133,12 +137,12 @@ func checkSizes(members, gone int) error {
 const maxGone = MaxMembers
 
 // encodeMember gives the description in a member's liveness key.
-func encodeMember(m driver.Member) ([]byte, error) {
+func encodeMember(m driver.Member, about record.About) ([]byte, error) {
 	if err := validate(m); err != nil {
 		return nil, err
 	}
 	j := toJSON(m)
-	j.Format = format
+	j.Format, j.Lease, j.Seen = format, time.Duration(about.TTL).Seconds(), about.Seen
 	data, err := json.Marshal(j)
 	if err == nil && len(data) > MaxMember {
 		err = fmt.Errorf("record: the description of member %s takes %d bytes; at most %d are allowed: register fewer kinds or labels", m.ID, len(data), MaxMember)
@@ -147,21 +151,27 @@ func encodeMember(m driver.Member) ([]byte, error) {
 }
 
 // decodeMember reads the description in the liveness key of a member.
-func decodeMember(id driver.MemberID, data []byte) (driver.Member, error) {
+func decodeMember(id driver.MemberID, data []byte) (driver.Member, record.About, error) {
+	fail := func(format string, args ...any) (driver.Member, record.About, error) {
+		return driver.Member{}, record.About{}, fmt.Errorf("record: the description of member %.100q "+format, append([]any{id}, args...)...)
+	}
 	if len(data) > MaxMember {
-		return driver.Member{}, fmt.Errorf("record: the description of member %.100q has %d bytes; at most %d are allowed", id, len(data), MaxMember)
+		return fail("has %d bytes; at most %d are allowed", len(data), MaxMember)
 	}
 	var j memberJSON
 	if err := json.Unmarshal(data, &j); err != nil {
-		return driver.Member{}, fmt.Errorf("record: the description of member %.100q: %w", id, err)
+		return fail("is not what this version writes: %w", err)
 	}
 	switch {
 	case j.Format != format:
-		return driver.Member{}, fmt.Errorf("record: the description of member %.100q has format %d; this version reads %d", id, j.Format, format)
+		return fail("has format %d; this version reads %d", j.Format, format)
 	case j.ID != id:
-		return driver.Member{}, fmt.Errorf("record: the description under the key of member %.100q is that of %.100q", id, j.ID)
+		return fail("is that of %.100q", j.ID)
+	case j.Lease < 0 || j.Lease > MaxTTL.Seconds():
+		return fail("has a lease time of %g s; at most %v are allowed", j.Lease, MaxTTL)
 	}
-	return j.member()
+	m, err := j.member()
+	return m, record.About{TTL: record.Time(math.Round(j.Lease * 1e9)), Seen: j.Seen}, err
 }
 
 // weigh gives the bytes that a member takes of a record.
@@ -266,14 +276,17 @@ func checkAddress(s string) error {
 
 // alive decodes the liveness keys, sorted by id. Whoever cannot be read has
 // an id and nothing else; why says so for one of them.
-func alive(keys map[driver.MemberID][]byte) (members []driver.Member, why error) {
+func alive(keys map[driver.MemberID][]byte) (members []driver.Member, about map[driver.MemberID]record.About, why error) {
+	about = make(map[driver.MemberID]record.About, len(keys))
 	for id, data := range keys {
-		m, err := decodeMember(id, data)
+		m, a, err := decodeMember(id, data)
 		if err != nil {
 			m, why = driver.Member{ID: id}, err
+		} else {
+			about[id] = a
 		}
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(a, b driver.Member) int { return cmp.Compare(a.ID, b.ID) })
-	return members, why
+	return members, about, why
 }

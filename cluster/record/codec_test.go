@@ -51,15 +51,24 @@ func TestRecordIsForPeople(t *testing.T) {
 
 func TestMemberIsReadAsWritten(t *testing.T) {
 	m := sample().View.Members[0]
-	data, err := encodeMember(m)
+	about := record.About{TTL: 1500e6, Seen: 1<<62 - 1}
+	data, err := encodeMember(m, about)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := decodeMember("a", data); err != nil || !reflect.DeepEqual(got, m) {
-		t.Errorf("%s is read as %+v, %v", data, got, err)
+	if got, a, err := decodeMember("a", data); err != nil || !reflect.DeepEqual(got, m) || a != about {
+		t.Errorf("%s is read as %+v, %+v, %v", data, got, a, err)
 	}
-	if _, err := decodeMember("b", data); err == nil {
+	if _, _, err := decodeMember("b", data); err == nil {
 		t.Error("the description of a under the key of b is believed")
+	}
+	long := bytes.Replace(data, []byte(`"lease":1.5`), []byte(`"lease":1e9`), 1)
+	if _, _, err := decodeMember("a", long); err == nil || !strings.Contains(err.Error(), "at most 10m0s") {
+		t.Errorf("%s is read, %v", long, err)
+	}
+	data, err = encodeMember(m, record.About{})
+	if _, a, err2 := decodeMember("a", data); err != nil || err2 != nil || a != (record.About{}) || bytes.Contains(data, []byte("seen")) {
+		t.Errorf("%s is read as %+v, %v, %v", data, a, err, err2)
 	}
 }
 
@@ -137,7 +146,7 @@ func TestBadMembers(t *testing.T) {
 	} {
 		m := sample().View.Members[0]
 		change(&m)
-		if _, err := encodeMember(m); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := encodeMember(m, record.About{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want one about %q", err, want)
 		}
 	}
@@ -159,13 +168,14 @@ func manyKinds() (kinds []driver.Kind) {
 }
 
 func TestAliveWithoutADescription(t *testing.T) {
-	data, err := encodeMember(driver.Member{ID: "b", Address: "b:1"})
+	data, err := encodeMember(driver.Member{ID: "b", Address: "b:1"}, record.About{TTL: 1e9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	members, why := alive(map[driver.MemberID][]byte{"c": []byte("{"), "b": data, "a": nil})
-	if len(members) != 3 || members[0].ID != "a" || members[0].Address != "" || members[1].Address != "b:1" || members[2].ID != "c" || why == nil {
-		t.Errorf("%v, %v", members, why)
+	members, about, why := alive(map[driver.MemberID][]byte{"c": []byte("{"), "b": data, "a": nil})
+	if len(members) != 3 || members[0].ID != "a" || members[0].Address != "" || members[1].Address != "b:1" || members[2].ID != "c" || why == nil ||
+		len(about) != 1 || about["b"].TTL != 1e9 {
+		t.Errorf("%v, %v, %v", members, about, why)
 	}
 }
 
@@ -193,17 +203,17 @@ func FuzzDecodeRecord(f *testing.F) {
 }
 
 func FuzzDecodeMember(f *testing.F) {
-	data, err := encodeMember(sample().View.Members[0])
+	data, err := encodeMember(sample().View.Members[0], record.About{TTL: 1e9, Seen: 1})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodeMember("a", data)
+		m, a, err := decodeMember("a", data)
 		if err != nil {
 			return
 		}
-		if m.ID != "a" || validate(m) != nil {
+		if m.ID != "a" || validate(m) != nil || a.TTL < 0 || a.TTL > record.Time(MaxTTL) {
 			t.Errorf("%s is read as %+v: %v", data, m, validate(m))
 		}
 	})

@@ -86,8 +86,8 @@ func (f *follower) readOnce() bool {
 			event.Broken = err.Error()
 		}
 	}
-	members, why := alive(read.Alive)
-	event.Alive = members
+	var why error
+	event.Alive, event.About, why = alive(read.Alive)
 	if f.strange != text(why) {
 		f.strange = text(why)
 		f.logger.Warn("record: a liveness key cannot be read; its member is taken for alive and not taken in", "error", why)

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/boottime"
+	"github.com/granary-go/granary/internal/record"
 )
 
 // Defaults and limits of a provider.
@@ -41,6 +43,11 @@ type Provider struct {
 	open   Opener
 	config config
 	busy   atomic.Bool
+
+	mu sync.Mutex // guards the fields below
+	// seen is the highest epoch of the cluster that the last session was of.
+	cluster string
+	seen    uint64
 }
 
 var _ driver.Provider = (*Provider)(nil)
@@ -127,7 +134,8 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 	}
 	r.Member.State = driver.Active
 	r.Member.Kinds = slices.SortedFunc(slices.Values(r.Member.Kinds), func(a, b driver.Kind) int { return cmp.Compare(a.Name, b.Name) })
-	description, err := encodeMember(r.Member)
+	about := record.About{TTL: record.Time(p.config.ttl), Seen: p.remembers(r.Cluster)}
+	description, err := encodeMember(r.Member, about)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +146,26 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 func (p *Provider) Observe(ctx context.Context, r driver.Request) (driver.Session, error) {
 	r.Member.ID = ""
 	return p.begin(ctx, r, nil)
+}
+
+// remembers gives the highest epoch that earlier sessions saw of a cluster. A
+// store that is emptied, or has an old record again, does not know it; the
+// members tell each other, so that epochs go on rising.
+func (p *Provider) remembers(cluster string) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cluster != cluster {
+		return 0
+	}
+	return p.seen
+}
+
+// release ends a session.
+func (p *Provider) release(cluster string, seen uint64) {
+	p.mu.Lock()
+	p.cluster, p.seen = cluster, seen
+	p.mu.Unlock()
+	p.busy.Store(false)
 }
 
 // begin opens the store and starts a session; that of an observer has no
@@ -158,7 +186,7 @@ func (p *Provider) begin(ctx context.Context, r driver.Request, description []by
 	if err != nil {
 		return nil, fmt.Errorf("record: opening the store: %w", err)
 	}
-	s := newSession(p.config, r, store, func() { p.busy.Store(false) })
+	s := newSession(p.config, r, store, p.remembers(r.Cluster), func(seen uint64) { p.release(r.Cluster, seen) })
 	if description != nil {
 		if err := s.register(ctx, description); err != nil {
 			return nil, errors.Join(err, store.Close())

@@ -24,7 +24,8 @@ type session struct {
 	lease   *holder       // nil for an observer
 	granted time.Duration // lease time, as it was granted at first
 	begun   time.Time
-	release func()
+	seen    uint64 // the highest epoch of this process's earlier sessions
+	release func(seen uint64)
 
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
@@ -39,12 +40,12 @@ type session struct {
 	waiting context.CancelFunc // ends the wait under way; nil when there is none
 }
 
-func newSession(c config, r driver.Request, store driver.RecordStore, release func()) *session {
+func newSession(c config, r driver.Request, store driver.RecordStore, seen uint64, release func(seen uint64)) *session {
 	logger := r.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	s := &session{config: c, request: r, logger: logger, store: store, board: newBoard(), begun: time.Now(), release: release}
+	s := &session{config: c, request: r, logger: logger, store: store, board: newBoard(), begun: time.Now(), seen: seen, release: release}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -84,7 +85,7 @@ func (s *session) start(incarnation string) {
 	machine := record.New(record.Config{
 		Self: s.request.Member, Incarnation: incarnation,
 		Pause: record.Time(s.config.pause), FoundAfter: record.Time(max(s.granted, s.config.ttl)),
-		Weigh: weigh, Room: room,
+		Seen: s.seen, Weigh: weigh, Room: room,
 	})
 	if s.lease != nil {
 		ctx, cancel := context.WithCancel(s.ctx)
@@ -239,7 +240,8 @@ func (s *session) Close() error {
 		}
 		s.wg.Wait()
 		err = s.store.Close()
-		s.release()
+		shown, _ := s.board.read()
+		s.release(max(s.seen, shown.view.Epoch))
 	})
 	return err
 }

@@ -11,6 +11,9 @@ import (
 // nonsense that would use up the numbers.
 const lastEpoch = 1 << 62
 
+// lastSeen bounds what is believed of those who say which epoch they have seen.
+const lastSeen = 1 << 60
+
 // nonsense says why nobody can go by the record; empty if one can.
 func (m *Machine) nonsense() string {
 	v := m.read.Record.View
@@ -80,6 +83,27 @@ func (m *Machine) broke() string {
 	return ""
 }
 
+// knows gives the highest epoch that anybody who is alive has seen. Epochs go on
+// from it: of a store that lost its record, or that has an old one again, nobody
+// else knows.
+func (m *Machine) knows() (epoch uint64) {
+	for _, a := range m.read.About {
+		if a.Seen <= lastSeen {
+			epoch = max(epoch, a.Seen)
+		}
+	}
+	return epoch
+}
+
+// longest gives the longest lease time that anybody asks for.
+func (m *Machine) longest() Time {
+	longest := m.cfg.FoundAfter
+	for _, a := range m.read.About {
+		longest = max(longest, a.TTL)
+	}
+	return longest
+}
+
 func sameMembers(a, b driver.View) bool {
 	return slices.EqualFunc(a.Members, b.Members, func(a, b driver.Member) bool { return a.ID == b.ID && a.State == b.State })
 }
@@ -96,7 +120,11 @@ func (m *Machine) foreign() string {
 
 // conflict says why a newcomer cannot be in a view with a member, and what to
 // do; empty if it can.
-func conflict(n, member driver.Member) string {
+func (m *Machine) conflict(n, member driver.Member) string {
+	if mine, other := m.read.About[n.ID].TTL, m.read.About[member.ID].TTL; mine != other && mine != 0 && other != 0 {
+		return fmt.Sprintf("it asks for a lease time of %g s, and %v for %g s; give all members the same, or stop all of them first",
+			float64(mine)/1e9, member, float64(other)/1e9)
+	}
 	if !n.Versions.Overlap(member.Versions) {
 		return fmt.Sprintf("it speaks the protocol versions %d to %d, and %v speaks %d to %d; upgrade by way of a release that speaks both",
 			n.Versions.Min, n.Versions.Max, member, member.Versions.Min, member.Versions.Max)

@@ -26,6 +26,8 @@ type Config struct {
 	// FoundAfter is how long there must be no record before a newcomer makes
 	// the first one: the lease time.
 	FoundAfter Time
+	// Seen is the highest epoch that this process saw under earlier ids.
+	Seen uint64
 	// Weigh gives what a member takes of Room; nil is nothing. Newcomers for
 	// whom there is no room are held.
 	Weigh func(driver.Member) int
@@ -70,7 +72,7 @@ type Machine struct {
 	// seen is the newest view that this member was in, or that an observer was
 	// shown.
 	seen driver.View
-	// highest is the highest epoch that was ever read.
+	// highest is the highest epoch that was ever read, also under earlier ids.
 	highest uint64
 	// wrong says why the record cannot be used; empty if it can.
 	wrong string
@@ -87,7 +89,7 @@ type Machine struct {
 // New makes the machine of a process that is in no view.
 func New(c Config) *Machine {
 	c.Pause = cmp.Or(c.Pause, DefaultPause)
-	return &Machine{cfg: c, draining: c.Self.State == driver.Leaving, suspects: make(map[driver.MemberID]bool)}
+	return &Machine{cfg: c, highest: c.Seen, draining: c.Self.State == driver.Leaving, suspects: make(map[driver.MemberID]bool)}
 }
 
 // Break switches rules off, for simulations.

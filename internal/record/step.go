@@ -14,6 +14,14 @@ type Record struct {
 	Gone []driver.MemberID
 }
 
+// About is what a process says of itself in its liveness key. Zero says nothing.
+type About struct {
+	// TTL is the lease time that it asks for.
+	TTL Time
+	// Seen is the highest epoch that it saw under earlier ids.
+	Seen uint64
+}
+
 // Event is what happens to a machine.
 type Event interface{ event() }
 
@@ -29,6 +37,8 @@ type (
 		// Alive are the members with a liveness key, sorted by id. Of one
 		// whose description cannot be read only the ID is set.
 		Alive []driver.Member
+		// About has what some of those say of themselves besides.
+		About map[driver.MemberID]About
 		// Unix is the wall clock in milliseconds.
 		Unix uint64
 	}

@@ -41,7 +41,7 @@ func (m *Machine) leave() {
 
 // found makes the first record, once nobody can be left of an earlier one.
 func (m *Machine) found() {
-	due := m.absent + m.cfg.FoundAfter
+	due := m.absent + m.longest()
 	if m.broken.FoundAtOnce {
 		due = m.absent
 	}
@@ -52,13 +52,13 @@ func (m *Machine) found() {
 	due += m.turn(nil) * m.cfg.Pause
 	if m.now < due {
 		m.hold(fmt.Sprintf("there is no view record; the cluster is founded when there has been none for the lease time of %g s, "+
-			"in case the store has forgotten members that still run", float64(m.cfg.FoundAfter)/1e9))
+			"in case the store has forgotten members that still run", float64(m.longest())/1e9))
 		m.at(due)
 		return
 	}
 	m.emit(Note{Text: "founding the cluster", Args: []any{"incarnation", m.cfg.Incarnation, "members", len(members)}})
 	m.writing = true
-	m.emit(Write{Record{View: driver.View{Incarnation: m.cfg.Incarnation, Epoch: max(m.read.Unix, m.highest+1), Members: members}}})
+	m.emit(Write{Record{View: driver.View{Incarnation: m.cfg.Incarnation, Epoch: max(m.read.Unix, m.highest+1, m.knows()+1), Members: members}}})
 }
 
 // mend writes what the record lacks, when it is this member's turn.
@@ -149,10 +149,10 @@ func (m *Machine) admit(members []driver.Member) (all []driver.Member, in bool) 
 			continue
 		}
 		n.State = driver.Active
-		refused, held := hinders(members[:settled], n)
+		refused, held := m.hinders(members[:settled], n)
 		if refused == "" && held == "" {
 			// A newcomer that comes first may yet go away.
-			other, same := hinders(members[settled:], n)
+			other, same := m.hinders(members[settled:], n)
 			held = cmp.Or(other, same)
 		}
 		if held == "" && (len(members) >= MaxMembers || weight+m.weigh(n) > m.cfg.Room && m.cfg.Weigh != nil) {
@@ -179,12 +179,12 @@ func (m *Machine) weigh(member driver.Member) int {
 }
 
 // hinders says why a newcomer cannot be added to members: for good, or yet.
-func hinders(members []driver.Member, n driver.Member) (refused, held string) {
+func (m *Machine) hinders(members []driver.Member, n driver.Member) (refused, held string) {
 	for _, member := range members {
 		if member.Address == n.Address {
 			held = fmt.Sprintf("waiting for the lease of %s to end, a member with the same address %s", member.ID, member.Address)
 		} else if refused == "" {
-			refused = conflict(n, member)
+			refused = m.conflict(n, member)
 		}
 	}
 	return refused, held
@@ -194,7 +194,7 @@ func hinders(members []driver.Member, n driver.Member) (refused, held string) {
 func (m *Machine) write(members []driver.Member) {
 	old := m.read.Record
 	next := Record{View: driver.View{
-		Incarnation: old.View.Incarnation, Epoch: old.View.Epoch + 1, Previous: old.View.Epoch, Members: members,
+		Incarnation: old.View.Incarnation, Epoch: max(old.View.Epoch, m.knows()) + 1, Previous: old.View.Epoch, Members: members,
 	}}
 	for _, id := range old.Gone {
 		if m.alive(id) {
