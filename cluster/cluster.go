@@ -113,7 +113,7 @@ func (c *Cluster) start(ctx context.Context, member bool) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.config.startPatience())
 	defer cancel()
 	err := c.launch(ctx, member)
 	c.mu.Lock()
@@ -167,7 +167,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 	if member {
 		c.system.ProcessRegistry.Add(&c.cancels, cancelsName)
 	}
-	m, err := c.join(ctx, member)
+	m, err := c.firstJoin(ctx, member)
 	if err == nil {
 		c.current.Store(m)
 		c.wg.Go(func() { c.follow(m) })

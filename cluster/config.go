@@ -22,7 +22,8 @@ const (
 	// DefaultTryTimeout is how long one try waits for its answer when the
 	// call may be tried again after that (see WithRetry).
 	DefaultTryTimeout = 3 * time.Second
-	// DefaultStartTimeout is how long Start waits to be in the view.
+	// DefaultStartTimeout is how long Start waits to be in the view. On a
+	// provider that has leases it waits the lease time longer.
 	DefaultStartTimeout = 30 * time.Second
 	// DefaultShutdownTimeout is how long Shutdown waits for the grains to
 	// stop and for the others to take notice.
@@ -61,7 +62,7 @@ func Configure(name string, provider driver.Provider, remoteConfig *remote.Confi
 	c := &Config{
 		name: name, provider: provider, remote: remoteConfig,
 		requestTimeout: DefaultRequestTimeout, tryTimeout: DefaultTryTimeout,
-		startTimeout: DefaultStartTimeout, shutdownTimeout: DefaultShutdownTimeout,
+		shutdownTimeout: DefaultShutdownTimeout,
 		cacheSize: DefaultCacheSize,
 	}
 	for _, o := range opts {
@@ -86,7 +87,9 @@ func WithTryTimeout(d time.Duration) Option {
 
 // WithStartTimeout bounds Start. Above a store the first start of a cluster
 // waits for one lease time, and so may one at the address of a member that was
-// killed: make it longer than that. Defaults to [DefaultStartTimeout].
+// killed: make it longer than that. As long as the service behind the provider
+// cannot be reached it is tried again. Defaults to [DefaultStartTimeout], and
+// the lease time besides; 0 stands for that.
 func WithStartTimeout(d time.Duration) Option {
 	return option(func(c *Config) { c.startTimeout = d })
 }
@@ -145,7 +148,7 @@ func (c *Config) validate() error {
 	for _, t := range []struct {
 		what string
 		d    time.Duration
-	}{{"request", c.requestTimeout}, {"try", c.tryTimeout}, {"start", c.startTimeout}, {"shutdown", c.shutdownTimeout}} {
+	}{{"request", c.requestTimeout}, {"try", c.tryTimeout}, {"start", c.startPatience()}, {"shutdown", c.shutdownTimeout}} {
 		if t.d <= 0 {
 			errs = append(errs, fmt.Errorf("the %s timeout is %v: it must be positive", t.what, t.d))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 )
 
 // ErrRemoved is returned by [Session.Watch] when the published view no longer
@@ -18,6 +19,12 @@ var ErrRemoved = errors.New("driver: this member is no longer in the view")
 // guarantee than the members, or speaks no protocol version of theirs. The
 // text says what to do. The session is over.
 var ErrRefused = errors.New("driver: this member is refused")
+
+// ErrUnavailable is in the errors of [Provider.Join] and [Provider.Observe]
+// that may pass by themselves: the service behind the provider cannot be
+// reached, or cannot serve. The cluster tries again for as long as its Start
+// may take.
+var ErrUnavailable = errors.New("driver: the membership service is not available")
 
 // ErrClosed is returned by the methods of a session after Close.
 var ErrClosed = errors.New("driver: session is closed")
@@ -49,6 +56,14 @@ type Provider interface {
 	Join(ctx context.Context, r Request) (Session, error)
 	// Observe follows the views without being a member.
 	Observe(ctx context.Context, r Request) (Session, error)
+}
+
+// LeaseTimer is what a [Provider] with leases may be besides.
+type LeaseTimer interface {
+	// LeaseTime gives the lease time that is asked for. The first start of a
+	// cluster waits for about that long, and so does one at the address of a
+	// member that was killed.
+	LeaseTime() time.Duration
 }
 
 // Session is one incarnation's part in the membership. Its methods may be

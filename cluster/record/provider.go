@@ -126,6 +126,9 @@ func (c config) check() error {
 // Leases implements [driver.Provider]: there are.
 func (p *Provider) Leases() bool { return true }
 
+// LeaseTime implements [driver.LeaseTimer].
+func (p *Provider) LeaseTime() time.Duration { return p.config.ttl }
+
 // Join implements [driver.Provider]. It registers the member's liveness key,
 // and fails if the store cannot be reached.
 func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, error) {
@@ -184,12 +187,12 @@ func (p *Provider) begin(ctx context.Context, r driver.Request, description []by
 	}()
 	store, err := p.open(ctx, r, description == nil)
 	if err != nil {
-		return nil, fmt.Errorf("record: opening the store: %w", err)
+		return nil, fmt.Errorf("record: opening the store: %w", mayPass(err))
 	}
 	s := newSession(p.config, r, store, p.remembers(r.Cluster), func(seen uint64) { p.release(r.Cluster, seen) })
 	if description != nil {
 		if err := s.register(ctx, description); err != nil {
-			return nil, errors.Join(err, store.Close())
+			return nil, mayPass(errors.Join(err, store.Close()))
 		}
 	}
 	s.start(rand.Text())
