@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/drivertest"
 	"github.com/granary-go/granary/cluster/k8s/k8stest"
+	"github.com/granary-go/granary/cluster/record"
 )
 
 func TestMain(m *testing.M) { os.Exit(k8stest.Main(m)) }
@@ -38,6 +40,35 @@ func TestRecordStores(t *testing.T) {
 		TTL: time.Second,
 		Open: func(ctx context.Context, cluster string) (driver.RecordStore, error) {
 			return open(ctx, server.Config(), namespace, cluster)
+		},
+	})
+}
+
+// leaseTime is the shortest that leaves time for calls on a machine that is busy.
+const leaseTime = 2 * time.Second
+
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	k8stest.Needed(t)
+	drivertest.Providers(t, drivertest.ProviderService{
+		TTL:      leaseTime,
+		Backends: 2, // each takes 300 MB, and seconds to start
+		Start: func(t testing.TB) drivertest.Backend {
+			server := k8stest.Start(t)
+			return drivertest.Backend{
+				Address: strings.TrimPrefix(server.Host, "https://"),
+				Stop:    func(testing.TB) { server.Stop() },
+				Start:   func(t testing.TB) { server.Start(t) },
+				Empty:   func(t testing.TB) { server.Empty(t) },
+			}
+		},
+		New: func(s drivertest.Setup) driver.Provider {
+			return NewWithConfig(k8stest.ConfigAt(s.Address), WithNamespace("default"), WithTTL(s.TTL),
+				WithRecord(record.WithClock(s.Clock), record.WithWallClock(s.Wall)), func(c *config) {
+					if s.Clock != nil {
+						c.now = s.Clock
+					}
+				})
 		},
 	})
 }

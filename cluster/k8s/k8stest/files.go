@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -25,12 +27,16 @@ const (
 	validFor        = 24 * time.Hour
 )
 
-// writeFiles writes what the API server reads: its certificate, the key that signs tokens of service accounts, and the
-// administrator's token.
-func (s *Server) writeFiles() error {
+// identity is what all servers of a test program have in common, so that a client needs to know no more than an address.
+type identity struct {
+	certificate, key []byte // PEM; the certificate is its own authority
+	token            string // of the administrator
+}
+
+var common = sync.OnceValues(func() (identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return identity{}, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "k8stest"},
@@ -40,10 +46,21 @@ func (s *Server) writeFiles() error {
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return err
+		return identity{}, err
 	}
-	s.authority = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
 	keyPEM, err := encodeKey(key)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{
+		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), key: keyPEM, token: rand.Text(),
+	}, nil
+})
+
+// writeFiles writes what the API server reads: its certificate, the key that signs tokens of service accounts, and the
+// administrator's token.
+func (s *Server) writeFiles() error {
+	own, err := common()
 	if err != nil {
 		return err
 	}
@@ -56,8 +73,8 @@ func (s *Server) writeFiles() error {
 		return err
 	}
 	for name, text := range map[string][]byte{
-		certificateFile: s.authority, keyFile: keyPEM, accountKeyFile: accountsPEM,
-		tokensFile: fmt.Appendf(nil, "%s,admin,admin,system:masters\n", s.token),
+		certificateFile: own.certificate, keyFile: own.key, accountKeyFile: accountsPEM,
+		tokensFile: fmt.Appendf(nil, "%s,admin,admin,system:masters\n", own.token),
 	} {
 		if err := os.WriteFile(filepath.Join(s.folder, name), text, 0o600); err != nil {
 			return err
@@ -74,23 +91,22 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-// connect makes the administrator's client for the server's address.
-func (s *Server) connect() error {
-	s.admin = s.config(s.token)
-	client, err := rest.HTTPClientFor(s.admin)
+// ConfigAt is the configuration of an administrator, who may do everything, for any server of this test program: at its
+// own address, or at that of a proxy before it on 127.0.0.1.
+func ConfigAt(address string) *rest.Config {
+	own, err := common()
 	if err != nil {
-		return err
+		panic(err) // there is no server then
 	}
-	s.http = client
-	return nil
+	return &rest.Config{Host: "https://" + address, BearerToken: own.token, TLSClientConfig: rest.TLSClientConfig{CAData: own.certificate}}
 }
 
-func (s *Server) config(token string) *rest.Config {
-	return &rest.Config{Host: s.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: s.authority}}
-}
-
-// Config is the configuration of an administrator, who may do everything.
-func (s *Server) Config() *rest.Config { return s.config(s.token) }
+// Config is [ConfigAt] the server's address.
+func (s *Server) Config() *rest.Config { return ConfigAt(strings.TrimPrefix(s.Host, "https://")) }
 
 // ConfigWith is a configuration with another token.
-func (s *Server) ConfigWith(token string) *rest.Config { return s.config(token) }
+func (s *Server) ConfigWith(token string) *rest.Config {
+	c := s.Config()
+	c.BearerToken = token
+	return c
+}

@@ -99,7 +99,7 @@ func (s *Server) ServiceAccount(t testing.TB, namespace, name string) *rest.Conf
 	s.Do(t, http.MethodPost, path, fields{"metadata": fields{"name": name}}, nil)
 	var token struct{ Status struct{ Token string } }
 	s.Do(t, http.MethodPost, path+"/"+name+"/token", fields{"spec": fields{"audiences": []string{"https://granary.test"}}}, &token)
-	return s.config(token.Status.Token)
+	return s.ConfigWith(token.Status.Token)
 }
 
 // Pod makes a pod with one container, as if it were bound to a node.

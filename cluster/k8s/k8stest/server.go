@@ -3,7 +3,6 @@ package k8stest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -36,17 +35,14 @@ type Server struct {
 	Host string
 
 	folder, etcdURL string
-	authority       []byte // certificate, PEM
-	token           string // of the administrator
 	etcd, api       *program
-	admin           *rest.Config
-	http            *http.Client
+	http            *http.Client // of the administrator
 }
 
 // Start starts a server for a test, and waits until it serves. It ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	needed(t)
+	Needed(t)
 	s, err := start(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +63,7 @@ var shared struct {
 // namespace of its own.
 func Shared(t testing.TB) *Server {
 	t.Helper()
-	needed(t)
+	Needed(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
@@ -97,7 +93,8 @@ func Main(m *testing.M) int {
 	return code
 }
 
-func needed(t testing.TB) {
+// Needed skips a test where the servers were not built, as [Start] and [Shared] do.
+func Needed(t testing.TB) {
 	t.Helper()
 	if os.Getenv(Variable) == "" {
 		t.Skip(Skipped)
@@ -114,7 +111,7 @@ func find(name string) (string, error) {
 }
 
 func start(folder string) (*Server, error) {
-	s := &Server{folder: folder, token: rand.Text()}
+	s := &Server{folder: folder}
 	if err := s.writeFiles(); err != nil {
 		return nil, err
 	}
@@ -140,7 +137,8 @@ func (s *Server) startBoth() error {
 		}
 	}
 	s.etcdURL, s.Host = "http://"+addresses[0], "https://"+addresses[2]
-	if err := s.connect(); err != nil {
+	var err error
+	if s.http, err = rest.HTTPClientFor(s.Config()); err != nil {
 		return err
 	}
 	etcd, err := find("etcd")
