@@ -93,7 +93,9 @@ func (c *connection) reach(ctx context.Context, broken <-chan struct{}, f func(*
 	}
 }
 
-func (c *connection) brokenErr() error { return fmt.Errorf("%w, which led by way of %s", errBroken, c.address) }
+func (c *connection) brokenErr() error {
+	return fmt.Errorf("%w, which led by way of %s", errBroken, c.address)
+}
 
 func isClosed(c <-chan struct{}) bool {
 	select {

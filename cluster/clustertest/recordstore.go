@@ -3,6 +3,7 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 var (
-	errDown   = errors.New("clustertest: the store is down")
+	errDown   = fmt.Errorf("clustertest: the store is down: %w", driver.ErrUnavailable)
 	errCut    = errors.New("clustertest: cut off from the store")
 	errBroken = errors.New("clustertest: the connection to the store has broken")
 	errClosed = errors.New("clustertest: the connection to the store is closed")
@@ -66,7 +67,9 @@ func NewRecordStore() *RecordStore {
 
 // Provider gives a provider with leases for one more process. They are counted
 // on Go's own clock, unless an option says otherwise.
-func (s *RecordStore) Provider(opts ...record.Option) driver.Provider { return s.provider(s.Open, opts) }
+func (s *RecordStore) Provider(opts ...record.Option) driver.Provider {
+	return s.provider(s.Open, opts)
+}
 
 func (s *RecordStore) provider(open record.Opener, opts []record.Option) driver.Provider {
 	clock := record.WithClock(func() time.Duration { return time.Since(s.start) })
