@@ -38,5 +38,6 @@
 //
 // Whoever finds no record waits for one lease time before it makes the first,
 // because a store that was emptied may have forgotten members that still run. A
-// warning says so; cluster.WithStartTimeout has to be longer.
+// warning says so. A cluster's Start takes that into account; who sets
+// cluster.WithStartTimeout makes it longer.
 package record
