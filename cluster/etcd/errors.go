@@ -2,11 +2,13 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -24,8 +26,41 @@ var advice = []struct {
 	{rpctypes.ErrNoLeader, "the etcd cluster has lost its majority: see etcdctl endpoint status --cluster"},
 }
 
-// explain adds to an error of the client what to do about it. What a context has ended stays recognisable as that.
-func explain(ctx context.Context, err error, endpoints []string, prefix string) error {
+// checkURLs is what to do where nothing better is known.
+const checkURLs = "check that these are etcd's client URLs (port 2379 as a rule), that it runs, " +
+	"and that both sides use TLS (https:// and TLS of clientv3.Config) or neither"
+
+// connecting says what to do about a connection that fails with this in its text, the first that fits.
+var connecting = []struct{ text, do string }{
+	{"connection refused", "nothing listens there: check that etcd runs, and that these are its client URLs (port 2379 as a rule)"},
+	{"no such host", "check the names of the endpoints"},
+	{"remote error: tls: expired certificate", "the client certificate has expired: renew that of TLS in clientv3.Config"},
+	{"remote error: tls: unknown certificate authority", wantsCertificate},
+	{"remote error: tls: certificate required", wantsCertificate},
+	{"remote error: tls: bad certificate", wantsCertificate + ", and that has not expired"},
+	{"certificate signed by unknown authority", "RootCAs of TLS in clientv3.Config must hold the authority of the server's certificate"},
+	{"certificate has expired", "the server's certificate has expired, or this machine's clock is off"},
+	{"certificate is valid for", "the endpoints must use a name or an address that is in the server's certificate"},
+	{"doesn't contain any IP SANs", "the endpoints must use a name that is in the server's certificate"},
+	{"first record does not look like a TLS handshake", wantsPlain},
+	{"handshake failed: EOF", wantsPlain},
+	{"server preface", "if the server uses TLS write https://, and set TLS of clientv3.Config"},
+}
+
+const (
+	wantsCertificate = "the server wants another client certificate: set Certificates of TLS in clientv3.Config to one that its " +
+		"--trusted-ca-file has signed"
+	wantsPlain = "the server does not seem to use TLS: write http://, and leave TLS of clientv3.Config away"
+)
+
+// explainCall is explain for a call of a client. The TLS is the client's, or nil.
+func explainCall(ctx context.Context, client *clientv3.Client, c *tls.Config, prefix string, err error) error {
+	return explain(ctx, err, client.Endpoints(), prefix, func() error { return failing(client, c) })
+}
+
+// explain adds to an error of the client what to do about it, and why the endpoints cannot be reached, which failing may
+// know. What a context has ended stays recognisable as that.
+func explain(ctx context.Context, err error, endpoints []string, prefix string, failing func() error) error {
 	if err == nil {
 		return nil
 	}
@@ -42,6 +77,20 @@ func explain(ctx context.Context, err error, endpoints []string, prefix string) 
 	if !unreachable || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("no answer from %s: %w: check that these are etcd's client URLs (port 2379 as a rule), that it runs, "+
-		"and that both sides use TLS (https:// and TLS of clientv3.Config) or neither", strings.Join(endpoints, ", "), err)
+	at := strings.Join(shown(endpoints), ", ")
+	why := failing()
+	if why == nil {
+		return fmt.Errorf("no answer from %s: %w: %s", at, err, checkURLs)
+	}
+	do := checkURLs
+	for _, c := range connecting {
+		if strings.Contains(why.Error(), c.text) {
+			do = c.do
+			break
+		}
+	}
+	if status.Code(err) == codes.Unavailable {
+		return fmt.Errorf("no answer from %s: %w: %s", at, err, do) // it says why itself
+	}
+	return fmt.Errorf("no answer from %s: %w (%v): %s", at, err, why, do)
 }

@@ -104,7 +104,7 @@ func (s *FencedStore) change(ctx context.Context, id driver.Identity, f driver.F
 }
 
 func (s *FencedStore) explain(ctx context.Context, err error) error {
-	return explain(ctx, err, s.client.Endpoints(), s.prefix)
+	return explainCall(ctx, s.client, nil, s.prefix, err)
 }
 
 // key gives the key of an identity. The name comes last, so that it may hold slashes.

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -62,24 +59,24 @@ func WithRecord(opts ...record.Option) Option {
 // [clientv3.Config]. What this leaves out of keep-alive and of the time to dial is set to the defaults above, and a
 // client without a logger logs nothing. Nonsense in the configuration is an error of Join and Observe.
 func New(etcd clientv3.Config, opts ...Option) Provider {
-	return newProvider(opts, func(ctx context.Context) (*clientv3.Client, bool, error) {
+	return newProvider(opts, func(ctx context.Context) (*store, error) {
 		client, err := dial(ctx, etcd)
-		return client, true, err
+		return &store{client: client, owned: true, tls: etcd.TLS}, err
 	})
 }
 
 // NewWithClient makes a provider on a connection of the caller's, who closes it after the last session. It should have
 // a keep-alive (DialKeepAliveTime of its configuration): without one a server that has vanished holds up calls.
 func NewWithClient(client *clientv3.Client, opts ...Option) Provider {
-	return newProvider(opts, func(context.Context) (*clientv3.Client, bool, error) {
+	return newProvider(opts, func(context.Context) (*store, error) {
 		if client == nil {
-			return nil, false, errors.New("etcd: the client is nil")
+			return nil, errors.New("etcd: the client is nil")
 		}
-		return client, false, nil
+		return &store{client: client}, checkEndpoints(client.Endpoints())
 	})
 }
 
-func newProvider(opts []Option, connect func(context.Context) (client *clientv3.Client, owned bool, err error)) Provider {
+func newProvider(opts []Option, connect func(context.Context) (*store, error)) Provider {
 	c := config{prefix: DefaultPrefix}
 	for _, o := range opts {
 		if o != nil {
@@ -87,18 +84,14 @@ func newProvider(opts []Option, connect func(context.Context) (client *clientv3.
 		}
 	}
 	open := func(ctx context.Context, r driver.Request, _ bool) (driver.RecordStore, error) {
-		client, owned, err := connect(ctx)
+		s, err := connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &store{client: client, owned: owned, prefix: clusterPrefix(c.prefix, r.Cluster)}, nil
+		s.prefix = clusterPrefix(c.prefix, r.Cluster)
+		return s, nil
 	}
 	return Provider{record.New(open, c.record...)}
-}
-
-// clusterPrefix escapes the cluster's name, so that the keys of no cluster lie under those of another.
-func clusterPrefix(prefix, cluster string) string {
-	return strings.TrimRight(prefix, "/") + "/" + url.PathEscape(cluster) + "/"
 }
 
 // Reconnect is the option of a connection that is soon there again after an outage: gRPC's own pauses grow to two
@@ -112,14 +105,8 @@ func Reconnect() grpc.DialOption {
 
 // dial makes a client within the context, which does not end it.
 func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
-	if len(c.Endpoints) == 0 {
-		return nil, errors.New("etcd: there are no endpoints: set those of clientv3.Config, for example http://127.0.0.1:2379")
-	}
-	if slices.Contains(c.Endpoints, "") {
-		return nil, fmt.Errorf("etcd: one of the endpoints %q is empty: set those of clientv3.Config, for example http://127.0.0.1:2379", c.Endpoints)
-	}
-	if c.Username != "" && c.Password == "" {
-		return nil, fmt.Errorf("etcd: the user %q has no password: set Password of clientv3.Config", c.Username)
+	if err := checkConfig(c); err != nil {
+		return nil, err
 	}
 	if c.Logger == nil && c.LogConfig == nil {
 		c.Logger = zap.NewNop()
@@ -141,7 +128,7 @@ func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("etcd: connect: %w", explain(ctx, err, c.Endpoints, ""))
+		return nil, fmt.Errorf("etcd: connect: %w", explain(ctx, err, c.Endpoints, "", func() error { return tryOnce(ctx, c) }))
 	}
 	return client, nil
 }

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -19,6 +20,8 @@ const (
 	// longestWait bounds a Wait: a server that was replaced by an empty one, whose revisions begin anew, tells nothing
 	// to a watch from the old ones.
 	longestWait = 5 * time.Second
+	// firstAnswer is how long a server may take to begin a watch.
+	firstAnswer = time.Second
 	// revokeTimeout bounds the revocation of a lease that came to nothing.
 	revokeTimeout = time.Second
 )
@@ -31,7 +34,8 @@ var (
 // store is a [driver.RecordStore] on etcd, for one session.
 type store struct {
 	client *clientv3.Client
-	owned  bool // Close closes the client
+	owned  bool        // Close closes the client
+	tls    *tls.Config // the client's, if it is known, to see what is wrong with it
 	prefix string
 
 	mu    sync.Mutex // guards the fields below
@@ -50,6 +54,10 @@ func (s *store) memberKeys() string { return s.prefix + "members/" }
 
 // Read implements [driver.RecordStore]: one transaction, which sees one revision of all keys.
 func (s *store) Read(ctx context.Context) (driver.Record, error) {
+	return hedged(ctx, len(s.client.Endpoints()), s.readOnce)
+}
+
+func (s *store) readOnce(ctx context.Context) (driver.Record, error) {
 	got, err := s.client.Txn(ctx).Then(
 		clientv3.OpGet(s.recordKey()),
 		clientv3.OpGet(s.memberKeys(), clientv3.WithPrefix()),
@@ -84,7 +92,12 @@ func (s *store) Wait(ctx context.Context, since driver.Record) error {
 	}
 	bounded, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), longestWait)
 	defer cancel() // ends the watch
-	for answer := range s.client.Watch(bounded, s.prefix, clientv3.WithPrefix(), clientv3.WithRev(v.read+1)) {
+	hangs := time.AfterFunc(firstAnswer, cancel)
+	answers := s.client.Watch(bounded, s.prefix, clientv3.WithPrefix(), clientv3.WithRev(v.read+1))
+	if !hangs.Stop() {
+		return ctx.Err() // the server that was to watch does not answer: read, and watch on another
+	}
+	for answer := range answers {
 		switch {
 		case answer.CompactRevision != 0, len(answer.Events) > 0:
 			return nil
@@ -151,13 +164,23 @@ func (s *store) revoke(ctx context.Context, lease clientv3.LeaseID) {
 }
 
 // Renew implements [driver.RecordStore]. A renewal is not agreed on by the servers: one that was the leader, and does
-// not know yet that there is another, renews a lease that the new one lets run out. A read after it shows that this
-// did not happen: the majority still answered in the term of the renewal. The read also shows that the key is there.
+// not know yet that there is another, renews a lease that the new one lets run out. A transaction after it shows that
+// this did not happen: it is agreed on, and whoever answers it has seen the term of the leader that carried it through,
+// which is still the one of the renewal. It also reads the key.
+//
+// It deletes a key that is never there, which changes nothing, and makes the servers agree on it as on a write. A read
+// would do, but a server that looks for its leader while there is none answers no read for seven seconds (3.4).
 func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	lease, key := s.registered()
 	if key == "" {
 		return 0, errNotRegistered
 	}
+	return hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (time.Duration, error) {
+		return s.renewOnce(ctx, lease, key)
+	})
+}
+
+func (s *store) renewOnce(ctx context.Context, lease clientv3.LeaseID, key string) (time.Duration, error) {
 	renewed, err := s.client.KeepAliveOnce(ctx, lease)
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		return 0, driver.ErrLeaseLost
@@ -165,13 +188,15 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, s.explain(ctx, "renew the lease", err)
 	}
-	got, err := s.client.Get(ctx, key)
-	switch {
-	case err != nil:
+	done, err := s.client.Txn(ctx).Then(clientv3.OpGet(key), clientv3.OpDelete(s.prefix+"nothing")).Commit()
+	if err != nil {
 		return 0, s.explain(ctx, "see the renewed lease", err)
-	case len(got.Kvs) == 0 || got.Kvs[0].Lease != int64(lease):
+	}
+	kvs := done.Responses[0].GetResponseRange().Kvs
+	switch {
+	case len(kvs) == 0 || kvs[0].Lease != int64(lease):
 		return 0, driver.ErrLeaseLost
-	case got.Header.RaftTerm != renewed.RaftTerm:
+	case done.Header.RaftTerm != renewed.RaftTerm:
 		return 0, errLeaders
 	}
 	return time.Duration(renewed.TTL) * time.Second, nil
@@ -208,5 +233,5 @@ func (s *store) Close() error {
 
 // explain says what failed, and what to do about it.
 func (s *store) explain(ctx context.Context, what string, err error) error {
-	return fmt.Errorf("etcd: %s: %w", what, explain(ctx, err, s.client.Endpoints(), s.prefix))
+	return fmt.Errorf("etcd: %s: %w", what, explainCall(ctx, s.client, s.tls, s.prefix, err))
 }

@@ -147,7 +147,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"no password":    {with(func(c *clientv3.Config) { c.Username = "guest" }), "has no password"},
 		"wrong password": {with(func(c *clientv3.Config) { c.Username, c.Password = "guest", "x" }), "check Username and Password"},
 		"no right":       {with(func(c *clientv3.Config) { c.Username, c.Password = "guest", "guest" }), "grant-permission"},
-		"wrong port":     {with(func(c *clientv3.Config) { c.Endpoints = []string{"http://127.0.0.1:1"} }), "check that these are etcd's client URLs"},
+		"wrong port":     {with(func(c *clientv3.Config) { c.Endpoints = []string{"http://127.0.0.1:1"} }), "connection refused\"): nothing listens there"},
 		"TLS without":    {with(func(c *clientv3.Config) { c.Endpoints[0] = strings.Replace(c.Endpoints[0], "http:", "https:", 1) }), "TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,163 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/cluster/record"
+)
+
+// steady is a member of a cluster on three servers, of which it is asked that nothing happens to it.
+type steady struct {
+	*process
+	renewals *atomic.Int64 // that a server granted
+}
+
+// startSteady joins over all servers, with the lease time as it comes: it is what gets over a change of leaders.
+func startSteady(t *testing.T, three *etcdtest.Ensemble, port int) steady {
+	t.Helper()
+	m := steady{renewals: new(atomic.Int64)}
+	c := three.Config()
+	c.DialOptions = append(c.DialOptions, grpc.WithChainStreamInterceptor(count(m.renewals)))
+	m.process = &process{provider: New(c), address: fmt.Sprintf("127.0.0.1:%d", port)}
+	for ctx := within(t); ; {
+		err := m.join(ctx)
+		if err == nil {
+			break
+		}
+		if t.Logf("%s joins: %v", m.address, err); ctx.Err() != nil { // there may be no leader just now
+			t.Fatalf("%s does not join", m.address)
+		}
+	}
+	t.Cleanup(func() {
+		if err := m.session.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// count counts the answers to renewals.
+func count(renewals *atomic.Int64) grpc.StreamClientInterceptor {
+	return func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		stream, err := next(ctx, desc, cc, method, opts...)
+		if err != nil || method != "/etcdserverpb.Lease/LeaseKeepAlive" {
+			return stream, err
+		}
+		return counted{stream, renewals}, nil
+	}
+}
+
+type counted struct {
+	grpc.ClientStream
+	renewals *atomic.Int64
+}
+
+func (c counted) RecvMsg(m any) error {
+	err := c.ClientStream.RecvMsg(m)
+	if err == nil {
+		c.renewals.Add(1)
+	}
+	return err
+}
+
+// renewForLong waits until all have renewed their leases for longer than a lease lasts.
+func renewForLong(t *testing.T, members []steady, what string) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	ctx, begun := within(t), time.Now()
+	from := make([]int64, len(members))
+	for i, m := range members {
+		from[i] = m.renewals.Load()
+	}
+	for i, m := range members {
+		for m.renewals.Load() < from[i]+2 || time.Since(begun) < record.DefaultTTL*5/4 {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				t.Fatalf("%s: %s has renewed its lease %d times", what, m.id, m.renewals.Load()-from[i])
+			}
+		}
+	}
+}
+
+// watchLease reports each phase of the lease that is none of a member that goes on, until the test ends.
+func (m steady) watchLease(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	wg.Go(func() {
+		for phase := driver.LeaseValid; ; {
+			var err error
+			switch phase, err = m.session.Lease().Watch(ctx, phase); {
+			case err != nil:
+				return
+			case phase == driver.LeaseFenced:
+				t.Errorf("the lease of %s has ended", m.id)
+				return
+			default:
+				t.Logf("the lease of %s is %v", m.id, phase)
+			}
+		}
+	})
+}
+
+// A cluster of members gets over all that happens to one of three servers: nobody is removed, no lease ends, and
+// changes are seen by all, wherever their watches were.
+func TestThreeServers(t *testing.T) {
+	t.Parallel()
+	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
+		three := v.StartThree(t)
+		var members []steady
+		for port := range 3 {
+			members = append(members, startSteady(t, three, port+1))
+		}
+		seeEachOther(t, members)
+		for _, m := range members {
+			m.watchLease(t)
+		}
+		for _, trouble := range []struct {
+			name   string
+			begin  func() *etcdtest.Server
+			mended func(*etcdtest.Server)
+		}{
+			{"the leader is killed", func() *etcdtest.Server { s := three.Leader(t); s.Stop(); return s }, func(s *etcdtest.Server) { s.Restart(t) }},
+			{"the leader is paused", func() *etcdtest.Server { s := three.Leader(t); s.Pause(t); return s }, func(s *etcdtest.Server) { s.Resume(t) }},
+			{"a follower is paused", func() *etcdtest.Server { s := three.Others(three.Leader(t))[0]; s.Pause(t); return s }, func(s *etcdtest.Server) { s.Resume(t) }},
+		} {
+			server, begun := trouble.begin(), time.Now()
+			members = append(members, startSteady(t, three, len(members)+1))
+			seeEachOther(t, members)
+			t.Logf("%s: all have seen a newcomer after %v", trouble.name, time.Since(begun).Round(time.Millisecond))
+			renewForLong(t, members, trouble.name)
+			trouble.mended(server)
+		}
+		for _, m := range members {
+			if m.removals > 0 {
+				t.Errorf("%s was removed", m.address)
+			}
+		}
+	})
+}
+
+func seeEachOther(t *testing.T, members []steady) {
+	t.Helper()
+	var all []*process
+	for _, m := range members {
+		all = append(all, m.process)
+	}
+	for _, m := range members {
+		m.last = 0
+		m.holds(t, slices.Clone(all)...)
+	}
+}
