@@ -59,6 +59,7 @@ var floors = []room{
 
 	{floor: 3, path: "cluster/record", std: true},
 
+	{floor: 3, path: "cluster/directory"},
 	{floor: 3, path: "cluster/partition"},
 	{floor: 3, path: "remote"},
 	{floor: 3, path: "router", std: true},
@@ -68,6 +69,7 @@ var floors = []room{
 
 	{floor: 1, path: "internal/placement", std: true, pure: true},
 	{floor: 1, path: "internal/view", std: true, pure: true},
+	{floor: 1, path: "internal/directory", std: true, pure: true},
 	{floor: 1, path: "internal/record", std: true, pure: true},
 	{floor: 1, path: "internal/lease", std: true, pure: true},
 	{floor: 1, path: "internal/pidcache", std: true, pure: true},

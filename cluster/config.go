@@ -46,6 +46,7 @@ type Config struct {
 	startTimeout    time.Duration
 	shutdownTimeout time.Duration
 	cacheSize       int
+	entries         entryLookup
 }
 
 // Option changes a Config while it is made. A [*Kind] is one, and a [*Strategy].
@@ -63,7 +64,7 @@ func Configure(name string, provider driver.Provider, remoteConfig *remote.Confi
 		name: name, provider: provider, remote: remoteConfig,
 		requestTimeout: DefaultRequestTimeout, tryTimeout: DefaultTryTimeout,
 		shutdownTimeout: DefaultShutdownTimeout,
-		cacheSize: DefaultCacheSize,
+		cacheSize:       DefaultCacheSize,
 	}
 	for _, o := range opts {
 		if o != nil {
@@ -157,6 +158,9 @@ func (c *Config) validate() error {
 		errs = append(errs, err)
 	}
 	if err := checkLabels(c.labels); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.entries.validate(); err != nil {
 		errs = append(errs, err)
 	}
 	var all error

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/granary-go/granary/cluster/directory"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/partition"
 	"github.com/granary-go/granary/internal/placement"
@@ -22,7 +23,11 @@ import (
 type Explanation struct {
 	Kind     string `json:"kind"`
 	Identity string `json:"identity"`
+	// Explanation is what the members say; of a grain whose location is kept in a
+	// database it has the view alone.
 	partition.Explanation
+	// Store is what the database of WithIdentityLookup says; else nil.
+	Store *directory.Explanation `json:"store,omitempty"`
 	// Cached is where this process would send a call; nil if it would have to
 	// ask the owner first.
 	Cached *CachedLocation `json:"cached,omitempty"`
@@ -53,11 +58,7 @@ func (c *Cluster) Explain(ctx context.Context, identity, kind string) (Explanati
 	ctx, cancel := c.bounded(ctx, 0)
 	defer cancel()
 	e := Explanation{Kind: kind, Identity: identity, Cached: c.cached(m, id)}
-	var also driver.MemberID
-	if e.Cached != nil {
-		also = e.Cached.Member.ID
-	}
-	e.Explanation, err = m.lookup.Explain(ctx, id, also)
+	err = m.lookup.explain(ctx, id, &e)
 	switch {
 	case errors.Is(err, partition.ErrNoView):
 		return e, c.explain(id, err)
@@ -88,6 +89,9 @@ func (e Explanation) Summary() string {
 }
 
 func (e Explanation) verdict() string {
+	if e.Store != nil {
+		return e.stored()
+	}
 	switch owner := e.Owner; {
 	case owner == nil && !slices.ContainsFunc(e.Silent, func(s partition.Silence) bool { return s.Role == "owner" }):
 		return "has no owner: no member of the view is active"
@@ -153,7 +157,11 @@ func (e Explanation) String() string {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "  %s\t%s\n", what, fmt.Sprintf(format, args...))
 	}
-	line("slot", "%d of %d, in view %d of %s (members: %d)", e.Slot, placement.SlotCount, e.Epoch, printable(e.Incarnation), e.Members)
+	if e.Store != nil {
+		e.tellStore(line)
+	} else {
+		line("slot", "%d of %d, in view %d of %s (members: %d)", e.Slot, placement.SlotCount, e.Epoch, printable(e.Incarnation), e.Members)
+	}
 	e.tellOwner(line)
 	e.tellHosts(line)
 	if e.Cached != nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
 	"github.com/granary-go/granary/internal/placement"
 )
 
@@ -22,7 +21,7 @@ type membership struct {
 	self    driver.Member // without an ID for a client
 	session driver.Session
 	lease   driver.Lease // nil where the provider has none, and for a client
-	lookup  *partition.Lookup
+	lookup  identityLookup
 
 	joined     chan struct{} // closed by the first view that holds self
 	joinedOnce sync.Once
@@ -91,11 +90,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (_ *membership, err err
 		err = fmt.Errorf("cluster: membership provider: %T says that it has leases, and gave none", c.config.provider)
 		return nil, errors.Join(err, m.session.Close())
 	}
-	m.lookup, err = partition.New(partition.Config{
-		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
-		Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
-	})
-	if err != nil {
+	if m.lookup, err = c.newLookup(ctx, m); err != nil {
 		return nil, errors.Join(err, m.session.Close())
 	}
 	return m, nil

@@ -12,6 +12,9 @@
 // A [RecordStore] is a coordination service in memory: the members that it makes
 // have leases that run out, and it can be cut off, slowed, stopped and emptied.
 //
+// An [EntryStore] keeps where grains are active, for clusters with
+// cluster.WithIdentityLookup.
+//
 // A [FencedStore] keeps the state of strict kinds in memory, and can be told to
 // fail; [OpenFencedDir] keeps it in a folder that several processes share.
 package clustertest

@@ -376,7 +376,7 @@ func (s *sim) ask(p *simProc, id driver.Identity, suspect driver.Fence, tries in
 		case verdict == Live && e.Token != suspect:
 			s.call(p, id, e, tries)
 		case verdict == Live:
-			s.placeAt(p, e.Member, id, driver.Fence{}, tries)
+			s.placeAt(p, e.Member, id, e.Token, tries)
 		default:
 			if verdict == Unknown && !s.broken.voidUnseen {
 				s.after(s.ms(100), func() { s.sees(p) })

@@ -36,8 +36,9 @@ type (
 		// Request is chosen by the driver of the machine.
 		Request  uint64
 		Identity driver.Identity
-		// Over is the token of an entry that the asker has found void; zero if
-		// there was none, or it could not tell.
+		// Over is the token of an entry that the asker has found void, or whose
+		// activation did not answer on this very host; zero if there was none, or
+		// it could not tell.
 		Over driver.Fence
 	}
 	// ClaimEnded tells how a [Claim] ended.
