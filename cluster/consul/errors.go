@@ -40,7 +40,7 @@ func (f *failure) Error() string { return f.text }
 func (f *failure) Unwrap() error { return f.cause }
 
 // secrets are a user and a password in an address, which the client does not know to be such.
-var secrets = regexp.MustCompile(`[^\s/"]*:[^\s/"]*@`)
+var secrets = regexp.MustCompile(`[^\s/"]*:[^\s/"]*(@|%40)`)
 
 // explain says of an error of the client where it came from and what to do about it. The words are those of a policy that
 // would have allowed it.

@@ -33,7 +33,7 @@ const (
 
 var (
 	metaKey = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	noLabel = regexp.MustCompile(`[^a-zA-Z0-9-]+`)
+	noLabel = regexp.MustCompile(`[^a-zA-Z0-9]+`)
 )
 
 // announcer shows a member among the services of its agent. What it fails to do it tries again with the next renewal, and

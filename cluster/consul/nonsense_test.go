@@ -1,0 +1,338 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
+
+// secret is a token that no text may hold.
+const secret = "5ec4e7-t0ken"
+
+func noSecret(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && strings.Contains(err.Error(), secret) {
+		t.Errorf("the token is in the text of an error: %v", err)
+	}
+}
+
+// serve starts a server for nonsense, and gives the configuration of a client.
+func serve(t *testing.T, answer http.HandlerFunc) api.Config {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return api.Config{Address: server.Listener.Addr().String(), Scheme: "http", Token: secret}
+}
+
+func text(status int, kind, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if kind != "" {
+			w.Header().Set("Content-Type", kind)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// endless answers with a list that has no end.
+func endless(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`[`))
+	for r.Context().Err() == nil {
+		if _, err := w.Write([]byte(`{"Key":"x"},`)); err != nil {
+			return
+		}
+	}
+}
+
+// silent does not answer. It reads the request, so that it notices when the client gives up.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+// redirect sends everybody elsewhere, where the token must not arrive.
+func redirect(t *testing.T) http.HandlerFunc {
+	elsewhere := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Consul-Token") != "" {
+			t.Error("the token was taken to another server")
+		}
+		text(http.StatusOK, "application/json", `{"ID":"x"}`)(w, r)
+	})
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+elsewhere.Address+r.URL.Path, http.StatusTemporaryRedirect)
+	}
+}
+
+const page = "<html><head><title>Portal</title></head><body>it is true that this is a page</body></html>"
+
+// A server that is not Consul, or not well, is told by its answers: Join and Observe say so, with the address.
+func TestNonsenseAtTheStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"a page":         {text(http.StatusOK, "text/html", page), "no other server"},
+		"a page as JSON": {text(http.StatusOK, "application/json", page), "no other server"},
+		"nothing":        {text(http.StatusOK, "", ""), "no other server"},
+		"cut JSON":       {text(http.StatusOK, "application/json", `{"ID": "sess`), "no other server"},
+		"other JSON":     {text(http.StatusOK, "application/json", `[1, "two", null]`), "no other server"},
+		"empty JSON":     {text(http.StatusOK, "application/json", `{}`), "no other server"},
+		"null":           {text(http.StatusOK, "application/json", `null`), "no other server"},
+		"not found":      {text(http.StatusNotFound, "text/html", page), "no other server"},
+		"500":            {text(http.StatusInternalServerError, "", strings.Repeat("<p>sorry ", 1e5)), "it answered 500"},
+		"no leader":      {text(http.StatusInternalServerError, "", "No cluster leader"), "list-peers"},
+		"503":            {text(http.StatusServiceUnavailable, "text/html", page), "it answered 503"},
+		"silence":        {silent, "can be reached"},
+		"an endless one": {endless, ""},
+		"elsewhere":      {redirect(t), "it answered 307"},
+		"forbidden":      {text(http.StatusForbidden, "", "Permission denied"), `key_prefix "granary/test/"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := serve(t, c.answer)
+			provider := New(config, WithTTL(time.Second))
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			open := map[string]func() (driver.Session, error){
+				"Join": func() (driver.Session, error) { return provider.Join(ctx, request("a", "127.0.0.1:1")) },
+				"Observe": func() (driver.Session, error) {
+					bounded, cancel := context.WithTimeout(ctx, time.Second)
+					defer cancel()
+					return provider.Observe(bounded, request("", "127.0.0.1:1"))
+				},
+			}
+			for call, open := range open {
+				begun := time.Now()
+				session, err := open()
+				if err == nil {
+					session.Close()
+				}
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), config.Address) || len(err.Error()) > 3000 {
+					t.Errorf("%s: %v; want an error with %q and the address", call, err, c.want)
+				}
+				if took := time.Since(begun); took > 8*time.Second {
+					t.Errorf("%s took %v", call, took)
+				}
+				noSecret(t, err)
+			}
+		})
+	}
+}
+
+func TestNonsenseAddresses(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"127.0.0.1:1":                     "connection refused",
+		"http://127.0.0.1:1":              "connection refused",
+		"no.such.host.invalid:8500":       "no.such.host.invalid",
+		"not an address":                  "is no address",
+		"http://":                         "is no address",
+		"ftp://127.0.0.1:8500":            "Unknown protocol",
+		"127.0.0.1:port":                  "is no address",
+		"http://me:" + secret + "@h:8500": "credentials in the address",
+		"unix:///nowhere/consul.sock":     "nowhere",
+		"127.0.0.1:8500?token=x":          "is no address",
+	} {
+		session, err := New(api.Config{Address: address}, WithTTL(3*time.Second)).Join(t.Context(), request("a", "127.0.0.1:1"))
+		if err == nil {
+			session.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Join with the address %q: %v; want an error with %q", address, err, want)
+		}
+		noSecret(t, err)
+	}
+	client, err := api.NewClient(&api.Config{Address: "me:" + secret + "@127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = NewWithClient(client).Join(t.Context(), request("a", "127.0.0.1:1"))
+	if err == nil {
+		t.Error("Join with a nonsense address succeeded")
+	}
+	noSecret(t, err)
+	if _, err := NewWithClient(nil).Join(t.Context(), request("a", "127.0.0.1:1")); err == nil {
+		t.Error("Join without a client succeeded")
+	}
+}
+
+// fake is as much of Consul as a renewal needs.
+type fake struct {
+	mu    sync.Mutex // guards the fields below
+	asked []string
+	key   http.HandlerFunc // what a read of the key answers
+	renew http.HandlerFunc
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, consistent := r.URL.Query()["consistent"]
+	f.asked = append(f.asked, fmt.Sprintf("%s %s %t", r.Method, r.URL.Path, consistent))
+	if strings.HasPrefix(r.URL.Path, "/v1/session/renew/") {
+		f.renew(w, r)
+		return
+	}
+	w.Header().Set("X-Consul-Index", "7")
+	f.key(w, r)
+}
+
+const (
+	theKey     = `[{"Key":"granary/test/members/a","Value":"","Session":"s-1","ModifyIndex":7}]`
+	theSession = `[{"ID":"s-1","TTL":"15s"}]`
+)
+
+// registered is a store whose key is said to be there.
+func registered(t *testing.T, f *fake) *store {
+	client, err := dial(serve(t, f.ServeHTTP))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.close)
+	s := newStore(client, DefaultPrefix, "test")
+	s.session, s.key = "s-1", s.memberKey("a")
+	return s
+}
+
+func TestRenewals(t *testing.T) {
+	t.Parallel()
+	json := func(body string) http.HandlerFunc { return text(http.StatusOK, "application/json", body) }
+	gone := text(http.StatusNotFound, "", "")
+	for name, c := range map[string]struct {
+		key, renew http.HandlerFunc
+		want       string // of the error; "" is success
+		lost       bool
+	}{
+		"held":                {key: json(theKey), renew: json(theSession)},
+		"the key is gone":     {key: gone, renew: json(theSession), lost: true},
+		"another holds it":    {key: json(strings.Replace(theKey, "s-1", "s-2", 1)), renew: json(theSession), lost: true},
+		"nobody holds it":     {key: json(strings.Replace(theKey, "s-1", "", 1)), renew: json(theSession), lost: true},
+		"the session is gone": {key: gone, renew: text(http.StatusNotFound, "", "Session id 's-1' not found"), lost: true},
+		"a server that is behind": {
+			key: json(theKey), renew: text(http.StatusNotFound, "", "Session id 's-1' not found"), want: "renew it again",
+		},
+		"a proxy's 404 for all": {
+			key:   func(w http.ResponseWriter, r *http.Request) { w.Header().Del("X-Consul-Index"); gone(w, r) },
+			renew: text(http.StatusNotFound, "text/html", page), want: "no X-Consul-Index",
+		},
+		"no leader":       {key: json(theKey), renew: text(http.StatusInternalServerError, "", "No cluster leader"), want: "list-peers"},
+		"no right":        {key: json(theKey), renew: text(http.StatusForbidden, "", "Permission denied: x"), want: "policy"},
+		"another session": {key: json(theKey), renew: json(strings.Replace(theSession, "s-1", "s-2", 1)), want: "not about the session"},
+		"no TTL":          {key: json(theKey), renew: json(strings.Replace(theSession, "15s", "", 1)), want: "TTL"},
+		"a TTL below 0":   {key: json(theKey), renew: json(strings.Replace(theSession, "15s", "-15s", 1)), want: "TTL"},
+		"nothing":         {key: json(theKey), renew: json("[]"), want: "not about the session"},
+		"null":            {key: json(theKey), renew: json("[null]"), want: "not about the session"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{key: c.key, renew: c.renew}
+			granted, err := registered(t, f).Renew(t.Context())
+			noSecret(t, err)
+			switch {
+			case c.lost && !errors.Is(err, driver.ErrLeaseLost):
+				t.Errorf("Renew: %v, %v; want driver.ErrLeaseLost", granted, err)
+			case !c.lost && errors.Is(err, driver.ErrLeaseLost):
+				t.Errorf("Renew: %v; want a passing error, as nothing shows that the lease is lost", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("Renew: %v, %v; want an error with %q", granted, err, c.want)
+			case c.want == "" && !c.lost && (err != nil || granted != 15*time.Second):
+				t.Errorf("Renew: %v, %v; want 15s", granted, err)
+			}
+		})
+	}
+}
+
+// A renewal is worth nothing unless the majority confirms the leader before it, and the key is seen after it.
+func TestRenewalIsBetweenConsistentReads(t *testing.T) {
+	t.Parallel()
+	f := &fake{key: text(http.StatusOK, "application/json", theKey), renew: text(http.StatusOK, "application/json", theSession)}
+	if _, err := registered(t, f).Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const read = "GET /v1/kv/granary/test/members/a true"
+	if got := strings.Join(f.asked, "; "); got != read+"; PUT /v1/session/renew/s-1 false; "+read {
+		t.Errorf("Renew asked %s", got)
+	}
+}
+
+// A 404 that is not Consul's, or an empty list of a token that may read nothing, is not an empty store: members would
+// be taken for dead.
+func TestEmptyStoresThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"a proxy's 404": text(http.StatusNotFound, "text/html", page),
+		"no right": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Consul-Index", "7")
+			if r.URL.Query().Has("recurse") {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			text(http.StatusForbidden, "", "Permission denied: anonymous token lacks permission")(w, r)
+		},
+		"filtered": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Consul-Index", "7")
+			w.Header().Set("X-Consul-LastContact", "0")
+			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+			text(http.StatusOK, "application/json", theKey)(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := dial(serve(t, answer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.close()
+			record, err := newStore(client, DefaultPrefix, "test").Read(t.Context())
+			if err == nil {
+				t.Errorf("Read gives %+v; want an error", record)
+			}
+		})
+	}
+}
+
+func TestNonsenseAndFencedStores(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"a page":            text(http.StatusOK, "text/html", page),
+		"empty":             text(http.StatusOK, "application/json", `{}`),
+		"null":              text(http.StatusOK, "application/json", `{"Results":[null]}`),
+		"null twice":        text(http.StatusOK, "application/json", `{"Results":[{"KV":null}]}`),
+		"another key":       text(http.StatusOK, "application/json", `{"Results":[{"KV":{"Key":"x"}}]}`),
+		"a bare conflict":   text(http.StatusConflict, "application/json", `{}`),
+		"an empty conflict": text(http.StatusConflict, "application/json", `{"Errors":[null]}`),
+		"not found":         text(http.StatusNotFound, "text/html", page),
+		"a long 500":        text(http.StatusInternalServerError, "text/html", strings.Repeat("<p>sorry ", 1e5)),
+		"no right":          text(http.StatusConflict, "application/json", `{"Errors":[{"OpIndex":0,"What":"Permission denied: x"}]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := dial(serve(t, answer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.close()
+			s, id := NewFencedStore(client.Client, "state"), driver.Identity{Kind: "k", Name: "n"}
+			_, err = s.Open(t.Context(), id, driver.Fence{Term: 1})
+			for call, err := range map[string]error{"Open": err, "Write": s.Write(t.Context(), id, driver.Fence{Term: 1}, []byte("x"))} {
+				if err == nil || errors.Is(err, driver.ErrFenced) || errors.Is(err, driver.ErrConflict) || len(err.Error()) > 3000 {
+					t.Errorf("%s: %v; want an error that says what it is", call, err)
+				}
+				noSecret(t, err)
+			}
+		})
+	}
+}
