@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -23,6 +24,8 @@ type activation struct {
 	state    *State
 	counters *counters
 	turns    remoteTurns
+	why      atomic.Uint32 // a DeactivationReason
+	usage    *usage        // nil for a kind without a limit
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -59,6 +62,7 @@ func (a *activations) stopAll(ctx context.Context, system *actor.ActorSystem, gr
 		ends := make(map[*activation]*actor.Future)
 		a.byPID.Range(func(_, v any) bool {
 			if act, ok := v.(*activation); ok {
+				act.ends(DeactivatedWithMember)
 				ends[act] = stop(act.pid)
 			}
 			return true
@@ -103,6 +107,9 @@ func (a *activations) cancelWhere(match func(*activation) bool) {
 func (a *activations) forget(act *activation) {
 	act.cancel()
 	a.byPID.Delete(act.pid.Id)
+	if act.usage != nil {
+		act.usage.room.leave(act.usage)
+	}
 }
 
 // activator starts activations for the lookup of one membership.
@@ -133,6 +140,9 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	act.ctx, act.cancel = context.WithCancel(c.ctx)
 	name := activationID(id, a.self, f)
 	act.pid = c.system.NewLocalPID(name)
+	if room := c.rooms[id.Kind]; room != nil {
+		room.enter(act)
+	}
 	c.activations.byPID.Store(name, act)
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
@@ -154,13 +164,19 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.Context, env *actor.MessageEnvelope) {
 			switch env.Message.(type) {
+			case *actor.Started, *timerTick:
 			case *actor.Stopping:
-				act.cancel()
+				defer act.cancel()
 				if m := a.cluster.current.Load(); m != nil && m.self.ID == a.self {
 					m.lookup.StopBegun(act.identity, act.fence)
 				}
 			case *actor.Stopped:
 				defer a.cluster.ended(act)
+			default:
+				if act.usage != nil {
+					act.usage.begin()
+					defer act.usage.end()
+				}
 			}
 			if act.gate != nil {
 				act.gate.turn(ctx, env, next)

@@ -26,6 +26,7 @@ type Cluster struct {
 
 	activations activations
 	cancels     cancels
+	rooms       map[string]*room // of the kinds that have a limit
 	counters    counters
 
 	// current is the membership this process has now; nil before the start,
@@ -64,7 +65,7 @@ type clusterKey struct{}
 // New makes a cluster of an actor system. It opens nothing and starts nothing
 // before Start or StartClient. A system has one cluster.
 func New(system *actor.ActorSystem, config *Config) *Cluster {
-	c := &Cluster{system: system, kinds: make(map[string]*Kind), done: make(chan struct{})}
+	c := &Cluster{system: system, kinds: make(map[string]*Kind), rooms: make(map[string]*room), done: make(chan struct{})}
 	if config == nil {
 		config = Configure("", nil, nil)
 	}
@@ -155,6 +156,9 @@ func (c *Cluster) begin() error {
 func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 	for _, k := range c.config.kinds {
 		c.kinds[k.name] = k
+		if k.limit > 0 {
+			c.rooms[k.name] = newRoom(k.limit, c.system, &c.counters.evicted)
+		}
 	}
 	if member {
 		c.config.tellPinned(c.logger)

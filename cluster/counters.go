@@ -18,10 +18,13 @@ type Counters struct {
 	// because the lease had ended or a strict grain's write was not
 	// acknowledged.
 	Withheld int64
+	// Evicted: activations that were stopped because there were more than
+	// [WithMaxActivations]. They have no log line.
+	Evicted int64
 }
 
 type counters struct {
-	views, fenced, refused, withheld atomic.Int64
+	views, fenced, refused, withheld, evicted atomic.Int64
 }
 
 // Counters gives the counts at this moment.
@@ -29,5 +32,6 @@ func (c *Cluster) Counters() Counters {
 	return Counters{
 		RefusedViews: c.counters.views.Load(), Fenced: c.counters.fenced.Load(),
 		RefusedTurns: c.counters.refused.Load(), Withheld: c.counters.withheld.Load(),
+		Evicted: c.counters.evicted.Load(),
 	}
 }

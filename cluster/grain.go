@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -43,6 +44,10 @@ type GrainContext interface {
 	// State is the stored value of a strict grain; its methods fail with
 	// [ErrNotStrict] on other kinds.
 	State() *State
+	// After runs a function once, Every again and again, in turns of the grain;
+	// the time is positive. See [GrainTimer].
+	After(d time.Duration, f func(ctx GrainContext)) (*GrainTimer, error)
+	Every(d time.Duration, f func(ctx GrainContext)) (*GrainTimer, error)
 }
 
 type actorContext = actor.Context
@@ -52,6 +57,7 @@ type grainContext struct {
 	actorContext
 	activation *activation
 	cluster    *Cluster
+	timers     *timers
 	chain      *waiting // the grains that wait for this turn
 	header     actor.MessageHeader
 	call       string      // the id of the call, if it has one

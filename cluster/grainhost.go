@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -70,6 +69,7 @@ type GrainHost[G GrainInstance] struct {
 	activation *activation
 	cluster    *Cluster
 	answers    answers
+	timers     timers
 	failure    failedStart
 	// told is set when a caller knows of the failure, attempts counts them.
 	told     bool
@@ -82,13 +82,17 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	case *actor.Started:
 		h.start(ctx, desc, factory, idle)
 	case *actor.ReceiveTimeout:
+		if h.activation != nil {
+			h.activation.ends(DeactivatedIdle)
+		}
 		ctx.Poison(ctx.Self())
 	case *actor.Stopping:
-		if h.active {
-			h.active = false
-			h.grain.Terminate()
-		}
-	case *actor.Stopped, *actor.Restarting:
+		h.stop(ctx)
+	case *actor.Restarting:
+		h.timers.stopAll()
+	case *actor.Stopped:
+	case *timerTick:
+		h.tick(ctx, m.timer)
 	case *GrainRequest:
 		if !h.active && h.told && time.Since(h.failure.since) >= h.pause() {
 			h.start(ctx, desc, factory, idle)
@@ -113,58 +117,6 @@ func answerPanic(ctx actor.Context, method string) {
 		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s: %v", method, r)})
 		panic(r)
 	}
-}
-
-// start makes the grain. If that fails, its callers are told why; a call that
-// comes later tries anew, at once after the first failure and then after
-// pauses that double up to a second.
-func (h *GrainHost[G]) start(ctx actor.Context, desc *GrainDesc[G], factory func() G, idle time.Duration) {
-	if err := h.activate(ctx, desc, factory); err != nil {
-		h.failure = newFailedStart(ctx, err)
-		h.attempts++
-		return
-	}
-	h.failure, h.told, h.attempts = failedStart{}, false, 0
-	if idle <= 0 {
-		idle = h.activation.kind.idle
-	}
-	ctx.SetReceiveTimeout(idle)
-}
-
-// pause is how long to wait after a failure before a call tries again.
-func (h *GrainHost[G]) pause() time.Duration {
-	if h.attempts <= 1 {
-		return 0
-	}
-	return min(firstRetry<<min(h.attempts-2, 10), failureIdle)
-}
-
-func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			ctx.Logger().Error("grain panicked while it was activated", "kind", desc.Kind, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%w: panic: %v", errNotActivated, r)
-		}
-	}()
-	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {
-		h.activation = h.cluster.activations.get(ctx.Self())
-	}
-	if h.activation == nil {
-		return fmt.Errorf("%w: %sActor was not spawned by a cluster: give its props to cluster.NewKind and call it by its identity",
-			errNotActivated, desc.GoName)
-	}
-	if factory == nil {
-		return fmt.Errorf("%w: no factory for kind %q: call %sFactory before the first call, or use New%sKind",
-			errNotActivated, desc.Kind, desc.GoName, desc.GoName)
-	}
-	h.answers = answers{limit: h.activation.kind.answers}
-	h.grain = factory()
-	if any(h.grain) == nil {
-		return fmt.Errorf("%w: the factory of kind %q returned nil", errNotActivated, desc.Kind)
-	}
-	h.grain.Init(h.activation.identity.Name)
-	h.active = true
-	return nil
 }
 
 // serve runs one method, unless its caller no longer waits: then the request is
@@ -198,7 +150,7 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 	defer answerPanic(ctx, desc.Kind+"."+req.Method)
 	turn := &grainContext{
 		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
-		chain: req.chain, header: ctx.MessageHeader(), call: req.id,
+		timers: &h.timers, chain: req.chain, header: ctx.MessageHeader(), call: req.id,
 	}
 	defer turn.over.Store(true)
 	reply, err := method.call(h.grain, req.Message, turn)

@@ -23,6 +23,7 @@ type Kind struct {
 	chosen    bool
 	store     driver.FencedStore // of a strict kind
 
+	limit   int // of activations on a member; 0 is none
 	answers int // that an activation remembers for calls that are made again
 
 	strategy *Strategy // if placed
@@ -56,6 +57,15 @@ func NewKind(name string, props *actor.Props, opts ...KindOption) *Kind {
 // generated: those set their own receive timeout.
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(k *Kind) { k.idle = idle })
+}
+
+// WithMaxActivations limits how many grains of the kind are active on one member.
+// When one more is activated there, the one goes that was idle for the longest time:
+// its next call activates it again. Grains that handle a message do not go; if none is idle
+// there are more for a while, until one of them is done. [Counters] tells how many
+// went. Zero or less, the default, is no limit.
+func WithMaxActivations(n int) KindOption {
+	return kindOption(func(k *Kind) { k.limit = n })
 }
 
 // WithDeduplication lets each activation of a generated grain remember its last

@@ -25,13 +25,34 @@ type relay struct {
 // orders are what else the relays of a test can do, by their words, and what
 // they have done.
 type orders struct {
-	mu    sync.Mutex // guards the fields below
+	mu    sync.Mutex // guards ran and told
+	told  []string
 	ran   map[string]int
 	words map[string]func(r *relay, ctx cluster.GrainContext, rest []string) (string, error)
+
+	// What they do when they begin and end, if it is set.
+	activate   func(r *relay, ctx cluster.GrainContext) error
+	deactivate func(r *relay, ctx cluster.GrainContext, reason cluster.DeactivationReason) error
+	terminate  func(r *relay)
 }
 
 func newOrders() *orders {
 	return &orders{ran: make(map[string]int), words: make(map[string]func(*relay, cluster.GrainContext, []string) (string, error))}
+}
+
+func (o *orders) tell(what ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.told = append(o.told, fmt.Sprint(what...))
+}
+
+// heard gives what was told since the last time.
+func (o *orders) heard() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	told := o.told
+	o.told = nil
+	return told
 }
 
 func (o *orders) runs(id string) int {
@@ -40,7 +61,25 @@ func (o *orders) runs(id string) int {
 	return o.ran[id]
 }
 
-func (r *relay) Terminate() {}
+func (r *relay) Terminate() {
+	if f := r.orders.terminate; f != nil {
+		f(r)
+	}
+}
+
+func (r *relay) OnActivate(ctx cluster.GrainContext) error {
+	if f := r.orders.activate; f != nil {
+		return f(r, ctx)
+	}
+	return nil
+}
+
+func (r *relay) OnDeactivate(ctx cluster.GrainContext, reason cluster.DeactivationReason) error {
+	if f := r.orders.deactivate; f != nil {
+		return f(r, ctx, reason)
+	}
+	return nil
+}
 
 func (r *relay) ReceiveDefault(actor.Context) {}
 
