@@ -33,7 +33,7 @@ const (
 //	0000019ab2c3d4e5.0000000000000007
 //	{"count":42}
 //
-// A value above 256 KiB is stored in parts under prefix/%parts/, and its key has their name instead. Every Open and Write
+// A value above 256 KiB is stored in parts under prefix/=parts/, and its key has their name instead. Every Open and Write
 // is a transaction with check-and-set on the index of the key, after a consistent read of it: two round trips, and one
 // more for each part. The keys are in the default namespace.
 //
@@ -225,7 +225,7 @@ func (s *FencedStore) key(id driver.Identity) string {
 
 // partKeys begins the keys of an identity's parts. No kind is escaped to the first word.
 func (s *FencedStore) partKeys(id driver.Identity) string {
-	return s.prefix + "%parts/" + escape(id.Kind) + "/" + escape(id.Name) + "/"
+	return s.prefix + "=parts/" + escape(id.Kind) + "/" + escape(id.Name) + "/"
 }
 
 func checkIdentity(id driver.Identity) error {

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -19,10 +18,10 @@ func TestClusterPrefix(t *testing.T) {
 		{"/granary/", "shop", "granary/shop/", "granary-shop", "granary-shop"},
 		{"", "shop", "shop/", "shop", "shop"},
 		{"a//b/./c", "shop", "a/b/c/shop/", "a-b-c-shop", "a-b-c-shop"},
-		{"granary", "shop/members", "granary/shop%2Fmembers/", "granary-shop%2Fmembers", "granary-shop-2Fmembers"},
-		{"granary", "..", "granary/%2E%2E/", "granary-%2E%2E", "granary-2E-2E"},
-		{"..", ".", "%2E%2E/%2E/", "%2E%2E-%2E", "2E-2E-2E"},
-		{"granary", "ü b", "granary/%C3%BC%20b/", "granary-%C3%BC%20b", "granary-C3-BC-20b"},
+		{"granary", "shop/members", "granary/shop=2Fmembers/", "granary-shop=2Fmembers", "granary-shop-2Fmembers"},
+		{"granary", "..", "granary/=2E=2E/", "granary-=2E=2E", "granary-2E-2E"},
+		{"..", ".", "=2E=2E/=2E/", "=2E=2E-=2E", "2E-2E-2E"},
+		{"granary", "ü b", "granary/=C3=BC=20b/", "granary-=C3=BC=20b", "granary-C3-BC-20b"},
 	} {
 		if keys := clusterPrefix(c.prefix, c.cluster); keys != c.keys {
 			t.Errorf("keys of %q under %q: %q; want %q", c.cluster, c.prefix, keys, c.keys)
@@ -34,9 +33,14 @@ func TestClusterPrefix(t *testing.T) {
 			t.Errorf("service of %q under %q: %q; want %q", c.cluster, c.prefix, name, c.service)
 		}
 	}
-	for _, word := range []string{"a", ".", "..", "...", "a/b", "//", "%2E", "ü ", "\x00\xff"} {
-		if back, err := url.PathUnescape(escape(word)); err != nil || back != word || strings.Contains(escape(word), "/") {
+	for _, word := range []string{"", "a", ".", "..", "...", "a..b", "a/b", "//", "%2E", "=", "=2E", "a=", "ü ", " a ", "\x00\xff"} {
+		if back, err := unescape(escape(word)); err != nil || back != word || strings.ContainsAny(escape(word), "/% ") {
 			t.Errorf("%q is escaped to %q, and back to %q, %v", word, escape(word), back, err)
+		}
+	}
+	for _, segment := range []string{"=", "a=", "=2", "=zz", "=2e", "=41", "a b", ".", "==2E"} {
+		if word, err := unescape(segment); err == nil {
+			t.Errorf("%q, which nobody writes, is read as %q", segment, word)
 		}
 	}
 }
@@ -51,8 +55,8 @@ func TestSort(t *testing.T) {
 	head := pair("view", "set", "")
 	head.Flags = 2
 	keys := api.KVPairs{
-		pair("members/a", "A", "session"), pair("members/b%2Fc", "BC", "session"), pair("members/stranger", "?", ""),
-		pair("members/", "?", "session"), pair("members/x/y", "?", "session"), pair("members/%zz", "?", "session"),
+		pair("members/a", "A", "session"), pair("members/b=2Fc", "BC", "session"), pair("members/stranger", "?", ""),
+		pair("members/", "?", "session"), pair("members/x/y", "?", "session"), pair("members/=zz", "?", "session"), pair("members/b/c", "?", "session"),
 		pair("parts/set/0", "one ", ""), pair("parts/set/1", "two", ""), pair("parts/old/0", "?", ""), pair("parts/x", "?", ""), head,
 	}
 	record, err := s.sort(keys, 9)
@@ -91,7 +95,7 @@ func TestServiceOfAMember(t *testing.T) {
 		"zone": "eu-1", "with space": "x", "consul-x": "x", "granary-member": "x", "long": strings.Repeat("x", maxMetaValue+1), "": "x",
 	}
 	s := describe("shop", r)
-	if s.ID != "a%2Fb" || s.Name != "shop" || s.Address != "10.0.0.7" || s.Port != 4020 || !slices.Equal(s.Tags, []string{"Ponger"}) {
+	if s.ID != "a=2Fb" || s.Name != "shop" || s.Address != "10.0.0.7" || s.Port != 4020 || !slices.Equal(s.Tags, []string{"Ponger"}) {
 		t.Errorf("the service is %+v", s)
 	}
 	want := map[string]string{"zone": "eu-1", "granary-cluster": "test", "granary-member": "a/b", "granary-kinds": "Ponger (lease)"}

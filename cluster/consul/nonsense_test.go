@@ -103,13 +103,13 @@ func TestNonsenseAtTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := serve(t, c.answer)
-			provider := New(config, WithTTL(time.Second))
+			provider := New(config, WithTTL(9*time.Second)) // calls have three seconds
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			open := map[string]func() (driver.Session, error){
 				"Join": func() (driver.Session, error) { return provider.Join(ctx, request("a", "127.0.0.1:1")) },
 				"Observe": func() (driver.Session, error) {
-					bounded, cancel := context.WithTimeout(ctx, time.Second)
+					bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
 					defer cancel()
 					return provider.Observe(bounded, request("", "127.0.0.1:1"))
 				},

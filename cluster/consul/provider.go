@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/url"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -94,24 +91,4 @@ func newProvider(opts []Option, connect func() (*connection, error)) Provider {
 		return s, nil
 	}
 	return Provider{record.New(open, c.record...)}
-}
-
-// clusterPrefix gives what all keys of a cluster begin with. The words are escaped, so that the keys of no cluster lie
-// under those of another, and every key is the path of a request.
-func clusterPrefix(prefix, cluster string) string {
-	var words []string
-	for word := range strings.SplitSeq(path.Clean(prefix), "/") {
-		if word != "" && word != "." {
-			words = append(words, escape(word))
-		}
-	}
-	return strings.Join(append(words, escape(cluster)), "/") + "/"
-}
-
-// escape makes one segment of a path of a word; [url.PathUnescape] is the way back.
-func escape(word string) string {
-	if word == "." || word == ".." {
-		return strings.ReplaceAll(word, ".", "%2E")
-	}
-	return url.PathEscape(word)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -49,11 +48,6 @@ type version struct {
 func newStore(client *connection, prefix, cluster string) *store {
 	keys := clusterPrefix(prefix, cluster)
 	return &store{client: client, prefix: keys, node: dashed(prefix, cluster)}
-}
-
-// dashed is a name made of the same words as the keys.
-func dashed(prefix, cluster string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(clusterPrefix(prefix, cluster), "/"), "/", "-")
 }
 
 func (s *store) recordKey() string                   { return s.prefix + "view" }
@@ -138,7 +132,7 @@ func (s *store) sort(pairs api.KVPairs, index uint64) (driver.Record, error) {
 		case pair.Key == s.recordKey():
 			head = pair
 		case folder == "members/":
-			id, err := url.PathUnescape(name)
+			id, err := unescape(name)
 			if pair.Session == "" || err != nil || id == "" {
 				continue // somebody else's: it would live for ever
 			}
