@@ -49,7 +49,10 @@ func (r rotation) Len() int { return r.client.hosts.Len() }
 // Next implements [zk.HostProvider]. The library pauses and looks whether it is closed when it is told that all were
 // tried; pauses are the dialer's.
 func (r rotation) Next() (server string, all bool) {
-	return r.client.hosts.take(), r.client.ctx.Err() != nil
+	if all = r.client.ctx.Err() != nil; all {
+		r.client.park.Do(func() { close(r.client.parked) })
+	}
+	return r.client.hosts.take(), all
 }
 
 // Connected implements [zk.HostProvider].

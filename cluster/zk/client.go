@@ -42,6 +42,8 @@ type client struct {
 	ctx       context.Context // ends with the client, and ends dials
 	cancel    context.CancelFunc
 	wake      chan struct{} // tells the dialer that somebody waits
+	parked    chan struct{} // closed when the library has no connection, and will get none
+	park      sync.Once
 	calls     sync.WaitGroup
 
 	mu         sync.Mutex // guards the fields below
@@ -62,7 +64,7 @@ type client struct {
 func connect(ctx context.Context, h *hosts, dialer Dialer, auth []credential, timeout time.Duration, keeper bool) (*client, error) {
 	c := &client{
 		hosts: h, dialer: dialer, keeper: keeper, handshake: handshakeTime(ctx, h.Len()),
-		wake: make(chan struct{}, 1), changed: make(chan struct{}), causes: map[string]error{},
+		wake: make(chan struct{}, 1), parked: make(chan struct{}), changed: make(chan struct{}), causes: map[string]error{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	conn, events, err := zk.Connect(h.names, timeout,
@@ -252,15 +254,25 @@ func (c *client) event(e zk.Event) {
 // close ends the session, or leaves the keeper's to its time-out, and waits until all goroutines have ended.
 func (c *client) close() {
 	var l *link
-	c.change(func() { c.closing, l = true, c.link })
+	var up bool
+	c.change(func() { c.closing, l, up = true, c.link, c.up })
 	c.cancel()
+	bound := time.NewTimer(farewell)
+	defer bound.Stop()
+	if !up { // there is nothing to say goodbye to
+		if l != nil {
+			_ = l.Close()
+		}
+		select {
+		case <-c.parked: // where the library notices at once that it is closed
+		case <-bound.C:
+		}
+	}
 	ended := make(chan struct{})
 	go func() { // ends within seconds, as the library bounds it
 		defer close(ended)
 		c.conn.Close()
 	}()
-	bound := time.NewTimer(farewell)
-	defer bound.Stop()
 	for more := true; more; {
 		select {
 		case _, more = <-c.events:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -78,7 +79,7 @@ func (l *link) Read(p []byte) (int, error) {
 func (l *link) next() error {
 	var length [4]byte
 	if _, err := io.ReadFull(l.Conn, length[:]); err != nil {
-		if !l.answered.Load() && errors.Is(err, io.EOF) {
+		if !l.answered.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
 			return errors.New("it closes the connection before it opens a session: it may not serve yet, have too many " +
 				"connections from here (maxClientCnxns), or want TLS (WithDialer)")
 		}

@@ -1,0 +1,65 @@
+package zk
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/granary-go/granary/cluster/zk/zktest"
+)
+
+// Whatever happens to a session, Close ends all that it runs, and soon. Not parallel: it counts all goroutines.
+func TestNothingIsLeft(t *testing.T) {
+	server := zktest.Start(t)
+	proxy, ctx := zktest.NewProxy(t, server.Address), within(t)
+	before := runtime.NumGoroutine()
+	for name, harm := range map[string]func(){
+		"nothing happens":       func() {},
+		"connections break":     proxy.Break,
+		"nothing passes":        proxy.Block,
+		"the server is gone":    server.Stop,
+		"the server is emptied": func() { server.Empty(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { // for the next
+				proxy.Break()
+				proxy.Unblock()
+				server.Restart(t)
+			}()
+			p := New([]string{proxy.Address}, WithTTL(leaseTime))
+			r := request("a", "127.0.0.1:1")
+			r.Cluster = name
+			session, err := p.Join(ctx, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &process{id: "a", session: session}
+			m.holds(t, m)
+			harm()
+			begun := time.Now()
+			if err := session.Close(); err != nil {
+				t.Error(err)
+			}
+			if passed := time.Since(begun); passed > 10*time.Second {
+				t.Errorf("Close took %v", passed)
+			} else {
+				t.Logf("Close took %v", passed)
+			}
+		})
+	}
+	for range 3 {
+		_, err1 := New([]string{"127.0.0.1:1"}, WithTTL(time.Second)).Join(ctx, request("a", "127.0.0.1:1"))
+		_, err2 := New([]string{proxy.Address}, WithTTL(leaseTime), WithAuth("nonsense", nil)).Join(ctx, request("a", "127.0.0.1:1"))
+		if err1 == nil || err2 == nil {
+			t.Errorf("Join: %v", errors.Join(err1, err2))
+		}
+	}
+	for runtime.NumGoroutine() > before {
+		if ctx.Err() != nil {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("of %d goroutines %d are left:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+		}
+		runtime.Gosched()
+	}
+}
