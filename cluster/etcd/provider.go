@@ -114,7 +114,7 @@ func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	setDefault(&c.DialTimeout, DefaultDialTimeout)
 	setDefault(&c.DialKeepAliveTime, DefaultKeepAliveTime)
 	setDefault(&c.DialKeepAliveTimeout, DefaultKeepAliveTimeout)
-	c.DialOptions = append([]grpc.DialOption{Reconnect()}, c.DialOptions...)
+	c.DialOptions = append([]grpc.DialOption{Reconnect(), grpc.WithChainUnaryInterceptor(authenticateAfresh(c))}, c.DialOptions...)
 	base := c.Context
 	if base == nil {
 		base = context.Background()

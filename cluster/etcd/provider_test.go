@@ -37,6 +37,8 @@ type process struct {
 	session  driver.Session
 	last     uint64
 	removals int
+	seen     driver.View
+	logger   *slog.Logger // of its sessions; nil logs nothing
 }
 
 func start(t *testing.T, server *etcdtest.Server, port int) *process {
@@ -55,7 +57,11 @@ func start(t *testing.T, server *etcdtest.Server, port int) *process {
 
 func (p *process) join(ctx context.Context) (err error) {
 	p.id, p.last = driver.MemberID(fmt.Sprintf("life-%d", lives.Add(1))), 0
-	session, err := p.provider.Join(ctx, request(p.id, p.address))
+	r := request(p.id, p.address)
+	if p.logger != nil {
+		r.Logger = p.logger
+	}
+	session, err := p.provider.Join(ctx, r)
 	if err == nil {
 		p.session = session
 	}
@@ -70,7 +76,7 @@ func (p *process) until(t *testing.T, what string, want func(driver.View) bool) 
 		view, err := p.session.Watch(ctx, p.last)
 		switch {
 		case err == nil:
-			if p.last = view.Epoch; want(view) {
+			if p.last, p.seen = view.Epoch, view; want(view) {
 				return view
 			}
 		case errors.Is(err, driver.ErrRemoved):
@@ -86,7 +92,9 @@ func (p *process) until(t *testing.T, what string, want func(driver.View) bool) 
 				}
 			}
 		case ctx.Err() != nil:
-			t.Fatalf("%s waits for %s: %v", p.id, what, err)
+			t.Fatalf("%s waits for %s: %v; it saw view %v last", p.id, what, err, p.seen)
+		default:
+			t.Logf("%s: %v", p.id, err)
 		}
 	}
 }

@@ -117,52 +117,6 @@ func TestWaitIsBounded(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatToDo(t *testing.T) {
-	t.Parallel()
-	server := etcdtest.Start(t)
-	admin := server.Client(t)
-	ctx := within(t)
-	for _, do := range []func() error{
-		func() error { _, err := admin.UserAdd(ctx, "root", "secret"); return err },
-		func() error { _, err := admin.UserGrantRole(ctx, "root", "root"); return err },
-		func() error { _, err := admin.UserAdd(ctx, "guest", "guest"); return err },
-		func() error { _, err := admin.AuthEnable(ctx); return err },
-	} {
-		if err := do(); err != nil && !strings.Contains(err.Error(), "role name not found") {
-			t.Fatal(err)
-		}
-	}
-	with := func(change func(*clientv3.Config)) clientv3.Config {
-		c := server.Config()
-		change(&c)
-		return c
-	}
-	for name, c := range map[string]struct {
-		config clientv3.Config
-		want   string
-	}{
-		"no endpoints":   {with(func(c *clientv3.Config) { c.Endpoints = nil }), "there are no endpoints"},
-		"empty endpoint": {with(func(c *clientv3.Config) { c.Endpoints = []string{""} }), "is empty"},
-		"no user":        {server.Config(), "the server wants a user"},
-		"no password":    {with(func(c *clientv3.Config) { c.Username = "guest" }), "has no password"},
-		"wrong password": {with(func(c *clientv3.Config) { c.Username, c.Password = "guest", "x" }), "check Username and Password"},
-		"no right":       {with(func(c *clientv3.Config) { c.Username, c.Password = "guest", "guest" }), "grant-permission"},
-		"wrong port":     {with(func(c *clientv3.Config) { c.Endpoints = []string{"http://127.0.0.1:1"} }), "connection refused\"): nothing listens there"},
-		"TLS without":    {with(func(c *clientv3.Config) { c.Endpoints[0] = strings.Replace(c.Endpoints[0], "http:", "https:", 1) }), "TLS"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := New(c.config, WithTTL(3*time.Second))
-			session, err := p.Join(ctx, request("a", "127.0.0.1:1"))
-			if err == nil {
-				session.Close()
-			}
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("Join: %v; want an error with %q", err, c.want)
-			}
-		})
-	}
-}
-
 func TestDialEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,7 @@ func startSteady(t *testing.T, three *etcdtest.Ensemble, port int) steady {
 	m := steady{renewals: new(atomic.Int64)}
 	c := three.Config()
 	c.DialOptions = append(c.DialOptions, grpc.WithChainStreamInterceptor(count(m.renewals)))
-	m.process = &process{provider: New(c), address: fmt.Sprintf("127.0.0.1:%d", port)}
+	m.process = &process{provider: New(c), address: fmt.Sprintf("127.0.0.1:%d", port), logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for ctx := within(t); ; {
 		err := m.join(ctx)
 		if err == nil {

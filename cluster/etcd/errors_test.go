@@ -1,0 +1,113 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+)
+
+// password is that of every user, and must be told nobody.
+const password = "it-is-a-secret"
+
+// journal is what a member logs.
+type journal struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// keepsSecrets checks that neither the error nor the log tells the password.
+func (j *journal) keepsSecrets(t *testing.T, err error) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err != nil && strings.Contains(err.Error(), password) {
+		t.Errorf("the error tells the password: %v", err)
+	}
+	if strings.Contains(j.text.String(), password) {
+		t.Errorf("the log tells the password:\n%s", &j.text)
+	}
+}
+
+// tryToJoin joins as a member that leaves at once, with a lease time that lets a call take a second.
+func tryToJoin(t *testing.T, c clientv3.Config) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var log journal
+	r := request(driver.MemberID(fmt.Sprintf("life-%d", lives.Add(1))), "127.0.0.1:1")
+	r.Cluster, r.Logger = t.Name(), log.logger()
+	session, err := New(c, WithTTL(3*time.Second)).Join(ctx, r)
+	if err == nil {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if ctx.Err() != nil {
+		t.Errorf("Join took all of %v", patience)
+	}
+	log.keepsSecrets(t, err)
+	return err
+}
+
+func TestEndpointsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	plain := etcdtest.Start(t)
+	for name, c := range map[string]struct {
+		config clientv3.Config
+		want   string
+	}{
+		"none":             {clientv3.Config{}, "there are no endpoints"},
+		"empty":            {clientv3.Config{Endpoints: []string{""}}, "is empty"},
+		"no port":          {clientv3.Config{Endpoints: []string{"http://127.0.0.1"}}, "http://127.0.0.1 is not a host and a port"},
+		"nonsense":         {clientv3.Config{Endpoints: []string{"http://[::1:2379"}}, "is not a host and a port"},
+		"another protocol": {clientv3.Config{Endpoints: []string{"tcp://127.0.0.1:2379"}}, "must be http:// or https://"},
+		"with a password":  {clientv3.Config{Endpoints: []string{"http://member:" + password + "@127.0.0.1:2379"}}, "http://…@127.0.0.1:2379 holds a user"},
+		"TLS in the open":  {clientv3.Config{Endpoints: []string{plain.Endpoint}, TLS: &tls.Config{}}, "write https:// for it"},
+		"no password":      {clientv3.Config{Endpoints: []string{plain.Endpoint}, Username: "member"}, "has no password"},
+		"wrong port":       {clientv3.Config{Endpoints: []string{"http://127.0.0.1:1"}}, "connection refused\"): nothing listens there"},
+		"wrong port, user": {clientv3.Config{Endpoints: []string{"http://127.0.0.1:1"}, Username: "member", Password: password}, "nothing listens there"},
+		"unknown name":     {clientv3.Config{Endpoints: []string{"http://granary.invalid:2379"}}, "check the names"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := tryToJoin(t, c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Join: %v; want an error with %q", err, c.want)
+			}
+		})
+	}
+	for _, good := range []string{plain.Endpoint, strings.TrimPrefix(plain.Endpoint, "http://"), plain.Endpoint + "/"} {
+		if err := tryToJoin(t, clientv3.Config{Endpoints: []string{good}}); err != nil {
+			t.Errorf("the endpoint %s: %v", good, err)
+		}
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"http://member:" + password + "@127.0.0.1:2379"}, Logger: plain.Config().Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = NewWithClient(client).Join(within(t), request("a", "127.0.0.1:1"))
+	if err == nil || !strings.Contains(err.Error(), "holds a user") || strings.Contains(err.Error(), password) {
+		t.Errorf("Join with the caller's client: %v; want an error, without the password", err)
+	}
+}
