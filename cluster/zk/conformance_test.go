@@ -7,6 +7,7 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/drivertest"
+	"github.com/granary-go/granary/cluster/record"
 	"github.com/granary-go/granary/cluster/zk/zktest"
 )
 
@@ -24,6 +25,20 @@ func TestRecordStores(t *testing.T) {
 
 func TestProviders(t *testing.T) {
 	t.Parallel()
-	server := zktest.Start(t)
-	_ = server
+	drivertest.Providers(t, drivertest.ProviderService{
+		TTL:      leaseTime,
+		Backends: 4,
+		Start: func(t testing.TB) drivertest.Backend {
+			server := zktest.Start(t)
+			return drivertest.Backend{
+				Address: server.Address,
+				Stop:    func(testing.TB) { server.Stop() },
+				Start:   func(t testing.TB) { server.Restart(t) },
+				Empty:   func(t testing.TB) { server.Empty(t) },
+			}
+		},
+		New: func(s drivertest.Setup) driver.Provider {
+			return New([]string{s.Address}, WithTTL(s.TTL), WithRecord(record.WithClock(s.Clock), record.WithWallClock(s.Wall)))
+		},
+	})
 }

@@ -98,7 +98,7 @@ func TestFormerLeaderGivesNothingOld(t *testing.T) {
 	}
 }
 
-// reads reads until it succeeds, which must give this record.
+// reads tries until a read succeeds, which must give this record.
 func reads(ctx context.Context, s *store, want string) error {
 	for {
 		got, err := s.Read(ctx)

@@ -129,10 +129,7 @@ func TestReadsRenewNothing(t *testing.T) {
 	server := zktest.Start(t)
 	s, ctx := newStore(t, server.Address), within(t)
 	register(t, s, "a", time.Second)
-	for {
-		if len(read(t, s).Alive) == 0 {
-			break
-		}
+	for len(read(t, s).Alive) > 0 {
 		if ctx.Err() != nil {
 			t.Fatal("the liveness key lives without renewals")
 		}
