@@ -86,6 +86,9 @@ func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	}
 }
 
+// Output is what the server has printed: its warnings and errors.
+func (s *Server) Output() string { return s.output.String() }
+
 // Data is the folder with what the server keeps, for tests that copy it while the server is stopped.
 func (s *Server) Data() string { return filepath.Join(s.folder, "data") }
 
