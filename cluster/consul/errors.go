@@ -98,6 +98,7 @@ var told = []struct{ words, do string }{
 	{"x509:", "check TLSConfig of api.Config: CAFile (or CONSUL_CACERT) has to hold the authority that signed the agent's certificate"},
 	{"tls: certificate required", "the agent wants a certificate of the client: set CertFile and KeyFile of api.Config's TLSConfig"},
 	{"tls: bad certificate", "the agent refuses the client's certificate: check CertFile and KeyFile of api.Config's TLSConfig"},
+	{"Consul Enterprise", "set Namespace and Partition of api.Config (or CONSUL_NAMESPACE and CONSUL_PARTITION) for Consul Enterprise alone"},
 	{"too large", "kv_max_value_size and txn_max_req_len of the agent and the servers are the limits"},
 }
 
@@ -122,7 +123,7 @@ func advice(err error, status api.StatusError, text, policy string) string {
 		return "check that a Consul agent runs there and can be reached (port 8500 as a rule, 8501 with TLS and the scheme https), " +
 			"and that its servers have a leader"
 	case errors.As(err, &syntax), errors.As(err, &shape), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
-		status.Code != 0 && status.Code < http.StatusInternalServerError && status.Code != http.StatusTooManyRequests:
+		status.Code != 0 && status.Code < http.StatusBadRequest, status.Code == http.StatusNotFound, status.Code == http.StatusMethodNotAllowed:
 		return elsewhere
 	}
 	return ""

@@ -82,10 +82,11 @@ func newProvider(opts []Option, connect func() (*connection, error)) Provider {
 			return nil, err
 		}
 		s := newStore(client, c.prefix, r.Cluster)
-		if observe {
-			return s, s.probe(ctx)
+		if err := s.probe(ctx); err != nil {
+			client.close()
+			return nil, err
 		}
-		if !c.noService {
+		if !observe && !c.noService {
 			s.service = announce(client, cmp.Or(c.service, serviceName(c.prefix, r.Cluster)), r)
 		}
 		return s, nil

@@ -42,7 +42,12 @@ func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, t
 	s.mu.Lock()
 	s.session, s.key = session, key
 	s.mu.Unlock()
-	return s.Renew(ctx) // it tells the time that was granted
+	granted, err := s.renewSession(ctx, session) // it tells the time; the session was made in agreement, and counts by itself
+	if err != nil {
+		return 0, s.explain("ask for the session's time", err)
+	}
+	s.service.renewed(granted)
+	return granted, nil
 }
 
 // createSession makes a session without checks, on the node that is there for it. That node is made if it is missing.

@@ -20,6 +20,8 @@ const (
 	longestWait = 5 * time.Second
 	// waitMargin is how much later than that the answer may come: the servers add up to a sixteenth, and then there is the way.
 	waitMargin = 2 * time.Second
+	// probeTimeout bounds the first call of a session.
+	probeTimeout = 5 * time.Second
 	// tidyTimeout bounds what is done after a call, to leave nothing behind.
 	tidyTimeout = time.Second
 )
@@ -100,10 +102,12 @@ func (s *store) mayRead(ctx context.Context) error {
 	return err
 }
 
-// probe fails if the agent cannot be reached, or the membership not be read. It frees what the store holds then.
+// probe fails if the agent cannot be reached, or the membership not be read. Later calls find a connection.
 func (s *store) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
 	if err := s.mayRead(ctx); err != nil {
-		return errors.Join(s.explain("read the membership", err), s.Close())
+		return s.explain("read the membership", err)
 	}
 	return nil
 }
