@@ -33,6 +33,19 @@ func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOpti
 // one could not answer before the call has returned. With another context it
 // would wait until its deadline.
 func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
+	k, err := c.newCall(ctx, identity, kind, message, opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.bounded(ctx, k.settings.timeout)
+	defer cancel()
+	return k.run(ctx)
+}
+
+// newCall checks what can be checked before anything is sent.
+//
+//go:noinline
+func (c *Cluster) newCall(ctx context.Context, identity, kind string, message any, opts []GrainCallOption) (*call, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
 		return nil, err
@@ -40,22 +53,22 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	if err := checkMessage(message); err != nil {
 		return nil, err
 	}
-	caller, _ := ctx.Value(grainKey{}).(*grainContext)
-	chain := caller.waits()
-	if err := chain.refuse(id); err != nil {
+	k := &call{cluster: c, id: id, message: message, header: HeaderFrom(ctx)}
+	k.caller, _ = ctx.Value(grainKey{}).(*grainContext)
+	k.chain = k.caller.waits()
+	k.met = k.chain.meets(id)
+	if err := k.chain.refuse(id); err != nil {
 		return nil, err
 	}
-	settings, header := newCallSettings(opts), HeaderFrom(ctx)
-	if err := errors.Join(settings.named(), checkHeader(header)); err != nil {
+	for _, o := range opts {
+		if o != nil {
+			o.applyCall(&k.settings)
+		}
+	}
+	if err := k.settings.named(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.bounded(ctx, settings.timeout)
-	defer cancel()
-	call := &call{
-		cluster: c, id: id, message: message, settings: settings, header: header,
-		caller: caller, chain: chain, met: chain.meets(id),
-	}
-	return call.run(ctx)
+	return k, checkHeader(k.header)
 }
 
 // bounded applies the total deadline: the shorter of the context's own and
@@ -71,6 +84,10 @@ func (c *Cluster) bounded(ctx context.Context, timeout time.Duration) (context.C
 }
 
 // call is one grain call: as many tries as it takes within its deadline.
+//
+// A grain that calls is on a stack that begins small. What is not needed while the
+// call waits is in functions of its own, which are not inlined, lest the stack
+// grow for each call.
 type call struct {
 	cluster  *Cluster
 	id       driver.Identity
@@ -102,7 +119,7 @@ func (k *call) run(ctx context.Context) (any, error) {
 			return accept(ctx, reply)
 		}
 		if again && wait.pause(k.until(ctx)) != nil {
-			again, err = false, fmt.Errorf("cluster: call %s: %w; the last try: %w", k.id, timedOut(ctx.Err()), err)
+			again, err = false, k.over(ctx, err)
 		}
 		if reply, came := k.late.take(); came {
 			return accept(ctx, reply)
@@ -111,6 +128,13 @@ func (k *call) run(ctx context.Context) (any, error) {
 			return nil, err
 		}
 	}
+}
+
+// over is the error of a call whose time is up between two tries.
+//
+//go:noinline
+func (k *call) over(ctx context.Context, last error) error {
+	return fmt.Errorf("cluster: call %s: %w; the last try: %w", k.id, timedOut(ctx.Err()), last)
 }
 
 // until is what a call waits by: its context, which is done also when the answer
@@ -132,24 +156,32 @@ func (k *call) attempt(ctx context.Context, suspect **location) (reply any, agai
 		}
 		return nil, false, k.cluster.explain(k.id, err)
 	}
-	if ctx.Err() != nil {
-		return nil, false, fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
-	}
-	if k.caller != nil && !k.caller.activation.mayAct() {
-		return nil, false, fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
-	}
-	if k.met && k.chain.holds(k.id, loc.fence) {
-		return nil, false, k.chain.cycle(k.id)
+	if err := k.mustNotSend(ctx, loc); err != nil {
+		return nil, false, err
 	}
 	if reply, err = k.try(ctx, loc); err == nil {
 		return reply, false, nil
 	}
 	*suspect = loc
 	k.cluster.cache.drop(k.id, loc)
-	if again, err = k.judge(ctx, loc, err); !again {
-		err = fmt.Errorf("cluster: call %s: %w", k.id, err)
-	}
+	again, err = k.judge(ctx, loc, err)
 	return nil, again, err
+}
+
+// mustNotSend is what is known, before a try, to be in its way.
+//
+//go:noinline
+func (k *call) mustNotSend(ctx context.Context, loc *location) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
+	case k.caller != nil && !k.caller.activation.mayAct():
+		return fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
+	case k.met && k.chain.holds(k.id, loc.fence):
+		return k.chain.cycle(k.id)
+	default:
+		return nil
+	}
 }
 
 // rejoining reports whether an error of locate passes when this process has
@@ -159,31 +191,47 @@ func rejoining(err error) bool {
 }
 
 // try sends the message once and waits for the answer: until the call ends or,
-// if the call may be tried again, for the time of a try. Who is not waited for any
-// longer may still answer.
+// if the call may be tried again, for the time of a try.
 func (k *call) try(ctx context.Context, loc *location) (any, error) {
 	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, 0)
-	wait := k.until(ctx)
 	if k.again < k.settings.retries {
-		var stop context.CancelFunc
-		wait, stop = context.WithTimeout(wait, k.cluster.config.tryTimeout)
-		defer stop()
+		return k.tryFor(ctx, loc, future)
 	}
+	reply, err := future.ResultContext(k.until(ctx))
+	if err != nil {
+		return k.unanswered(ctx, ctx, loc, future, err)
+	}
+	return reply, withheld(reply)
+}
+
+func (k *call) tryFor(ctx context.Context, loc *location, future *actor.Future) (any, error) {
+	wait, stop := context.WithTimeout(k.until(ctx), k.cluster.config.tryTimeout)
+	defer stop()
 	reply, err := future.ResultContext(wait)
-	if err != nil && completed(future) {
-		reply, err = future.Result() // it came at the same time
-		wait = context.Background()
+	if err != nil {
+		return k.unanswered(ctx, wait, loc, future, err)
+	}
+	return reply, withheld(reply)
+}
+
+// unanswered ends a try that has failed, or that is not waited for any longer. In
+// the latter case its answer still counts, as long as the call goes on.
+//
+//go:noinline
+func (k *call) unanswered(ctx, wait context.Context, loc *location, future *actor.Future, err error) (any, error) {
+	if completed(future) { // also when the answer came at the same time
+		reply, err := future.Result()
+		if err == nil {
+			err = withheld(reply)
+		}
+		return reply, err
 	}
 	switch {
-	case err == nil:
-		return reply, withheld(reply)
-	case wait.Err() == nil:
-		return nil, err
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		future.Cancel() // the host knows the deadline
 	case ctx.Err() != nil || k.until(ctx).Err() != nil:
 		k.cluster.giveUp(loc, future)
-	default:
+	case wait.Err() != nil:
 		if k.late == nil {
 			k.late = newLateTries(ctx, k.cluster)
 		}
@@ -200,15 +248,15 @@ func (k *call) try(ctx context.Context, loc *location) (any, error) {
 func (k *call) judge(ctx context.Context, loc *location, err error) (again bool, cause error) {
 	if dead, ok := errors.AsType[*actor.DeadLetterError](err); ok && loc.pid.Equal(dead.Target) {
 		if permanent(dead.Reason) {
-			return false, fmt.Errorf("%w: %w", ErrInvalidMessage, err)
+			return false, fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrInvalidMessage, err)
 		}
 		return true, err
 	}
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("%w: %w", ErrUnknownOutcome, timedOut(ctx.Err()))
+		return false, fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, timedOut(ctx.Err()))
 	}
 	k.again++
-	return k.again <= k.settings.retries, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	return k.again <= k.settings.retries, fmt.Errorf("cluster: call %s: %w: %w", k.id, ErrUnknownOutcome, err)
 }
 
 // accept tells a grain's answer from its error. A grain that gave up because

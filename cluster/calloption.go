@@ -87,13 +87,3 @@ func (o *GrainCallOptions) applyCall(s *callSettings) {
 		opt.applyCall(s)
 	}
 }
-
-func newCallSettings(opts []GrainCallOption) callSettings {
-	var s callSettings
-	for _, o := range opts {
-		if o != nil {
-			o.applyCall(&s)
-		}
-	}
-	return s
-}

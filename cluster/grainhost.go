@@ -45,8 +45,10 @@ type GrainDesc[G GrainInstance] struct {
 	byName map[string]methodEntry[G]
 }
 
+type callFunc[G GrainInstance] = func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
+
 type methodEntry[G GrainInstance] struct {
-	call    func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
+	call    callFunc[G]
 	request reflect.Type
 }
 
@@ -101,7 +103,7 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	default:
 		switch {
 		case h.active:
-			defer answerPanic(ctx, desc.Kind+".ReceiveDefault")
+			defer answerPanic(ctx, desc.Kind, "ReceiveDefault")
 			h.grain.ReceiveDefault(ctx)
 		case h.failure.cause != nil:
 			respond(ctx, h.failure.cause)
@@ -112,9 +114,9 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 // answerPanic is deferred around what a grain does for a caller. A panic is the
 // caller's answer and goes on to be the actor's failure, so that its supervisor
 // decides what becomes of the grain.
-func answerPanic(ctx actor.Context, method string) {
+func answerPanic(ctx actor.Context, kind, method string) {
 	if r := recover(); r != nil {
-		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s: %v", method, r)})
+		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", kind, method, r)})
 		panic(r)
 	}
 }
@@ -122,67 +124,80 @@ func answerPanic(ctx actor.Context, method string) {
 // serve runs one method, unless its caller no longer waits: then the request is
 // a dead letter, for it has certainly not run.
 func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
-	if !h.active {
-		h.told = true
-		respond(ctx, h.failure.cause)
+	call, refusal := h.admit(desc, req)
+	if call == nil {
+		respond(ctx, refusal)
 		return
 	}
-	method, ok := desc.method(req.Method)
-	if !ok {
-		respond(ctx, &GrainError{CodeUnknownMethod, fmt.Sprintf("kind %q has no method %q here", desc.Kind, req.Method)})
-		return
-	}
-	if got := reflect.TypeOf(req.Message); got != method.request {
-		respond(ctx, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)})
-		return
-	}
-	key := callKey{req.Method, req.id}
-	if had, ok := h.answers.find(key); ok {
-		respond(ctx, had)
-		return
-	}
-	callCtx, end := h.callContext(ctx, req)
-	if callCtx == nil {
+	turn, end := h.callContext(ctx, req)
+	if turn == nil {
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
 	defer end()
-	defer answerPanic(ctx, desc.Kind+"."+req.Method)
-	turn := &grainContext{
-		Context: callCtx, actorContext: ctx, activation: h.activation, cluster: h.cluster,
-		timers: &h.timers, chain: req.chain, header: ctx.MessageHeader(), call: req.id,
-	}
-	defer turn.over.Store(true)
-	reply, err := method.call(h.grain, req.Message, turn)
+	defer answerPanic(ctx, desc.Kind, req.Method)
+	reply, err := call(h.grain, req.Message, turn)
 	said := answer(desc.Kind, req.Method, reply, err)
 	if h.activation.state == nil || h.activation.state.settled() {
-		h.answers.keep(key, said)
+		h.answers.keep(callKey{req.Method, req.id}, said)
 	}
 	respond(ctx, said)
 }
 
-// callContext is done when the activation stops, the caller's deadline has
-// passed or the caller has given up. It is nil if that has been before; else
-// its end has to be called.
-func (h *GrainHost[G]) callContext(ctx actor.Context, req *GrainRequest) (turn context.Context, end func()) {
+// admit finds the method of a request, or the answer to one that does not run. It
+// is not inlined: what it needs is not on the stack of the method.
+//
+//go:noinline
+func (h *GrainHost[G]) admit(desc *GrainDesc[G], req *GrainRequest) (call callFunc[G], refusal any) {
+	if !h.active {
+		h.told = true
+		return nil, h.failure.cause
+	}
+	method, ok := desc.method(req.Method)
+	if !ok {
+		return nil, &GrainError{CodeUnknownMethod, fmt.Sprintf("kind %q has no method %q here", desc.Kind, req.Method)}
+	}
+	if got := reflect.TypeOf(req.Message); got != method.request {
+		return nil, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)}
+	}
+	if had, ok := h.answers.find(callKey{req.Method, req.id}); ok {
+		return nil, had
+	}
+	return method.call, nil
+}
+
+// callContext makes the context of a method: done when the activation stops, the
+// caller's deadline has passed or the caller has given up. It is nil if that has
+// been before; else its end has to be called.
+//
+//go:noinline
+func (h *GrainHost[G]) callContext(ctx actor.Context, req *GrainRequest) (turn *grainContext, end func()) {
 	if req.expired() {
 		return nil, nil
 	}
+	turn = &grainContext{
+		actorContext: ctx, activation: h.activation, cluster: h.cluster, timers: &h.timers,
+		chain: req.chain, header: ctx.MessageHeader(), call: req.id,
+	}
 	var cancel context.CancelFunc
 	if req.Deadline.IsZero() {
-		turn, cancel = context.WithCancel(h.activation.ctx)
+		turn.Context, cancel = context.WithCancel(h.activation.ctx)
 	} else {
-		turn, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
+		turn.Context, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
 	}
 	switch sender := ctx.Sender(); {
 	case req.caller != nil:
 		stop := context.AfterFunc(req.caller, cancel)
 		return turn, func() {
+			turn.over.Store(true)
 			stop()
 			cancel()
 		}
 	case sender == nil:
-		return turn, cancel
+		return turn, func() {
+			turn.over.Store(true)
+			cancel()
+		}
 	default:
 		key := requestKey{ctx.Self().Id, sender.Address, sender.Id}
 		if !h.activation.begin(&h.cluster.cancels, key, cancel) {
@@ -190,6 +205,7 @@ func (h *GrainHost[G]) callContext(ctx actor.Context, req *GrainRequest) (turn c
 			return nil, nil
 		}
 		return turn, func() {
+			turn.over.Store(true)
 			h.activation.end(key)
 			cancel()
 		}
