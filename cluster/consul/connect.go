@@ -100,15 +100,14 @@ func (g guard) CloseIdleConnections() {
 // bounded is a body that fails when it is too long.
 type bounded struct {
 	io.ReadCloser
-	left int
+	left int // how much more it may have; below 0 when it had more
 }
 
 // Read implements [io.Reader].
 func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if b.left -= n; b.left < 0 {
 		return 0, fmt.Errorf("%w: it is longer than %d MiB", errNotConsul, maxAnswer>>20)
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
 	return n, err
 }

@@ -120,8 +120,12 @@ func advice(err error, status api.StatusError, text, policy string) string {
 	case errors.Is(err, context.Canceled):
 		return ""
 	case errors.As(err, &asked):
-		return "check that a Consul agent runs there and can be reached (port 8500 as a rule, 8501 with TLS and the scheme https), " +
+		do := "check that a Consul agent runs there and can be reached (port 8500 as a rule, 8501 with TLS and the scheme https), " +
 			"and that its servers have a leader"
+		if strings.HasPrefix(asked.URL, "https:") { // its refusal may be lost, and only the connection be seen to end
+			do += ", and that it does not want another certificate of the client (CertFile and KeyFile of TLSConfig)"
+		}
+		return do
 	case errors.As(err, &syntax), errors.As(err, &shape), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
 		status.Code != 0 && status.Code < http.StatusBadRequest, status.Code == http.StatusNotFound, status.Code == http.StatusMethodNotAllowed:
 		return elsewhere

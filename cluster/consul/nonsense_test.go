@@ -259,12 +259,44 @@ func TestRenewals(t *testing.T) {
 func TestRenewalIsBetweenConsistentReads(t *testing.T) {
 	t.Parallel()
 	f := &fake{key: text(http.StatusOK, "application/json", theKey), renew: text(http.StatusOK, "application/json", theSession)}
-	if _, err := registered(t, f).Renew(t.Context()); err != nil {
+	s := registered(t, f)
+	if _, err := s.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	const read = "GET /v1/kv/granary/test/members/a true"
 	if got := strings.Join(f.asked, "; "); got != read+"; PUT /v1/session/renew/s-1 false; "+read {
 		t.Errorf("Renew asked %s", got)
+	}
+	f.asked = nil
+	if _, err := s.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(f.asked, "; "); got != "GET /v1/kv/granary/test/ true" {
+		t.Errorf("Read asked %s", got)
+	}
+}
+
+// The client takes a page that holds the word true for an agreement.
+func TestPagesAgreeToNothing(t *testing.T) {
+	t.Parallel()
+	client, err := dial(serve(t, text(http.StatusOK, "text/html", page)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.close()
+	if err := newStore(client, DefaultPrefix, "test").Write(t.Context(), driver.Record{}, []byte("x")); !errors.Is(err, errNotConsul) {
+		t.Errorf("Write to a server of pages: %v; want %v", err, errNotConsul)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{0: true, 9: true, 10: true, 11: false, 5000: false} {
+		body := &bounded{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", length))), left: 10}
+		got, err := io.ReadAll(body)
+		if fits && (err != nil || len(got) != length) || !fits && !errors.Is(err, errNotConsul) {
+			t.Errorf("of %d bytes %d are read, %v", length, len(got), err)
+		}
 	}
 }
 
@@ -284,8 +316,8 @@ func TestEmptyStoresThatAreNone(t *testing.T) {
 		},
 		"filtered": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Consul-Index", "7")
-			w.Header().Set("X-Consul-LastContact", "0")
-			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+			w.Header().Set("X-Consul-Lastcontact", "0")
+			w.Header().Set("X-Consul-Results-Filtered-By-Acls", "true")
 			text(http.StatusOK, "application/json", theKey)(w, r)
 		},
 	} {

@@ -105,7 +105,7 @@ func find(t testing.TB) string {
 
 func newServer(t testing.TB, program string, i, n int, token string, extra []string) *Server {
 	t.Helper()
-	http, rpc, serf := freePort(t), freePort(t), freePort(t)
+	http, rpc, serf := FreePort(t), FreePort(t), FreePort(t)
 	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(http)), Token: token, program: program, folder: t.TempDir(), extra: extra}
 	s.serf = net.JoinHostPort("127.0.0.1", strconv.Itoa(serf))
 	lease := 50
@@ -295,7 +295,8 @@ func (s *Server) serves(ctx context.Context) error {
 	return nil
 }
 
-func freePort(t testing.TB) int {
+// FreePort gives a port of the loopback that nobody listens on at this moment.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
