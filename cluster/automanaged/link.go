@@ -98,17 +98,13 @@ func (l *links) close() {
 
 // ping carries out one ping and gives what the machine is to be told of it.
 func (l *links) ping(ctx context.Context, s view.Send) view.Event {
-	c, err := l.get(s.Address)
-	if err != nil {
-		return view.Failed{Address: s.Address, Seq: s.Seq, Why: err.Error()}
+	exchange := l.exchange
+	if l.config.exchange != nil {
+		exchange = l.config.exchange
 	}
-	answer, err := pb.NewMembershipClient(c).Ping(ctx, &pb.PingRequest{Greeting: greetingToWire(s.Greeting)})
+	answer, err := exchange(ctx, s.Address, &pb.PingRequest{Greeting: greetingToWire(s.Greeting)})
 	if err != nil {
-		code := status.Code(err)
-		if code != codes.FailedPrecondition && code != codes.InvalidArgument {
-			l.drop(s.Address, c)
-		}
-		return view.Failed{Address: s.Address, Seq: s.Seq, Why: reason(err), Foreign: code == codes.FailedPrecondition}
+		return view.Failed{Address: s.Address, Seq: s.Seq, Why: reason(err), Foreign: status.Code(err) == codes.FailedPrecondition}
 	}
 	g, err := greetingFromWire(answer.Greeting)
 	if err != nil {
@@ -116,6 +112,19 @@ func (l *links) ping(ctx context.Context, s view.Send) view.Event {
 	}
 	g.Refusal, g.Dropped = truncated(answer.Refusal), answer.Dropped
 	return view.Answered{Address: s.Address, Seq: s.Seq, Greeting: g}
+}
+
+// exchange calls a peer by gRPC.
+func (l *links) exchange(ctx context.Context, address string, r *pb.PingRequest) (*pb.PingResponse, error) {
+	c, err := l.get(address)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := pb.NewMembershipClient(c).Ping(ctx, r)
+	if code := status.Code(err); err != nil && code != codes.FailedPrecondition && code != codes.InvalidArgument {
+		l.drop(address, c)
+	}
+	return answer, err
 }
 
 // reason gives the part of a gRPC error that helps people.

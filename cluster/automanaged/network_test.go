@@ -5,6 +5,12 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // memNetwork is a network in memory, for processes in a testing/synctest
@@ -65,6 +71,49 @@ func (n *memNetwork) dialer(from string) func(context.Context, string) (net.Conn
 	}
 }
 
+// serve lets a member answer what is sent to an address by exchange.
+func (n *memNetwork) serve(address string, m *member) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.listeners[address].member = m
+}
+
+// exchange gives what replaces gRPC for the process of a host: calls of a
+// millisecond, without connections.
+func (n *memNetwork) exchange(from string) func(context.Context, string, *pb.PingRequest) (*pb.PingResponse, error) {
+	return func(ctx context.Context, address string, r *pb.PingRequest) (*pb.PingResponse, error) {
+		to, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		n.mu.Lock()
+		var m *member
+		l, lost, unheard := n.listeners[address], n.cuts[[2]string{from, to}], n.cuts[[2]string{to, from}]
+		if l != nil {
+			m = l.member
+		}
+		n.mu.Unlock()
+		if lost {
+			<-ctx.Done()
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+		if m == nil {
+			return nil, status.Error(codes.Unavailable, "connection refused")
+		}
+		answer, err := (&server{member: m}).Ping(ctx, r)
+		if unheard {
+			<-ctx.Done()
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+		return answer, err
+	}
+}
+
 // cut makes what is sent between two hosts vanish, or no longer.
 func (n *memNetwork) cut(a, b string, is bool) {
 	n.mu.Lock()
@@ -99,6 +148,7 @@ type memListener struct {
 	incoming chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
+	member   *member // guarded by the network's mu; nil where gRPC is used
 }
 
 func (l *memListener) Accept() (net.Conn, error) {

@@ -31,6 +31,7 @@ type process struct {
 	last     uint64
 	removals int
 	logs     *logbook
+	light    *memNetwork // where it answers without gRPC; nil if it needs none
 }
 
 func newProcess(t *testing.T, p *Provider, host, address string) *process {
@@ -68,6 +69,9 @@ func (p *process) tryOpen() (err error) {
 	p.request.Member.ID = driver.MemberID(fmt.Sprintf("%s-life%03d", p.request.Member.Address, lives.Add(1)))
 	p.current.Store(p.request.Member.ID)
 	p.session, err = p.provider.Join(p.t.Context(), p.request)
+	if err == nil && p.light != nil {
+		p.light.serve(p.request.BindHost+":6330", p.session.(*member))
+	}
 	return err
 }
 

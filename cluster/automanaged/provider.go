@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/granary-go/granary/cluster/driver"
+	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // Defaults of a provider.
@@ -66,6 +67,9 @@ type config struct {
 	listen     func(ctx context.Context, address string) (net.Listener, error)
 	dial       func(ctx context.Context, address string) (net.Conn, error)
 	lookup     func(ctx context.Context, host string) ([]string, error)
+	// exchange replaces gRPC between members, for tests of many; nil in
+	// production.
+	exchange func(ctx context.Context, address string, r *pb.PingRequest) (*pb.PingResponse, error)
 }
 
 // timeout is how long a ping may take.

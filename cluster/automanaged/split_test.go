@@ -35,6 +35,7 @@ type fleet struct {
 	*site
 	up      []*follower
 	slowest time.Duration
+	light   bool // without gRPC, for many processes
 }
 
 func newFleet(t *testing.T, n int) *fleet {
@@ -48,7 +49,12 @@ func newFleet(t *testing.T, n int) *fleet {
 
 func (f *fleet) start(host string) {
 	ctx, stop := context.WithCancel(f.t.Context())
-	fo := &follower{process: f.member(host).open(), host: host, stop: stop, done: make(chan struct{})}
+	fo := &follower{process: f.member(host), host: host, stop: stop, done: make(chan struct{})}
+	if f.light {
+		fo.light = f.network
+		fo.provider.config.exchange = f.network.exchange(host)
+	}
+	fo.open()
 	f.up = append(f.up, fo)
 	go fo.follow(ctx)
 }

@@ -19,11 +19,42 @@ func (m *Machine) bootstrap() {
 	if len(others) > 0 && others[0].Member.ID < m.self.Member.ID {
 		return
 	}
+	entries := m.admit([]Entry{m.self})
+	if silent := m.silent(); len(entries) == 1 && len(silent) > 0 {
+		m.warn("this member founds a cluster of its own, as hosts of the list do not answer; if members run already, "+
+			"check the list, the names in it and the network", "hosts", strings.Join(silent, "; "))
+	}
 	m.lead(View{
 		Incarnation: m.cfg.Incarnation,
 		Epoch:       nextEpoch(m.view.Epoch, m.wall(), m.self.Member.ID),
-		Entries:     m.admit([]Entry{m.self}),
+		Entries:     entries,
 	})
+}
+
+// silent gives the hosts of the list of which no address answers, with the
+// reasons.
+func (m *Machine) silent() (hosts []string) {
+	for _, name := range slices.Sorted(maps.Keys(m.hosts)) {
+		why := []string{}
+		for _, address := range m.hosts[name].addresses {
+			p := m.peers[address]
+			if p.answers() {
+				why = nil
+				break
+			}
+			if p != nil && p.why != "" {
+				why = append(why, address+": "+p.why)
+			}
+		}
+		switch {
+		case why == nil:
+		case len(m.hosts[name].addresses) == 0:
+			hosts = append(hosts, name+" (the name is not found)")
+		default:
+			hosts = append(hosts, fmt.Sprintf("%s (%s)", name, strings.Join(why, ", ")))
+		}
+	}
+	return hosts
 }
 
 // listensUntil is when a newcomer stops to wait for others to find it.
