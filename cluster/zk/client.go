@@ -135,11 +135,21 @@ func call[T any](ctx context.Context, c *client, do func(*zk.Conn) (T, error)) (
 	case <-ctx.Done():
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		_ = l.blame(errors.New("no answer in time"))
-		_ = l.Close()
+		c.giveUp(l)
 		return none, fmt.Errorf("no answer from %s: %w", l.server, ctx.Err())
 	}
 	return none, ctx.Err()
+}
+
+// giveUp closes a connection that does not answer.
+func (c *client) giveUp(l *link) {
+	_ = l.blame(errors.New("no answer in time"))
+	_ = l.Close()
+	c.change(func() {
+		if c.link == l {
+			c.lost()
+		}
+	})
 }
 
 func (c *client) begin() (*link, bool) {

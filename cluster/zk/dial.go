@@ -21,15 +21,16 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // lost is called when a connection has ended, under the lock.
 func (c *client) lost() {
-	if c.link == nil || c.closing || c.gone != nil {
+	if c.link == nil || c.link.lost || c.closing || c.gone != nil {
 		return
 	}
+	c.link.lost = true
 	c.causes[c.link.server] = c.link.cause()
-	if c.up && !c.keeper {
-		c.gone = fmt.Errorf("the connection to %s was lost: %w", c.link.server, c.link.cause())
-	}
-	if !c.up {
+	switch {
+	case !c.up:
 		c.failures++
+	case !c.keeper:
+		c.gone = fmt.Errorf("the connection to %s was lost: %w", c.link.server, c.link.cause())
 	}
 	c.up = false
 }

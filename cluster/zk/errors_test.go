@@ -83,7 +83,7 @@ func TestAuth(t *testing.T) {
 	server := zktest.Start(t)
 	servers, ctx := []string{server.Address}, within(t)
 	right := WithAuth("digest", []byte("granary:"+secret))
-	session, err := New(servers, WithTTL(leaseTime), right).Join(ctx, logged(t, "a"))
+	session, err := New(servers, leased, right).Join(ctx, logged(t, "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestAuth(t *testing.T) {
 	}
 	r := logged(t, "b")
 	r.Member.Address = "127.0.0.1:2"
-	second, err := New(servers, WithTTL(leaseTime), right).Join(ctx, r)
+	second, err := New(servers, leased, right).Join(ctx, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAuth(t *testing.T) {
 		"none":  nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := New(servers, append(opts, WithTTL(leaseTime))...)
+			p := New(servers, append(opts, leased)...)
 			refused(t, p, "WithAuth", "/granary/test")
 			watcher, err := p.Observe(ctx, logged(t, ""))
 			if err == nil {
@@ -131,7 +131,7 @@ func TestAuth(t *testing.T) {
 		})
 	}
 	t.Run("unknown scheme", func(t *testing.T) {
-		refused(t, New(servers, WithTTL(leaseTime), WithAuth("nonsense", []byte(secret))), "nonsense", "WithAuth")
+		refused(t, New(servers, leased, WithAuth("nonsense", []byte(secret))), "nonsense", "WithAuth")
 	})
 	if err := errors.Join(second.Close(), session.Close()); err != nil {
 		t.Error(err)
@@ -286,7 +286,7 @@ func TestTLS(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(certified.Certificate())
 	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "example.com"}}
-	session, err := New([]string{address}, WithTTL(leaseTime), WithDialer(dialer.DialContext)).Join(ctx, request("a", "127.0.0.1:1"))
+	session, err := New([]string{address}, leased, WithDialer(dialer.DialContext)).Join(ctx, request("a", "127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,5 +296,5 @@ func TestTLS(t *testing.T) {
 		t.Error(err)
 	}
 	strange := &tls.Dialer{Config: &tls.Config{ServerName: "example.com", RootCAs: x509.NewCertPool()}}
-	refused(t, New([]string{address}, WithTTL(leaseTime), WithDialer(strange.DialContext)), "certificate", address)
+	refused(t, New([]string{address}, leased, WithDialer(strange.DialContext)), "certificate", address)
 }

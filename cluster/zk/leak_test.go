@@ -27,7 +27,7 @@ func TestNothingIsLeft(t *testing.T) {
 				proxy.Unblock()
 				server.Restart(t)
 			}()
-			p := New([]string{proxy.Address}, WithTTL(leaseTime))
+			p := New([]string{proxy.Address}, leased)
 			r := request("a", "127.0.0.1:1")
 			r.Cluster = name
 			session, err := p.Join(ctx, r)
@@ -50,7 +50,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	for range 3 {
 		_, err1 := New([]string{"127.0.0.1:1"}, WithTTL(time.Second)).Join(ctx, request("a", "127.0.0.1:1"))
-		_, err2 := New([]string{proxy.Address}, WithTTL(leaseTime), WithAuth("nonsense", nil)).Join(ctx, request("a", "127.0.0.1:1"))
+		_, err2 := New([]string{proxy.Address}, leased, WithAuth("nonsense", nil)).Join(ctx, request("a", "127.0.0.1:1"))
 		if err1 == nil || err2 == nil {
 			t.Errorf("Join: %v", errors.Join(err1, err2))
 		}

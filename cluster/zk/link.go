@@ -52,6 +52,7 @@ type link struct {
 	head []byte // not read yet of what was checked
 	left int    // bytes of the frame that are still to come
 
+	lost   bool                  // guarded by the client: it is known that the connection has ended
 	blamed atomic.Pointer[error] // what ended the connection, as far as the link saw it
 }
 

@@ -3,9 +3,11 @@ package zk
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -14,13 +16,32 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/record"
 	"github.com/granary-go/granary/cluster/zk/zktest"
 )
 
-const leaseTime = 2 * time.Second
+const leaseTime = 3 * time.Second
 
-// tcp is the usual dialer.
-var tcp = new(net.Dialer).DialContext
+var (
+	// tcp is the usual dialer.
+	tcp = new(net.Dialer).DialContext
+	// leased is what providers of tests have: calls may take longer than a third of a lease time that is so short.
+	leased = func(c *config) { WithRecord(record.WithTTL(leaseTime), record.WithCallTimeout(leaseTime))(c) }
+)
+
+// These tests wait for servers and for sessions to end, and hardly compute: more of them run at once than there are
+// processors, unless -parallel says otherwise.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 func request(id driver.MemberID, address string) driver.Request {
 	return driver.Request{
@@ -45,7 +66,7 @@ type process struct {
 
 func start(t *testing.T, port int, servers ...string) *process {
 	t.Helper()
-	p := &process{provider: New(servers, WithTTL(leaseTime)), address: fmt.Sprintf("127.0.0.1:%d", port)}
+	p := &process{provider: New(servers, leased), address: fmt.Sprintf("127.0.0.1:%d", port)}
 	if err := p.join(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -155,10 +176,10 @@ func TestChroot(t *testing.T) {
 	t.Parallel()
 	server := zktest.Start(t)
 	for name, p := range map[string]Provider{
-		"/app/granary/test": New([]string{server.Address + "," + server.Address + "/app"}, WithTTL(leaseTime)),
-		"/app/x/y/test":     New([]string{server.Address + "/app/"}, WithTTL(leaseTime), WithPrefix("x/y/")),
-		"/app/test":         New([]string{server.Address + "/app"}, WithTTL(leaseTime), WithPrefix("/")),
-		"/test":             New([]string{server.Address}, WithTTL(leaseTime), WithPrefix("")),
+		"/app/granary/test": New([]string{server.Address + "," + server.Address + "/app"}, leased),
+		"/app/x/y/test":     New([]string{server.Address + "/app/"}, leased, WithPrefix("x/y/")),
+		"/app/test":         New([]string{server.Address + "/app"}, leased, WithPrefix("/")),
+		"/test":             New([]string{server.Address}, leased, WithPrefix("")),
 	} {
 		session, err := p.Join(within(t), request("same", "127.0.0.1:1"))
 		if err != nil {
