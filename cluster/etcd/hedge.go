@@ -14,8 +14,11 @@ const parts = 4
 
 // hedged makes a call that may be made twice. While nobody answers it is made again, beside the first: the client takes
 // the servers in turn, and one that hangs is not known to before the probes of its connection fail, which takes longer
-// than a lease. It returns what succeeded first, [driver.ErrLeaseLost], or, when all have failed, the first error; and
-// when none of them runs any more. With one endpoint there is nobody else to ask.
+// than a lease. It returns what succeeded first, or what the store answered, [driver.ErrLeaseLost] or [driver.ErrConflict];
+// when all have failed, the first error. None of them runs any more then. With one endpoint there is nobody else to ask.
+//
+// It makes one call to a server, never two that build on each other: of two servers one of which hangs, taken in turn,
+// that one would always get the second.
 func hedged[T any](ctx context.Context, endpoints int, call func(context.Context) (T, error)) (T, error) {
 	deadline, bounded := ctx.Deadline()
 	if endpoints <= 1 || !bounded {
@@ -44,7 +47,7 @@ func hedged[T any](ctx context.Context, endpoints int, call func(context.Context
 	for begun, ended := 1, 0; ; {
 		select {
 		case a := <-answers:
-			if a.err == nil || errors.Is(a.err, driver.ErrLeaseLost) {
+			if a.err == nil || errors.Is(a.err, driver.ErrLeaseLost) || errors.Is(a.err, driver.ErrConflict) {
 				return a.value, a.err
 			}
 			if first == nil {

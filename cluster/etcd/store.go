@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -28,6 +29,7 @@ const (
 
 var (
 	errNotRegistered = errors.New("etcd: this process has no liveness key; call Register first")
+	errUncertain     = errors.New("etcd: the view record was written through two servers, and one of them found it changed: read it again")
 	errLeaders       = errors.New("etcd: the leader changed while the lease was renewed; renew it again")
 )
 
@@ -114,17 +116,22 @@ func (s *store) Wait(ctx context.Context, since driver.Record) error {
 // Write implements [driver.RecordStore]: a transaction on the revision of the record's key.
 func (s *store) Write(ctx context.Context, since driver.Record, data []byte) error {
 	v, _ := since.Version.(version)
-	done, err := s.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(s.recordKey()), "=", v.record)).
-		Then(clientv3.OpPut(s.recordKey(), string(data))).
-		Commit()
-	switch {
-	case err != nil:
-		return s.explain(ctx, "write the view record", err)
-	case !done.Succeeded:
-		return driver.ErrConflict
+	var calls atomic.Int64
+	_, err := hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (*clientv3.TxnResponse, error) {
+		calls.Add(1)
+		done, err := s.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.ModRevision(s.recordKey()), "=", v.record)).
+			Then(clientv3.OpPut(s.recordKey(), string(data))).
+			Commit()
+		if err == nil && !done.Succeeded {
+			return nil, driver.ErrConflict
+		}
+		return done, s.explain(ctx, "write the view record", err)
+	})
+	if errors.Is(err, driver.ErrConflict) && calls.Load() > 1 {
+		return errUncertain
 	}
-	return nil
+	return err
 }
 
 // Register implements [driver.RecordStore]: a lease, and a key bound to it. A lease without its key is revoked.
@@ -175,28 +182,28 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	if key == "" {
 		return 0, errNotRegistered
 	}
-	return hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (time.Duration, error) {
-		return s.renewOnce(ctx, lease, key)
+	renewed, err := hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (*clientv3.LeaseKeepAliveResponse, error) {
+		renewed, err := s.client.KeepAliveOnce(ctx, lease)
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			return nil, driver.ErrLeaseLost
+		}
+		return renewed, s.explain(ctx, "renew the lease", err)
 	})
-}
-
-func (s *store) renewOnce(ctx context.Context, lease clientv3.LeaseID, key string) (time.Duration, error) {
-	renewed, err := s.client.KeepAliveOnce(ctx, lease)
-	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		return 0, driver.ErrLeaseLost
-	}
 	if err != nil {
-		return 0, s.explain(ctx, "renew the lease", err)
+		return 0, err
 	}
-	done, err := s.client.Txn(ctx).Then(clientv3.OpGet(key), clientv3.OpDelete(s.prefix+"nothing")).Commit()
+	seen, err := hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (*clientv3.TxnResponse, error) {
+		seen, err := s.client.Txn(ctx).Then(clientv3.OpGet(key), clientv3.OpDelete(s.prefix+"nothing")).Commit()
+		return seen, s.explain(ctx, "see the renewed lease", err)
+	})
 	if err != nil {
-		return 0, s.explain(ctx, "see the renewed lease", err)
+		return 0, err
 	}
-	kvs := done.Responses[0].GetResponseRange().Kvs
+	kvs := seen.Responses[0].GetResponseRange().Kvs
 	switch {
 	case len(kvs) == 0 || kvs[0].Lease != int64(lease):
 		return 0, driver.ErrLeaseLost
-	case done.Header.RaftTerm != renewed.RaftTerm:
+	case seen.Header.RaftTerm != renewed.RaftTerm:
 		return 0, errLeaders
 	}
 	return time.Duration(renewed.TTL) * time.Second, nil
@@ -233,5 +240,8 @@ func (s *store) Close() error {
 
 // explain says what failed, and what to do about it.
 func (s *store) explain(ctx context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	return fmt.Errorf("etcd: %s: %w", what, explainCall(ctx, s.client, s.tls, s.prefix, err))
 }
