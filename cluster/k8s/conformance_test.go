@@ -44,14 +44,17 @@ func TestRecordStores(t *testing.T) {
 	})
 }
 
-// leaseTime is the shortest that leaves time for calls on a machine that is busy.
-const leaseTime = 2 * time.Second
+// Lease times that leave time for calls on a machine that is busy.
+const (
+	leaseTime = 6 * time.Second
+	kitTime   = 4 * time.Second
+)
 
+// It runs before the tests that run at the same time.
 func TestProviders(t *testing.T) {
-	t.Parallel()
 	k8stest.Needed(t)
 	drivertest.Providers(t, drivertest.ProviderService{
-		TTL:      leaseTime,
+		TTL:      kitTime,
 		Backends: 2, // each takes 300 MB, and seconds to start
 		Start: func(t testing.TB) drivertest.Backend {
 			server := k8stest.Start(t)
@@ -64,7 +67,7 @@ func TestProviders(t *testing.T) {
 		},
 		New: func(s drivertest.Setup) driver.Provider {
 			return NewWithConfig(k8stest.ConfigAt(s.Address), WithNamespace("default"), WithTTL(s.TTL),
-				WithRecord(record.WithClock(s.Clock), record.WithWallClock(s.Wall)), func(c *config) {
+				WithRecord(record.WithClock(s.Clock), record.WithWallClock(s.Wall), record.WithCallTimeout(s.TTL/2)), func(c *config) {
 					if s.Clock != nil {
 						c.now = s.Clock
 					}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,7 +42,7 @@ func (s *store) explain(ctx context.Context, what string, err error) error {
 	switch host := s.client.host; {
 	case errors.Is(ctx.Err(), context.Canceled):
 	case strange(err):
-		advice = fmt.Sprintf("%s does not answer as a Kubernetes API server does: check Host of the configuration, and what stands before the server", host)
+		advice = host + " does not answer as a Kubernetes API server does: check Host of the configuration, and what stands before the server"
 	case apierrors.IsUnauthorized(err):
 		advice = fmt.Sprintf("%s does not accept the credentials: in a pod they are its service account's token "+
 			"(automountServiceAccountToken must not be false, and the account must still exist), elsewhere those of the configuration", host)
@@ -102,7 +103,7 @@ func (s secrets) hide(err error) error {
 	text, values := err.Error(), s.values
 	if s.file != "" {
 		if token, errRead := os.ReadFile(s.file); errRead == nil {
-			values = append(values[:len(values):len(values)], strings.TrimSpace(string(token)))
+			values = append(slices.Clip(values), strings.TrimSpace(string(token)))
 		}
 	}
 	for _, value := range values {

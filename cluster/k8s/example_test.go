@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
@@ -16,7 +17,7 @@ import (
 )
 
 // A member as the manifests start it: in the view when it is ready, out of it when it has ended.
-func Example() {
+func Example() { //nolint:testableexamples // it runs in a pod alone
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	c := cluster.New(actor.NewActorSystem(),
@@ -36,6 +37,6 @@ func Example() {
 		err = c.Shutdown(true)
 	}
 	if err = errors.Join(err, server.Close()); err != nil {
-		os.Exit(1) // it has been logged
+		fmt.Fprintln(os.Stderr, "shop:", err)
 	}
 }

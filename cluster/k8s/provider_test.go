@@ -333,20 +333,18 @@ func TestUnregisterWhatWasNotAnswered(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	b := newBench(t)
 	before := runtime.NumGoroutine()
-	for range 3 {
-		members := []*process{}
-		for n := range 2 {
-			p := &process{provider: b.provider(b.config), n: n}
-			if err := p.join(within(t)); err != nil {
-				t.Fatal(err)
-			}
-			members = append(members, p)
+	members := []*process{}
+	for n := range 2 {
+		p := &process{provider: b.provider(b.config), n: n}
+		if err := p.join(within(t)); err != nil {
+			t.Fatal(err)
 		}
-		members[0].holds(t, members...)
-		for _, p := range members {
-			if err := errors.Join(p.session.Leave(within(t)), p.session.Close()); err != nil {
-				t.Fatal(err)
-			}
+		members = append(members, p)
+	}
+	members[0].holds(t, members...)
+	for _, p := range members {
+		if err := errors.Join(p.session.Leave(within(t)), p.session.Close()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for ctx := within(t); runtime.NumGoroutine() > before; runtime.Gosched() {

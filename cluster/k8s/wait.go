@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -73,7 +74,7 @@ func (w *waiter) open(r resource, options metav1.ListOptions, version string) (<
 
 // wait returns nil when a read would show something new, or may.
 func (w *waiter) wait() error {
-	maps, err := w.open(configMaps, w.recordOnly(), w.read.maps)
+	view, err := w.open(configMaps, w.recordOnly(), w.read.maps)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (w *waiter) wait() error {
 	for changed := false; !changed; {
 		timer.Reset(w.next())
 		select {
-		case e, open := <-maps:
+		case e, open := <-view:
 			changed, err = w.recordChanged(e, open)
 		case e, open := <-all:
 			changed, err = w.leaseChanged(e, open)
@@ -165,9 +166,7 @@ func (v *version) with(uid types.UID, h held) *version {
 	}
 	next := *v
 	next.alive = make(map[types.UID]held, len(v.alive))
-	for other, was := range v.alive {
-		next.alive[other] = was
-	}
+	maps.Copy(next.alive, v.alive)
 	next.alive[uid] = h
 	return &next
 }

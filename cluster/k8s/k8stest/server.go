@@ -68,7 +68,7 @@ func Shared(t testing.TB) *Server {
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
 		var folder string
-		if folder, shared.err = os.MkdirTemp("", "k8stest-"); shared.err == nil {
+		if folder, shared.err = os.MkdirTemp("", "k8stest-"); shared.err == nil { //nolint:usetesting // it outlives the test
 			shared.server, shared.err = start(folder)
 		}
 	}
@@ -103,8 +103,8 @@ func Needed(t testing.TB) {
 
 // find gives the path of a program that make test-all builds.
 func find(name string) (string, error) {
-	path := filepath.Join(os.Getenv(Variable), name)
-	if _, err := os.Stat(path); err != nil {
+	path, err := exec.LookPath(filepath.Join(os.Getenv(Variable), name))
+	if err != nil {
 		return "", fmt.Errorf("k8stest: %s is set, and its program is not there: %w: run make test-all, which builds it", Variable, err)
 	}
 	return path, nil
@@ -152,6 +152,7 @@ func (s *Server) startBoth() error {
 		"--name", "test", "--data-dir", filepath.Join(s.folder, "etcd"),
 		"--listen-client-urls", s.etcdURL, "--advertise-client-urls", s.etcdURL,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "test="+peer,
+		"--unsafe-no-fsync", // a machine that crashes takes the test with it
 		"--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn")
 	if err != nil {
 		return err
