@@ -11,7 +11,7 @@ import (
 )
 
 // WithIdentityLookup keeps in a database where the grains are active, instead of
-// with the members themselves: redis.NewLookup of package cluster/redis makes one
+// with the members themselves: redis.New of package cluster/redis makes one
 // such store. All members and clients of a cluster are given the same one, and a
 // client needs the strategies of its kinds, too. It goes with every membership
 // provider and every guarantee. docs/identity-lookups.md tells what it costs,

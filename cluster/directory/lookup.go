@@ -205,7 +205,7 @@ func (l *Lookup) Close(ctx context.Context) error {
 	defer cancel()
 	if l.host != nil {
 		// What it was told before it has then acted on, as far as it can.
-		_ = l.Settle(idle) //nolint:errcheck // it is only for the sake of the entries
+		_ = l.Settle(idle)
 		l.pool.idle(idle)
 	}
 	l.cancel()

@@ -82,12 +82,12 @@ func (h *Host) eraRead(now Time, ev EraRead) {
 	}
 }
 
-func (h *Host) hosts() (any bool) {
+func (h *Host) hosts() (some bool) {
 	h.Each(func(driver.Identity, driver.Fence) bool {
-		any = true
+		some = true
 		return false
 	})
-	return any
+	return some
 }
 
 func (h *Host) violate(id driver.Identity, what string) {

@@ -38,6 +38,8 @@ var providers = map[string]string{
 	"protoc": "protobuf-compiler",
 	"etcd":   "etcd-server",
 	"java":   "openjdk-17-jre-headless",
+
+	"redis-server": "redis-server",
 }
 
 // provided tells whether a program needs no package.
