@@ -92,5 +92,5 @@ func explain(ctx context.Context, err error, endpoints []string, prefix string, 
 	if status.Code(err) == codes.Unavailable {
 		return fmt.Errorf("no answer from %s: %w: %s", at, err, do) // it says why itself
 	}
-	return fmt.Errorf("no answer from %s: %w (%v): %s", at, err, why, do)
+	return fmt.Errorf("no answer from %s: %w (%w): %s", at, err, why, do)
 }

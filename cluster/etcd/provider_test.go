@@ -188,6 +188,34 @@ func TestServerRestarts(t *testing.T) {
 	}
 }
 
+// Operators compact, and members whose watches began before go on.
+func TestCompaction(t *testing.T) {
+	t.Parallel()
+	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
+		server := v.Start(t)
+		members := []*process{start(t, server, 1), start(t, server, 2)}
+		client, ctx := server.Client(t), within(t)
+		for port := 3; port <= 5; port++ {
+			for _, m := range members {
+				m.holds(t, members...)
+			}
+			put, err := client.Put(ctx, "elsewhere", "x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Compact(ctx, put.Header.Revision); err != nil {
+				t.Fatal(err)
+			}
+			members = append(members, start(t, server, port))
+		}
+		for _, m := range members {
+			if m.holds(t, members...); m.removals > 0 {
+				t.Errorf("%s was removed", m.address)
+			}
+		}
+	})
+}
+
 func TestServerPausedForLong(t *testing.T) {
 	t.Parallel()
 	server, members := three(t)
