@@ -84,20 +84,19 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 		return 0, errNotRegistered
 	}
 	sent := time.Now()
+	var attached time.Time
 	err := k.onNode(ctx, func(version int32) error {
-		stat, err := call(ctx, k.client, func(conn *zk.Conn) (*zk.Stat, error) { return conn.Set(k.path, k.data, version) })
+		done, err := call(ctx, k.client, func(conn *zk.Conn) (renewal, error) { return k.write(conn, version) })
 		if err != nil {
 			return err
 		}
-		k.setVersion(stat.Version)
+		k.setVersion(done.version)
+		attached = done.attached
 		return nil
 	})
 	if err != nil {
 		return 0, s.lost(ctx, "renew the lease", err)
 	}
-	k.client.mu.Lock()
-	attached := k.client.attached
-	k.client.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	granted := k.touches.renewed(attached, sent, time.Now())
@@ -105,6 +104,33 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 		return 0, errors.New("zk: the renewal came so late that it proves nothing; renew again")
 	}
 	return granted, nil
+}
+
+// renewal is a write to the node.
+type renewal struct {
+	version  int32
+	attached time.Time // see write
+}
+
+// write writes the node, and tells when the connection was attached over which it was answered: the write shows that
+// who took part in that handshake was the leader. Zero if it was made anew meanwhile.
+func (k *keeper) write(conn *zk.Conn, version int32) (renewal, error) {
+	before := k.client.attachedAt()
+	stat, err := conn.Set(k.path, k.data, version)
+	if err != nil {
+		return renewal{}, err
+	}
+	r := renewal{version: stat.Version}
+	if before.Equal(k.client.attachedAt()) {
+		r.attached = before
+	}
+	return r, nil
+}
+
+func (c *client) attachedAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.attached
 }
 
 // onNode does something with the node at its version. That is not known when an answer was lost; it is then looked up,

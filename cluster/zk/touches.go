@@ -32,7 +32,8 @@ type touches struct {
 // touch is a request that was answered.
 type touch struct{ sent, answered time.Time }
 
-// renewed gives the time that a write grants, from when it was sent. Attached is before the newest handshake.
+// renewed gives the time that a write grants, from when it was sent. Attached is before the handshake of its connection;
+// zero if that is not known.
 func (t *touches) renewed(attached, sent, answered time.Time) time.Duration {
 	if attached.After(t.known) && !attached.After(sent) {
 		t.known = attached
