@@ -14,8 +14,14 @@
 // order, and the list may hold hosts that are dead: a newcomer needs to reach
 // one live member. Give all members the same list all the same. Two members
 // that list different hosts, neither of which is up, found two clusters, and
-// one of these is dissolved when they meet. A host may be a name with several
-// addresses; all are pinged.
+// one of these is dissolved when they meet.
+//
+// A host may be a name with several addresses, also one that leads to all
+// members, as a headless service of Kubernetes does: all of them are pinged, and
+// the own address may be among them. Names are looked up with each try while a
+// process is in no view, or a client follows nobody, and after ten refresh
+// intervals otherwise; a look-up that fails changes nothing. [Provider.WithLookup]
+// replaces the system's resolver.
 //
 // The first view is made by the newcomer with the lowest id, as soon as every
 // host of the list has answered or has failed twice. Where nobody else listens
@@ -28,6 +34,10 @@
 // are pinged five times a second, so that whoever comes to life there hears of
 // the view. The numbers start at the time of day: clocks need to be right to
 // within a year, and a view that is further ahead is not taken, with a warning.
+//
+// A list that is wrong shows in the log: a member that founds a cluster of its own
+// while hosts of its list do not answer warns, and names each of them with the
+// reason. On the first start of a cluster the first member does so, too.
 //
 // A client asks the members of the last view that it has, then the hosts of
 // the list, each in an order of chance. It asks the next one as soon as one has
@@ -75,6 +85,11 @@
 // Keep it inside, or authenticate both ends: [Provider.WithCredentials].
 //
 // # Limits
+//
+// Every member pings every other one, so that the pings grow with the square of
+// the members; the tests have fifty: all join at once within four seconds, a
+// third that crashes is out within six, and a split that heals ends within
+// twelve, at a refresh interval of a second.
 //
 // A view holds at most 256 members; further ones wait, and are told why. A
 // member serves at most 1,024 clients with views; others are sent to the next

@@ -66,14 +66,19 @@ func (c config) resolve(ctx context.Context, found func(entry string, addresses 
 }
 
 // keepResolving looks up the hosts until the context is done: names may get
-// other addresses.
-func (c config) keepResolving(ctx context.Context, found func(entry string, addresses []string)) {
+// other addresses. That is at the pace of pings as long as somebody is sought,
+// and rarely else.
+func (c config) keepResolving(ctx context.Context, seeks func() bool, found func(entry string, addresses []string)) {
 	for pause := min(quickest, c.refresh); ; pause = min(2*pause, max(10*c.refresh, quickest)) {
 		c.resolve(ctx, found)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
+		for passed := time.Duration(0); passed < pause && (passed == 0 || !seeks()); {
+			step := min(pause, c.timeout())
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(step):
+				passed += step
+			}
 		}
 	}
 }

@@ -74,7 +74,11 @@ func join(ctx context.Context, c config, r driver.Request, release func(met []st
 		}
 	})
 	m.wg.Go(func() {
-		c.keepResolving(m.ctx, func(entry string, addresses []string) {
+		seeks := func() bool {
+			shown, _ := m.board.read()
+			return shown.view.Epoch == 0
+		}
+		c.keepResolving(m.ctx, seeks, func(entry string, addresses []string) {
 			m.step(view.Resolved{Host: entry, Addresses: addresses})
 		})
 	})

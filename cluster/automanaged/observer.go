@@ -43,9 +43,16 @@ func observe(c config, r driver.Request, release func()) *observer {
 		config: c, cluster: r.Cluster, logger: r.Logger, board: newBoard(), release: release,
 		cancel: cancel, hosts: make(map[string][]string), foreign: make(map[string]bool),
 	}
-	o.wg.Go(func() { c.keepResolving(ctx, o.resolved) })
+	o.wg.Go(func() { c.keepResolving(ctx, o.seeks, o.resolved) })
 	o.wg.Go(func() { o.run(ctx) })
 	return o
+}
+
+// seeks reports whether no member is followed.
+func (o *observer) seeks() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.leave == nil
 }
 
 func (o *observer) resolved(entry string, addresses []string) {
@@ -64,7 +71,11 @@ func (o *observer) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		begin, patience := time.Now(), time.Duration(o.config.missed)*o.config.timeout()
 		r := &race{observer: o, anew: begin.Sub(good) > patience}
-		if followed := r.run(ctx, func() []string { return o.candidates(last) }); followed != "" {
+		followed := r.run(ctx, func() []string { return o.candidates(last) })
+		o.mu.Lock()
+		o.leave = nil
+		o.mu.Unlock()
+		if followed != "" {
 			pause, last, good = firstPause, followed, time.Now()
 			if good.Sub(begin) > pause {
 				continue

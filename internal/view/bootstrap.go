@@ -35,11 +35,12 @@ func (m *Machine) bootstrap() {
 // reasons.
 func (m *Machine) silent() (hosts []string) {
 	for _, name := range slices.Sorted(maps.Keys(m.hosts)) {
-		why := []string{}
+		var why []string
+		answers := false
 		for _, address := range m.hosts[name].addresses {
 			p := m.peers[address]
 			if p.answers() {
-				why = nil
+				answers = true
 				break
 			}
 			if p != nil && p.why != "" {
@@ -47,7 +48,7 @@ func (m *Machine) silent() (hosts []string) {
 			}
 		}
 		switch {
-		case why == nil:
+		case answers:
 		case len(m.hosts[name].addresses) == 0:
 			hosts = append(hosts, name+" (the name is not found)")
 		default:
