@@ -25,6 +25,7 @@ type activation struct {
 	counters *counters
 	turns    remoteTurns
 	why      atomic.Uint32 // a DeactivationReason
+	parked   atomic.Int32  // reenterable methods that await something
 	usage    *usage        // nil for a kind without a limit
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context

@@ -21,6 +21,7 @@ type waiting struct {
 	identity driver.Identity
 	fence    driver.Fence // of the activation
 	depth    int          // of the chain, with this one
+	open     bool         // the grain goes on with other messages meanwhile
 	by       *waiting     // nil if no grain waits for this turn
 }
 
@@ -30,7 +31,7 @@ func (g *grainContext) waits() *waiting {
 	if g == nil || g.over.Load() {
 		return nil
 	}
-	self := &waiting{identity: g.activation.identity, fence: g.activation.fence, depth: 1}
+	self := &waiting{identity: g.activation.identity, fence: g.activation.fence, depth: 1, open: g.awaiting.Load()}
 	if g.chain != nil && g.Err() == nil {
 		self.by, self.depth = g.chain, g.chain.depth+1
 	}
@@ -40,7 +41,7 @@ func (g *grainContext) waits() *waiting {
 // meets reports whether a turn of the identity is in the chain.
 func (w *waiting) meets(id driver.Identity) bool {
 	for ; w != nil; w = w.by {
-		if w.identity == id {
+		if w.identity == id && !w.open {
 			return true
 		}
 	}
@@ -51,7 +52,7 @@ func (w *waiting) meets(id driver.Identity) bool {
 // could not come to the call before the call has returned.
 func (w *waiting) holds(id driver.Identity, f driver.Fence) bool {
 	for ; w != nil; w = w.by {
-		if w.identity == id && w.fence == f {
+		if w.identity == id && w.fence == f && !w.open {
 			return true
 		}
 	}
@@ -64,7 +65,7 @@ func (w *waiting) refuse(id driver.Identity) error {
 	switch {
 	case w == nil:
 		return nil
-	case w.identity == id:
+	case w.identity == id && !w.open:
 		return w.cycle(id)
 	case w.depth >= MaxCallDepth:
 		return fmt.Errorf("%w: %d grains wait for each other, which is the limit: %s", ErrCallDepth, w.depth, w.path(id))
@@ -100,7 +101,7 @@ func chainOut(w *waiting) []*pb.Waiting {
 	}
 	out := make([]*pb.Waiting, w.depth)
 	for ; w != nil; w = w.by {
-		out[w.depth-1] = &pb.Waiting{Kind: w.identity.Kind, Name: w.identity.Name, Term: w.fence.Term, Seq: w.fence.Seq}
+		out[w.depth-1] = &pb.Waiting{Kind: w.identity.Kind, Name: w.identity.Name, Term: w.fence.Term, Seq: w.fence.Seq, Open: w.open}
 	}
 	return out
 }
@@ -113,7 +114,7 @@ func chainIn(in []*pb.Waiting) (w *waiting, err error) {
 	for i, turn := range in {
 		w = &waiting{
 			identity: driver.Identity{Kind: turn.GetKind(), Name: turn.GetName()},
-			fence:    driver.Fence{Term: turn.GetTerm(), Seq: turn.GetSeq()}, depth: i + 1, by: w,
+			fence:    driver.Fence{Term: turn.GetTerm(), Seq: turn.GetSeq()}, depth: i + 1, open: turn.GetOpen(), by: w,
 		}
 	}
 	return w, nil

@@ -48,6 +48,14 @@ type GrainContext interface {
 	// the time is positive. See [GrainTimer].
 	After(d time.Duration, f func(ctx GrainContext)) (*GrainTimer, error)
 	Every(d time.Duration, f func(ctx GrainContext)) (*GrainTimer, error)
+	// Await lets the grain go on with other messages while f runs, if the
+	// method is reenterable, as its rpc in the .proto says; else f just runs.
+	// Other methods may have changed the grain's state when it returns, and f
+	// itself must not touch it: it calls others with its context, which is that of
+	// the method, and keeps what it got. Await returns what f returned. It is called
+	// by the method itself, not by a goroutine of its own. The methods of
+	// strict kinds are never re-entered.
+	Await(f func(ctx context.Context) error) error
 }
 
 type actorContext = actor.Context
@@ -60,8 +68,11 @@ type grainContext struct {
 	timers     *timers
 	chain      *waiting // the grains that wait for this turn
 	header     actor.MessageHeader
-	call       string      // the id of the call, if it has one
+	call       string // the id of the call, if it has one
+	cancel     context.CancelFunc
+	reentry    *reentry    // of a reenterable method
 	over       atomic.Bool // the turn has returned
+	awaiting   atomic.Bool // the grain goes on with other messages meanwhile
 }
 
 // grainKey is the key under which a grain's context finds itself.

@@ -30,6 +30,9 @@ type GrainInstance interface {
 type GrainMethod[G GrainInstance] struct {
 	// Name is the rpc's name in the .proto.
 	Name string
+	// Reenterable lets the grain go on with other messages while the method is
+	// in [GrainContext.Await].
+	Reenterable bool
 	// Call runs the method; req has the type that Request makes.
 	Call    func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
 	Request func() proto.Message
@@ -42,21 +45,22 @@ type GrainDesc[G GrainInstance] struct {
 	Methods      []GrainMethod[G]
 
 	once   sync.Once
-	byName map[string]methodEntry[G]
+	byName map[string]*methodEntry[G]
 }
 
 type callFunc[G GrainInstance] = func(grain G, req proto.Message, ctx GrainContext) (proto.Message, error)
 
 type methodEntry[G GrainInstance] struct {
-	call    callFunc[G]
-	request reflect.Type
+	call        callFunc[G]
+	request     reflect.Type
+	reenterable bool
 }
 
-func (d *GrainDesc[G]) method(name string) (methodEntry[G], bool) {
+func (d *GrainDesc[G]) method(name string) (*methodEntry[G], bool) {
 	d.once.Do(func() {
-		d.byName = make(map[string]methodEntry[G], len(d.Methods))
+		d.byName = make(map[string]*methodEntry[G], len(d.Methods))
 		for _, m := range d.Methods {
-			d.byName[m.Name] = methodEntry[G]{m.Call, reflect.TypeOf(m.Request())}
+			d.byName[m.Name] = &methodEntry[G]{m.Call, reflect.TypeOf(m.Request()), m.Reenterable}
 		}
 	})
 	m, ok := d.byName[name]
@@ -72,6 +76,7 @@ type GrainHost[G GrainInstance] struct {
 	cluster    *Cluster
 	answers    answers
 	timers     timers
+	parked     []*reentry // methods that await something
 	failure    failedStart
 	// told is set when a caller knows of the failure, attempts counts them.
 	told     bool
@@ -84,6 +89,9 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	case *actor.Started:
 		h.start(ctx, desc, factory, idle)
 	case *actor.ReceiveTimeout:
+		if len(h.parked) > 0 {
+			return // a message for one of them will come
+		}
 		if h.activation != nil {
 			h.activation.ends(DeactivatedIdle)
 		}
@@ -92,7 +100,11 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 		h.stop(ctx)
 	case *actor.Restarting:
 		h.timers.stopAll()
+		h.finish(ctx, true)
 	case *actor.Stopped:
+		h.finish(ctx, true) // of a leased grain, which was not told that it stops
+	case *resumeTurn:
+		h.resume(ctx, m.of)
 	case *timerTick:
 		h.tick(ctx, m.timer)
 	case *GrainRequest:
@@ -124,8 +136,8 @@ func answerPanic(ctx actor.Context, kind, method string) {
 // serve runs one method, unless its caller no longer waits: then the request is
 // a dead letter, for it has certainly not run.
 func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest) {
-	call, refusal := h.admit(desc, req)
-	if call == nil {
+	method, refusal := h.admit(desc, req)
+	if method == nil {
 		respond(ctx, refusal)
 		return
 	}
@@ -134,9 +146,13 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
+	if method.reenterable && h.activation.state == nil && len(h.parked) < maxParked {
+		h.reenter(ctx, desc, req, method.call, turn, end)
+		return
+	}
 	defer end()
 	defer answerPanic(ctx, desc.Kind, req.Method)
-	reply, err := call(h.grain, req.Message, turn)
+	reply, err := method.call(h.grain, req.Message, turn)
 	said := answer(desc.Kind, req.Method, reply, err)
 	if h.activation.state == nil || h.activation.state.settled() {
 		h.answers.keep(callKey{req.Method, req.id}, said)
@@ -148,7 +164,7 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 // is not inlined: what it needs is not on the stack of the method.
 //
 //go:noinline
-func (h *GrainHost[G]) admit(desc *GrainDesc[G], req *GrainRequest) (call callFunc[G], refusal any) {
+func (h *GrainHost[G]) admit(desc *GrainDesc[G], req *GrainRequest) (method *methodEntry[G], refusal any) {
 	if !h.active {
 		h.told = true
 		return nil, h.failure.cause
@@ -163,7 +179,7 @@ func (h *GrainHost[G]) admit(desc *GrainDesc[G], req *GrainRequest) (call callFu
 	if had, ok := h.answers.find(callKey{req.Method, req.id}); ok {
 		return nil, had
 	}
-	return method.call, nil
+	return method, nil
 }
 
 // callContext makes the context of a method: done when the activation stops, the
@@ -185,6 +201,7 @@ func (h *GrainHost[G]) callContext(ctx actor.Context, req *GrainRequest) (turn *
 	} else {
 		turn.Context, cancel = context.WithDeadline(h.activation.ctx, req.Deadline)
 	}
+	turn.cancel = cancel
 	switch sender := ctx.Sender(); {
 	case req.caller != nil:
 		stop := context.AfterFunc(req.caller, cancel)

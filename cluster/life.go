@@ -136,6 +136,7 @@ func (h *GrainHost[G]) onActivate(ctx actor.Context) error {
 // stop ends a grain that is active.
 func (h *GrainHost[G]) stop(ctx actor.Context) {
 	h.timers.stopAll()
+	h.finish(ctx, false)
 	if !h.active {
 		return
 	}

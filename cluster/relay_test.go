@@ -101,13 +101,17 @@ func (r *relay) do(ctx cluster.GrainContext, words []string) (string, error) {
 
 var relayDesc = &cluster.GrainDesc[*relay]{
 	Kind: relayKind, GoName: relayKind,
-	Methods: []cluster.GrainMethod[*relay]{{
-		Name: "Do", Request: func() proto.Message { return new(wrapperspb.StringValue) },
-		Call: func(r *relay, req proto.Message, ctx cluster.GrainContext) (proto.Message, error) {
-			said, err := r.do(ctx, strings.Fields(req.(*wrapperspb.StringValue).Value))
-			return wrapperspb.String(said), err
-		},
-	}},
+	Methods: []cluster.GrainMethod[*relay]{
+		{Name: "Do", Request: newString, Call: doRelay},
+		{Name: "DoReenterably", Reenterable: true, Request: newString, Call: doRelay},
+	},
+}
+
+func newString() proto.Message { return new(wrapperspb.StringValue) }
+
+func doRelay(r *relay, req proto.Message, ctx cluster.GrainContext) (proto.Message, error) {
+	said, err := r.do(ctx, strings.Fields(req.(*wrapperspb.StringValue).Value))
+	return wrapperspb.String(said), err
 }
 
 type relayActor struct {
@@ -126,6 +130,12 @@ func (o *orders) kind(opts ...cluster.KindOption) *cluster.Kind {
 // callRelay tells a relay what to do.
 func callRelay(ctx context.Context, c *cluster.Cluster, id string, words ...string) (string, error) {
 	return callRelayWith(ctx, c, id, strings.Join(words, " "))
+}
+
+// callRelayReenterably is callRelay by a method that is reenterable.
+func callRelayReenterably(ctx context.Context, c *cluster.Cluster, id string, words ...string) (string, error) {
+	reply, err := cluster.CallGrain[*wrapperspb.StringValue](ctx, c, relayKind, id, "DoReenterably", wrapperspb.String(strings.Join(words, " ")))
+	return reply.GetValue(), err
 }
 
 func callRelayWith(ctx context.Context, c *cluster.Cluster, id, words string, opts ...cluster.GrainCallOption) (string, error) {

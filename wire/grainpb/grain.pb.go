@@ -116,11 +116,13 @@ func (x *GrainRequest) GetCall() string {
 // Waiting is a turn of a grain that waits for a call: its kind and identity,
 // and the token of its activation.
 type Waiting struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
-	Seq           uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Term  uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Seq   uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	// The grain goes on with other messages while it waits: to call it is no cycle.
+	Open          bool `protobuf:"varint,5,opt,name=open,proto3" json:"open,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,6 +183,13 @@ func (x *Waiting) GetSeq() uint64 {
 		return x.Seq
 	}
 	return 0
+}
+
+func (x *Waiting) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
 }
 
 // GrainResponse is what the method returned.
@@ -349,12 +358,13 @@ const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12#\n" +
 	"\rtimeout_nanos\x18\x04 \x01(\x03R\ftimeoutNanos\x123\n" +
 	"\awaiting\x18\x05 \x03(\v2\x19.granary.grain.v1.WaitingR\awaiting\x12\x12\n" +
-	"\x04call\x18\x06 \x01(\tR\x04call\"W\n" +
+	"\x04call\x18\x06 \x01(\tR\x04call\"k\n" +
 	"\aWaiting\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x10\n" +
-	"\x03seq\x18\x04 \x01(\x04R\x03seq\"=\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04open\x18\x05 \x01(\bR\x04open\"=\n" +
 	"\rGrainResponse\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"<\n" +
