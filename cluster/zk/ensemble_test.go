@@ -14,19 +14,15 @@ import (
 // renewUntil renews until a renewal is as wanted.
 func renewUntil(ctx context.Context, t *testing.T, s *store, what string, want func(error) bool) {
 	t.Helper()
-	for {
+	eventually(ctx, t, what, func() bool {
 		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
 		_, err := s.Renew(short)
-		cancel()
-		switch {
-		case want(err):
-			return
-		case errors.Is(err, driver.ErrLeaseLost):
+		if errors.Is(err, driver.ErrLeaseLost) && !want(err) {
 			t.Fatalf("the lease is lost, while %s", what)
-		case ctx.Err() != nil:
-			t.Fatalf("%s: %v", what, err)
 		}
-	}
+		return want(err)
+	})
 }
 
 func succeeds(err error) bool { return err == nil }
@@ -41,11 +37,9 @@ func TestLeaderCrashes(t *testing.T) {
 	leader := e.Leader(t)
 	leader.Stop()
 	renewUntil(ctx, t, s, "a leader is elected", succeeds)
-	for s.Write(ctx, orNone(s.Read(ctx)), []byte("after")) != nil {
-		if ctx.Err() != nil {
-			t.Fatal("nothing can be written without one of three servers")
-		}
-	}
+	eventually(ctx, t, "write without one of three servers", func() bool {
+		return s.Write(ctx, orNone(s.Read(ctx)), []byte("after")) == nil
+	})
 	if got := read(t, s); string(got.Data) != "after" || len(got.Alive) != 1 {
 		t.Errorf("the record is %q, alive are %q", got.Data, got.Alive)
 	}
@@ -75,21 +69,19 @@ func TestFormerLeaderGivesNothingOld(t *testing.T) {
 		t.Fatalf("the record is %q", got.Data)
 	}
 	leader.Pause(t)
-	for s.Write(ctx, orNone(s.Read(ctx)), []byte("new")) != nil {
-		if ctx.Err() != nil {
-			t.Fatal("the others elect no leader")
-		}
-	}
+	eventually(ctx, t, "the others elect a leader", func() bool {
+		return s.Write(ctx, orNone(s.Read(ctx)), []byte("new")) == nil
+	})
 	const readers = 16
 	results := make(chan error, readers)
 	for range readers {
 		go func() { results <- reads(ctx, other, "new") }()
 	}
-	for waiting := 0; waiting < readers && ctx.Err() == nil; { // for the server to go on, which finds their requests
+	eventually(ctx, t, "all wait for the server to go on, which finds their requests", func() bool {
 		other.reader.mu.Lock()
-		waiting = other.reader.waiting
-		other.reader.mu.Unlock()
-	}
+		defer other.reader.mu.Unlock()
+		return other.reader.waiting == readers
+	})
 	leader.Resume(t)
 	for range readers {
 		if err := <-results; err != nil {
@@ -150,11 +142,7 @@ func TestFollowerCutOff(t *testing.T) {
 	e.Cut(follower)
 	renewals := make(chan error, 1)
 	go func() { renewals <- failing(ctx, s) }()
-	for len(read(t, other).Alive) > 0 {
-		if ctx.Err() != nil {
-			t.Fatal("the member's node is kept for ever")
-		}
-	}
+	eventually(ctx, t, "the member's node goes", func() bool { return len(read(t, other).Alive) == 0 })
 	if passed := time.Since(sent); passed < granted {
 		t.Errorf("the node is gone %v after a renewal that granted %v", passed, granted)
 	}

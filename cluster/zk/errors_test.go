@@ -155,12 +155,13 @@ func TestAuthOverReconnection(t *testing.T) {
 	for range 3 {
 		proxy.Break()
 		renewUntil(ctx, t, s, "the connection is made anew", succeeds)
-		for err = errors.New("none yet"); err != nil && ctx.Err() == nil; {
-			var got driver.Record
-			if got, err = s.Read(ctx); err == nil && len(got.Alive) != 1 {
+		eventually(ctx, t, "read over a new connection", func() bool {
+			got, err := s.Read(ctx)
+			if err == nil && len(got.Alive) != 1 {
 				t.Errorf("alive are %q", got.Alive)
 			}
-		}
+			return err == nil
+		})
 	}
 }
 

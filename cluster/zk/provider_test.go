@@ -236,15 +236,9 @@ func TestNodesDeleted(t *testing.T) {
 	t.Parallel()
 	server, members := three(t)
 	ctx, conn := within(t), admin(t, server.Address)
-	for { // a member may be quicker to make its own anew
-		err := deleteTree(conn, "/granary")
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(ctx, t, "all nodes are deleted; a member may be quicker to make its own anew", func() bool {
+		return deleteTree(conn, "/granary") == nil
+	})
 	again(t, members)
 }
 

@@ -34,24 +34,12 @@ func TestSessionGoesOn(t *testing.T) {
 	first := owner(t, conn, s.memberPath("a"))
 	for range 5 {
 		proxy.Break()
-		var err error
-		for err = errors.New("none yet"); err != nil && ctx.Err() == nil; _, err = s.Renew(ctx) {
-			if errors.Is(err, driver.ErrLeaseLost) {
-				t.Fatal("the lease is lost with a connection")
-			}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		renewUntil(ctx, t, s, "a connection breaks", succeeds)
 		if now := owner(t, conn, s.memberPath("a")); now != first || first == 0 {
 			t.Fatalf("the node belongs to session %x, and before to %x", now, first)
 		}
 		proxy.Break() // and what reads goes on with a session of its own
-		for err = errors.New("none yet"); err != nil && ctx.Err() == nil; _, err = s.Read(ctx) {
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		eventually(ctx, t, "read over a new connection", func() bool { _, err := s.Read(ctx); return err == nil })
 	}
 }
 
@@ -85,22 +73,18 @@ func TestSessionEnds(t *testing.T) {
 	register(t, s, "a", time.Second)
 	first := owner(t, conn, s.memberPath("a"))
 	proxy.Block()
-	for owner(t, conn, s.memberPath("a")) != 0 {
-		if ctx.Err() != nil {
-			t.Fatal("the session does not end")
-		}
-	}
+	eventually(ctx, t, "the session ends", func() bool { return owner(t, conn, s.memberPath("a")) == 0 })
 	proxy.Break()
 	proxy.Unblock()
-	for {
-		_, err := s.Renew(ctx)
-		if errors.Is(err, driver.ErrLeaseLost) {
-			break
+	eventually(ctx, t, "it is known that the session has ended", func() bool {
+		short, cancel := contextOf(t, 5*time.Second)
+		defer cancel()
+		_, err := s.Renew(short)
+		if err == nil {
+			t.Fatal("a session that has ended is renewed")
 		}
-		if err == nil || ctx.Err() != nil {
-			t.Fatalf("Renew after the session has ended: %v; want driver.ErrLeaseLost", err)
-		}
-	}
+		return errors.Is(err, driver.ErrLeaseLost)
+	})
 	// Somebody else's node of that name is safe from it.
 	twin := newStore(t, server.Address)
 	register(t, twin, "a", time.Minute/2)
@@ -129,11 +113,7 @@ func TestReadsRenewNothing(t *testing.T) {
 	server := zktest.Start(t)
 	s, ctx := newStore(t, server.Address), within(t)
 	register(t, s, "a", time.Second)
-	for len(read(t, s).Alive) > 0 {
-		if ctx.Err() != nil {
-			t.Fatal("the liveness key lives without renewals")
-		}
-	}
+	eventually(ctx, t, "the liveness key ends without renewals", func() bool { return len(read(t, s).Alive) == 0 })
 	if _, err := s.Renew(ctx); !errors.Is(err, driver.ErrLeaseLost) {
 		t.Errorf("Renew: %v; want driver.ErrLeaseLost", err)
 	}

@@ -232,6 +232,21 @@ func TestWaitIsBounded(t *testing.T) {
 	}
 }
 
+// eventually waits until something is so.
+func eventually(ctx context.Context, t *testing.T, what string, is func() bool) {
+	t.Helper()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !is() {
+		timer.Reset(10 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
 // contextOf gives a context of the test that ends after a while.
 func contextOf(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), d)
