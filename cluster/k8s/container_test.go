@@ -217,10 +217,13 @@ func TestTerminatedAndDeleted(t *testing.T) {
 	reader := b.store(stopped.set)
 	since := b.alive(reader, "at first", "A")
 	b.Report(t, b.namespace, "p", corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{ends[2].status}})
+	var last corev1.Pod
+	b.Do(t, http.MethodGet, "/api/v1/namespaces/"+b.namespace+"/pods/p", nil, &last)
 	b.DeletePod(t, b.namespace, "p")
 	if err := reader.Wait(within(t), since); err != nil {
 		t.Fatal(err)
 	}
+	reader.seePod(&last, true) // it need not have seen that yet
 	b.alive(reader, "when the pod is gone")
 }
 
