@@ -3,6 +3,7 @@ package cluster
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -29,6 +30,11 @@ func (o callOption) applyCall(s *callSettings) { o(s) }
 func WithRetry(n int) GrainCallOption {
 	return callOption(func(s *callSettings) { s.retries = max(n, 0) })
 }
+
+// WithIdempotent is WithRetry without a bound: a call whose fate is unknown is sent
+// again until its time is up. It is for methods that may run any number of times,
+// as rpcs say of themselves by the option idempotency_level of protobuf.
+func WithIdempotent() GrainCallOption { return WithRetry(math.MaxInt) }
 
 // WithTimeout bounds a call in all its tries together. Zero or less leaves the
 // cluster's request timeout, or the deadline of the call's context.

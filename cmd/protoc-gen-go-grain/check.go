@@ -60,6 +60,9 @@ func checkMethods(service *protogen.Service) []error {
 				"it is a stream, and a grain answers one message with one message; drop the word stream, "+
 					"or move the rpc to a file that is not given to protoc-gen-go-grain"))
 		}
+		if _, err := optionsOf(desc); err != nil {
+			problems = append(problems, err)
+		}
 		if why, ok := reserved[method.GoName]; ok {
 			problems = append(problems, problem(desc,
 				"a grain's method cannot be called %s: %s; rename the rpc, for example to %s%s",

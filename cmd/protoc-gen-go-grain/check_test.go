@@ -16,6 +16,11 @@ func service(name string, rpcs ...string) string {
 	return fmt.Sprintf(`name: "app.proto" package: "app" {{PKG}} service { name: %q %s }`, name, strings.Join(rpcs, ""))
 }
 
+// withOption is the rpc Ask with something in the option (granary.method).
+func withOption(text string) string {
+	return strings.Replace(rpc("Ask"), "}", "options { [granary.method] { "+text+" } } }", 1)
+}
+
 func TestRefusals(t *testing.T) {
 	streaming := func(field string) string {
 		return strings.Replace(rpc("Watch"), "}", field+": true }", 1)
@@ -90,6 +95,18 @@ func TestRefusals(t *testing.T) {
 		"a file of the name of the output": {
 			[]string{service("Ponger"), `name: "app_grain.proto" package: "grain" {{PKG}}`},
 			[]string{"app.proto: its grains go to example.com/app/messages/app_grain.pb.go, as do the messages of app_grain.proto; rename one of the two files"},
+		},
+		"a timeout of nothing": {
+			[]string{`name: "app.proto" package: "app" {{PKG}} service { name: "Ponger" ` + withOption("timeout { seconds: 0 }") + `}`},
+			[]string{"app.proto: service Ponger, rpc Ask: the timeout of its option (granary.method) is 0 s and 0 ns; it must be positive"},
+		},
+		"a timeout of ages": {
+			[]string{`name: "app.proto" package: "app" {{PKG}} service { name: "Ponger" ` + withOption("timeout { seconds: 300000000000 }") + `}`},
+			[]string{"app.proto: service Ponger, rpc Ask: the timeout of its option (granary.method) is 300000000000 s and 0 ns; it must be positive, and"},
+		},
+		"a timeout that is none": {
+			[]string{`name: "app.proto" package: "app" {{PKG}} service { name: "Ponger" ` + withOption("timeout { seconds: 1 nanos: -1 }") + `}`},
+			[]string{"app.proto: service Ponger, rpc Ask: the timeout of its option (granary.method) is 1 s and -1 ns; "},
 		},
 		"the place in the file": {
 			[]string{service("Ponger", rpc("Init")) + `source_code_info { location { path: [6, 0, 2, 0] span: [11, 2, 40] } }`},

@@ -42,6 +42,24 @@
 // M<file>=<import path>. Any other is an error. A .proto file without the
 // option go_package needs M; the error that says so shows the command.
 //
+// # Options of rpcs
+//
+// An rpc says about itself what its callers and its grain may count on:
+//
+//	import "wire/granary/options.proto";
+//
+//	rpc Checkout(Order) returns (Receipt) {
+//	  option (granary.method) = {timeout: {seconds: 5}, reenterable: true};
+//	  option idempotency_level = IDEMPOTENT;
+//	}
+//
+// The timeout bounds calls that say nothing else. A call of an idempotent rpc
+// is made again when it is unknown whether it ran (cluster.WithIdempotent). While
+// a reenterable method is in GrainContext.Await, its grain goes on with other
+// messages. The imported file lies in the module granary, which protoc finds by
+//
+//	-I "$(go list -m -f '{{.Dir}}' github.com/granary-go/granary)"
+//
 // # Names
 //
 // Nothing is renamed in silence. These are errors that say what to rename:

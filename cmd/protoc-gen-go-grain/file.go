@@ -54,6 +54,9 @@ type grainMethod struct {
 	Comment           string
 	Deprecated        string
 	Request, Response string // Go types, without the star
+	Reenterable       bool
+	Options           string // Go code of the options that its calls have
+	Doc, CallDoc      string // what its options mean
 }
 
 // generateFile writes the Go file of a .proto file whose services have passed
@@ -98,6 +101,7 @@ func describeService(service *protogen.Service, imports *imports) grainService {
 		Deprecated: deprecation(service.Desc),
 	}
 	for _, method := range service.Methods {
+		options, _ := optionsOf(method.Desc) // checked before
 		described.Methods = append(described.Methods, grainMethod{
 			Name:       string(method.Desc.Name()),
 			GoName:     method.GoName,
@@ -105,6 +109,11 @@ func describeService(service *protogen.Service, imports *imports) grainService {
 			Deprecated: deprecation(method.Desc),
 			Request:    imports.typeName(method.Input),
 			Response:   imports.typeName(method.Output),
+
+			Reenterable: options.reenterable,
+			Options:     options.callOptions(),
+			Doc:         options.methodDoc(),
+			CallDoc:     options.callDoc(),
 		})
 	}
 	return described

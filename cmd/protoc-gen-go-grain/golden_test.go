@@ -15,6 +15,7 @@ import (
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/comments"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/edition2023"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/names"
+	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/options"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/proto2"
 	_ "github.com/granary-go/granary/cmd/protoc-gen-go-grain/internal/golden/services"
 	"google.golang.org/protobuf/reflect/protodesc"

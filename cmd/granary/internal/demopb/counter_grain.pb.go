@@ -22,7 +22,8 @@ const _ = cluster.GeneratedCodeVersion1
 //
 // Counter is implemented by grains of the kind "Counter". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Counter interface {
 	// Init is called with the grain's identity, before any other method.
@@ -114,8 +115,8 @@ func (c *CounterGrainClient) Add(req *AddRequest, opts ...cluster.GrainCallOptio
 }
 
 // AddContext calls the grain's Add and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *CounterGrainClient) AddContext(ctx context.Context, req *AddRequest, opts ...cluster.GrainCallOption) (*AddReply, error) {
 	return cluster.CallGrain[*AddReply](ctx, c.cluster, "Counter", c.identity, "Add", req, opts...)
 }

@@ -34,7 +34,8 @@ const _ = cluster.GeneratedCodeVersion1
 //
 // Oracle is implemented by grains of the kind "Oracle". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Oracle interface {
 	// Init is called with the grain's identity, before any other method.
@@ -196,8 +197,8 @@ func (c *OracleGrainClient) Ask(req *Question, opts ...cluster.GrainCallOption) 
 }
 
 // AskContext calls the grain's Ask and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *OracleGrainClient) AskContext(ctx context.Context, req *Question, opts ...cluster.GrainCallOption) (*Answer, error) {
 	return cluster.CallGrain[*Answer](ctx, c.cluster, "Oracle", c.identity, "Ask", req, opts...)
 }
@@ -210,8 +211,8 @@ func (c *OracleGrainClient) Guess(req *Question, opts ...cluster.GrainCallOption
 }
 
 // GuessContext calls the grain's Guess and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *OracleGrainClient) GuessContext(ctx context.Context, req *Question, opts ...cluster.GrainCallOption) (*Answer, error) {
 	return cluster.CallGrain[*Answer](ctx, c.cluster, "Oracle", c.identity, "Guess", req, opts...)
 }
@@ -225,8 +226,8 @@ func (c *OracleGrainClient) Ponder(req *Question, opts ...cluster.GrainCallOptio
 }
 
 // PonderContext calls the grain's Ponder and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *OracleGrainClient) PonderContext(ctx context.Context, req *Question, opts ...cluster.GrainCallOption) (*Answer, error) {
 	return cluster.CallGrain[*Answer](ctx, c.cluster, "Oracle", c.identity, "Ponder", req, opts...)
 }
@@ -237,8 +238,8 @@ func (c *OracleGrainClient) Uncommented(req *Question, opts ...cluster.GrainCall
 }
 
 // UncommentedContext calls the grain's Uncommented and waits for the answer
-// until the context is done or the call has timed out. The context's deadline
-// reaches the grain, and within one process its cancellation.
+// until the context is done or the call has timed out. The context's end and
+// its headers reach the grain.
 func (c *OracleGrainClient) UncommentedContext(ctx context.Context, req *Question, opts ...cluster.GrainCallOption) (*Answer, error) {
 	return cluster.CallGrain[*Answer](ctx, c.cluster, "Oracle", c.identity, "Uncommented", req, opts...)
 }
@@ -254,8 +255,8 @@ func (c *OracleGrainClient) Consult(req *Question, opts ...cluster.GrainCallOpti
 }
 
 // ConsultContext calls the grain's Consult and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 //
 // Deprecated: Marked as deprecated in
 // cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto.
@@ -273,8 +274,8 @@ func (c *OracleGrainClient) Implore(req *Question, opts ...cluster.GrainCallOpti
 }
 
 // ImploreContext calls the grain's Implore and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 //
 // Deprecated: Marked as deprecated in
 // cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto.
@@ -291,8 +292,8 @@ func (c *OracleGrainClient) Beg(req *Question, opts ...cluster.GrainCallOption) 
 }
 
 // BegContext calls the grain's Beg and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 //
 // Deprecated: Marked as deprecated in
 // cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto.
@@ -304,8 +305,9 @@ func (c *OracleGrainClient) BegContext(ctx context.Context, req *Question, opts 
 //
 // Soothsayer is implemented by grains of the kind "Soothsayer". An
 // implementation embeds cluster.Grain, which provides Init; its methods are
-// called one at a time. Requests and replies are immutable once they are sent:
-// within one process they are passed as pointers.
+// called one at a time. It may have the methods of cluster.Activating and
+// cluster.Deactivating, too. Requests and replies are immutable once they are
+// sent: within one process they are passed as pointers.
 //
 // Deprecated: Marked as deprecated in
 // cmd/protoc-gen-go-grain/internal/golden/comments/comments.proto.
@@ -411,8 +413,8 @@ func (c *SoothsayerGrainClient) Say(req *Question, opts ...cluster.GrainCallOpti
 }
 
 // SayContext calls the grain's Say and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *SoothsayerGrainClient) SayContext(ctx context.Context, req *Question, opts ...cluster.GrainCallOption) (*Answer, error) {
 	return cluster.CallGrain[*Answer](ctx, c.cluster, "Soothsayer", c.identity, "Say", req, opts...)
 }

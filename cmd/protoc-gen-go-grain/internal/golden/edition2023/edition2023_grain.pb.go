@@ -22,7 +22,8 @@ const _ = cluster.GeneratedCodeVersion1
 
 // Halver is implemented by grains of the kind "Halver". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Halver interface {
 	// Init is called with the grain's identity, before any other method.
@@ -111,8 +112,8 @@ func (c *HalverGrainClient) Halve(req *Number, opts ...cluster.GrainCallOption) 
 }
 
 // HalveContext calls the grain's Halve and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *HalverGrainClient) HalveContext(ctx context.Context, req *Number, opts ...cluster.GrainCallOption) (*Number, error) {
 	return cluster.CallGrain[*Number](ctx, c.cluster, "Halver", c.identity, "Halve", req, opts...)
 }

@@ -24,7 +24,8 @@ const _ = cluster.GeneratedCodeVersion1
 // The Go names are Type, Select and Func.
 //
 // Type is implemented by grains of the kind "type". An implementation embeds
-// cluster.Grain, which provides Init; its methods are called one at a time.
+// cluster.Grain, which provides Init; its methods are called one at a time. It
+// may have the methods of cluster.Activating and cluster.Deactivating, too.
 // Requests and replies are immutable once they are sent: within one process
 // they are passed as pointers.
 type Type interface {
@@ -122,8 +123,8 @@ func (c *TypeGrainClient) Select(req *Range, opts ...cluster.GrainCallOption) (*
 }
 
 // SelectContext calls the grain's Select and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *TypeGrainClient) SelectContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "type", c.identity, "select", req, opts...)
 }
@@ -134,8 +135,8 @@ func (c *TypeGrainClient) Func(req *GoToString, opts ...cluster.GrainCallOption)
 }
 
 // FuncContext calls the grain's Func and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *TypeGrainClient) FuncContext(ctx context.Context, req *GoToString, opts ...cluster.GrainCallOption) (*GoToString, error) {
 	return cluster.CallGrain[*GoToString](ctx, c.cluster, "type", c.identity, "func", req, opts...)
 }
@@ -144,8 +145,9 @@ func (c *TypeGrainClient) FuncContext(ctx context.Context, req *GoToString, opts
 //
 // WordCounter is implemented by grains of the kind "word_counter". An
 // implementation embeds cluster.Grain, which provides Init; its methods are
-// called one at a time. Requests and replies are immutable once they are sent:
-// within one process they are passed as pointers.
+// called one at a time. It may have the methods of cluster.Activating and
+// cluster.Deactivating, too. Requests and replies are immutable once they are
+// sent: within one process they are passed as pointers.
 type WordCounter interface {
 	// Init is called with the grain's identity, before any other method.
 	Init(id string)
@@ -242,8 +244,8 @@ func (c *WordCounterGrainClient) CountWords(req *Range, opts ...cluster.GrainCal
 }
 
 // CountWordsContext calls the grain's CountWords and waits for the answer until
-// the context is done or the call has timed out. The context's deadline reaches
-// the grain, and within one process its cancellation.
+// the context is done or the call has timed out. The context's end and its
+// headers reach the grain.
 func (c *WordCounterGrainClient) CountWordsContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "word_counter", c.identity, "count_words", req, opts...)
 }
@@ -254,8 +256,8 @@ func (c *WordCounterGrainClient) XPrivate(req *Range, opts ...cluster.GrainCallO
 }
 
 // XPrivateContext calls the grain's XPrivate and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *WordCounterGrainClient) XPrivateContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "word_counter", c.identity, "_private", req, opts...)
 }
@@ -265,7 +267,8 @@ func (c *WordCounterGrainClient) XPrivateContext(ctx context.Context, req *Range
 //
 // Importer is implemented by grains of the kind "Importer". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Importer interface {
 	// Init is called with the grain's identity, before any other method.
@@ -372,8 +375,8 @@ func (c *ImporterGrainClient) Parameter(req *ctx1.Message, opts ...cluster.Grain
 }
 
 // ParameterContext calls the grain's Parameter and waits for the answer until
-// the context is done or the call has timed out. The context's deadline reaches
-// the grain, and within one process its cancellation.
+// the context is done or the call has timed out. The context's end and its
+// headers reach the grain.
 func (c *ImporterGrainClient) ParameterContext(ctx context.Context, req *ctx1.Message, opts ...cluster.GrainCallOption) (*ctx1.Message, error) {
 	return cluster.CallGrain[*ctx1.Message](ctx, c.cluster, "Importer", c.identity, "Parameter", req, opts...)
 }
@@ -384,8 +387,8 @@ func (c *ImporterGrainClient) Import(req *cluster1.Message, opts ...cluster.Grai
 }
 
 // ImportContext calls the grain's Import and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *ImporterGrainClient) ImportContext(ctx context.Context, req *cluster1.Message, opts ...cluster.GrainCallOption) (*cluster1.Message, error) {
 	return cluster.CallGrain[*cluster1.Message](ctx, c.cluster, "Importer", c.identity, "Import", req, opts...)
 }
@@ -396,8 +399,8 @@ func (c *ImporterGrainClient) Builtin(req *error1.Message, opts ...cluster.Grain
 }
 
 // BuiltinContext calls the grain's Builtin and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *ImporterGrainClient) BuiltinContext(ctx context.Context, req *error1.Message, opts ...cluster.GrainCallOption) (*error1.Message, error) {
 	return cluster.CallGrain[*error1.Message](ctx, c.cluster, "Importer", c.identity, "Builtin", req, opts...)
 }
@@ -406,7 +409,8 @@ func (c *ImporterGrainClient) BuiltinContext(ctx context.Context, req *error1.Me
 //
 // Context is implemented by grains of the kind "Context". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Context interface {
 	// Init is called with the grain's identity, before any other method.
@@ -522,8 +526,8 @@ func (c *ContextGrainClient) Context(req *Range, opts ...cluster.GrainCallOption
 }
 
 // ContextContext calls the grain's Context and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *ContextGrainClient) ContextContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "Context", c.identity, "Context", req, opts...)
 }
@@ -534,8 +538,8 @@ func (c *ContextGrainClient) Receive(req *Range, opts ...cluster.GrainCallOption
 }
 
 // ReceiveContext calls the grain's Receive and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *ContextGrainClient) ReceiveContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "Context", c.identity, "Receive", req, opts...)
 }
@@ -546,8 +550,8 @@ func (c *ContextGrainClient) Timeout(req *Range, opts ...cluster.GrainCallOption
 }
 
 // TimeoutContext calls the grain's Timeout and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *ContextGrainClient) TimeoutContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "Context", c.identity, "Timeout", req, opts...)
 }
@@ -558,8 +562,8 @@ func (c *ContextGrainClient) Call(req *Range, opts ...cluster.GrainCallOption) (
 }
 
 // CallContext calls the grain's Call and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *ContextGrainClient) CallContext(ctx context.Context, req *Range, opts ...cluster.GrainCallOption) (*Range, error) {
 	return cluster.CallGrain[*Range](ctx, c.cluster, "Context", c.identity, "Call", req, opts...)
 }

@@ -20,7 +20,8 @@ const _ = cluster.GeneratedCodeVersion1
 
 // Doubler is implemented by grains of the kind "Doubler". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a
-// time. Requests and replies are immutable once they are sent: within one
+// time. It may have the methods of cluster.Activating and cluster.Deactivating,
+// too. Requests and replies are immutable once they are sent: within one
 // process they are passed as pointers.
 type Doubler interface {
 	// Init is called with the grain's identity, before any other method.
@@ -109,8 +110,8 @@ func (c *DoublerGrainClient) Double(req *Number, opts ...cluster.GrainCallOption
 }
 
 // DoubleContext calls the grain's Double and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *DoublerGrainClient) DoubleContext(ctx context.Context, req *Number, opts ...cluster.GrainCallOption) (*Number, error) {
 	return cluster.CallGrain[*Number](ctx, c.cluster, "Doubler", c.identity, "Double", req, opts...)
 }

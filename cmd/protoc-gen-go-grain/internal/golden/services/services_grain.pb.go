@@ -23,7 +23,8 @@ const _ = cluster.GeneratedCodeVersion1
 // Cart has messages of another package and of a well-known type.
 //
 // Cart is implemented by grains of the kind "Cart". An implementation embeds
-// cluster.Grain, which provides Init; its methods are called one at a time.
+// cluster.Grain, which provides Init; its methods are called one at a time. It
+// may have the methods of cluster.Activating and cluster.Deactivating, too.
 // Requests and replies are immutable once they are sent: within one process
 // they are passed as pointers.
 type Cart interface {
@@ -130,8 +131,8 @@ func (c *CartGrainClient) Add(req *messages.Item, opts ...cluster.GrainCallOptio
 }
 
 // AddContext calls the grain's Add and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *CartGrainClient) AddContext(ctx context.Context, req *messages.Item, opts ...cluster.GrainCallOption) (*emptypb.Empty, error) {
 	return cluster.CallGrain[*emptypb.Empty](ctx, c.cluster, "Cart", c.identity, "Add", req, opts...)
 }
@@ -142,8 +143,8 @@ func (c *CartGrainClient) Total(req *emptypb.Empty, opts ...cluster.GrainCallOpt
 }
 
 // TotalContext calls the grain's Total and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *CartGrainClient) TotalContext(ctx context.Context, req *emptypb.Empty, opts ...cluster.GrainCallOption) (*messages.Item_Price, error) {
 	return cluster.CallGrain[*messages.Item_Price](ctx, c.cluster, "Cart", c.identity, "Total", req, opts...)
 }
@@ -154,8 +155,8 @@ func (c *CartGrainClient) Clear(req *emptypb.Empty, opts ...cluster.GrainCallOpt
 }
 
 // ClearContext calls the grain's Clear and waits for the answer until the
-// context is done or the call has timed out. The context's deadline reaches the
-// grain, and within one process its cancellation.
+// context is done or the call has timed out. The context's end and its headers
+// reach the grain.
 func (c *CartGrainClient) ClearContext(ctx context.Context, req *emptypb.Empty, opts ...cluster.GrainCallOption) (*emptypb.Empty, error) {
 	return cluster.CallGrain[*emptypb.Empty](ctx, c.cluster, "Cart", c.identity, "Clear", req, opts...)
 }
@@ -163,7 +164,8 @@ func (c *CartGrainClient) ClearContext(ctx context.Context, req *emptypb.Empty, 
 // Till has a message of its own package.
 //
 // Till is implemented by grains of the kind "Till". An implementation embeds
-// cluster.Grain, which provides Init; its methods are called one at a time.
+// cluster.Grain, which provides Init; its methods are called one at a time. It
+// may have the methods of cluster.Activating and cluster.Deactivating, too.
 // Requests and replies are immutable once they are sent: within one process
 // they are passed as pointers.
 type Till interface {
@@ -252,8 +254,8 @@ func (c *TillGrainClient) Pay(req *messages.Item_Price, opts ...cluster.GrainCal
 }
 
 // PayContext calls the grain's Pay and waits for the answer until the context
-// is done or the call has timed out. The context's deadline reaches the grain,
-// and within one process its cancellation.
+// is done or the call has timed out. The context's end and its headers reach
+// the grain.
 func (c *TillGrainClient) PayContext(ctx context.Context, req *messages.Item_Price, opts ...cluster.GrainCallOption) (*Receipt, error) {
 	return cluster.CallGrain[*Receipt](ctx, c.cluster, "Till", c.identity, "Pay", req, opts...)
 }
@@ -261,7 +263,8 @@ func (c *TillGrainClient) PayContext(ctx context.Context, req *messages.Item_Pri
 // Shelf has no rpcs: its grain gets plain messages alone.
 //
 // Shelf is implemented by grains of the kind "Shelf". An implementation embeds
-// cluster.Grain, which provides Init; its methods are called one at a time.
+// cluster.Grain, which provides Init; its methods are called one at a time. It
+// may have the methods of cluster.Activating and cluster.Deactivating, too.
 // Requests and replies are immutable once they are sent: within one process
 // they are passed as pointers.
 type Shelf interface {
