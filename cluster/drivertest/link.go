@@ -82,8 +82,16 @@ func (p *Proxy) Break() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		_ = c.Close() // whoever reads from it ends
+		reset(c) // whoever reads from it ends
 	}
+}
+
+// reset closes a connection as a crash does.
+func reset(c net.Conn) {
+	if tcp, is := c.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
 }
 
 func (p *Proxy) count(n *int) (heal func()) {
@@ -109,11 +117,8 @@ func (p *Proxy) accept() {
 			pause(p.ctx, 10*time.Millisecond)
 			continue
 		}
-		if tcp, is := c.(*net.TCPConn); is {
-			_ = tcp.SetLinger(0) // closing it is a reset
-		}
 		if !p.add(c) {
-			_ = c.Close()
+			reset(c)
 			continue
 		}
 		p.wg.Go(func() { p.carry(c) })

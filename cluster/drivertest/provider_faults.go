@@ -3,22 +3,14 @@ package drivertest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
 )
-
-// owningCases stop the backend, or make it forget.
-var owningCases = []providerCase{
-	{CaseRestart, restartBackend},
-	{CaseLongOutage, longOutage},
-	{CaseEmptied, emptied},
-}
 
 // steady is the least lease time of cases in which no lease is to end: what
 // they do takes its time on a machine that is busy.
@@ -42,9 +34,36 @@ func cutOff(tr *providerTrial) {
 	heal()
 	resume()
 	tr.notef("both connections are whole again")
-	next := rejoin(a, b)
-	all := append(next, stays)
+	all := append(rejoin(a, b), stays)
 	allHold(all, all...)
+}
+
+// watching does something while members watch, as they do in a cluster, and
+// expects that they are shown nothing.
+func (tr *providerTrial) watching(members []*process, do func()) {
+	ctx, cancel := context.WithCancel(tr.ctx)
+	var wg sync.WaitGroup
+	for _, m := range members {
+		wg.Go(func() {
+			if v, err := m.watch(ctx); err == nil {
+				tr.errorf("%v is shown %s; nobody has come or gone", m, describeView(v))
+			} else if ctx.Err() == nil {
+				tr.errorf("%v: Watch ends with %w", m, err)
+			}
+		})
+	}
+	do()
+	cancel()
+	wg.Wait()
+}
+
+// breaks cuts short what goes by way of a link.
+func (tr *providerTrial) breaks(link Link, members []*process) {
+	tr.watching(members, func() {
+		link.Break()
+		tr.notef("all connections break")
+		pause(tr.ctx, tr.ttl/50)
+	})
 }
 
 // shortStall holds everything up for a quarter of the lease time.
@@ -52,18 +71,22 @@ func shortStall(tr *providerTrial) {
 	tr.ttl = max(tr.ttl, steady)
 	link := tr.link()
 	members := tr.start(3, by(link))
-	heal := link.Stall()
-	tr.notef("all connections stall")
-	pause(tr.ctx, tr.ttl/4)
-	heal()
-	tr.notef("they go on")
+	tr.watching(members, func() {
+		heal := link.Stall()
+		tr.notef("all connections stall")
+		pause(tr.ctx, tr.ttl/4)
+		heal()
+		tr.notef("they go on")
+		pause(tr.ctx, tr.ttl/50)
+	})
 	tr.unharmed(members, by(link))
 }
 
 // unharmed expects that nobody was removed, and that others can join and leave.
 func (tr *providerTrial) unharmed(members []*process, change ...func(*Setup)) {
 	fresh := tr.begin(kitMember(8), change...)
-	allHold(append(members[:len(members):len(members)], fresh), append(members[:len(members):len(members)], fresh)...)
+	all := slices.Concat(members, []*process{fresh})
+	allHold(all, all...)
 	fresh.leave()
 	allHold(members, members...)
 	for _, m := range members {
@@ -79,14 +102,12 @@ func breakConnections(tr *providerTrial) {
 	link := tr.link()
 	members := tr.start(3, by(link))
 	for n := range 3 {
-		link.Break()
-		tr.notef("all connections break")
+		tr.breaks(link, members)
 		guest := tr.begin(kitMember(4+n), by(link))
-		link.Break()
-		tr.notef("all connections break")
-		allHold(append(members[:3:3], guest), append(members[:3:3], guest)...)
-		link.Break()
-		tr.notef("all connections break")
+		link.Break() // maybe before the others have seen it
+		all := slices.Concat(members, []*process{guest})
+		allHold(all, all...)
+		tr.breaks(link, all)
 		guest.leave()
 		allHold(members, members...)
 	}
@@ -170,105 +191,5 @@ func clocks(rate float64, off time.Duration) func(*Setup) {
 	return func(s *Setup) {
 		s.Clock = func() time.Duration { return time.Duration(float64(time.Since(begun)) * rate) }
 		s.Wall = func() time.Time { return time.Now().Add(off) }
-	}
-}
-
-// can reports whether the backend can do something, and fails if not.
-func (tr *providerTrial) can(what string, f func(testing.TB)) bool {
-	if f == nil {
-		tr.errorf("the Backend has no %s; if there is no way to do it, say why in Omit of ProviderService", what)
-	}
-	return f != nil
-}
-
-// restartBackend stops the backend and starts it at once.
-func restartBackend(tr *providerTrial) {
-	if !tr.can("Stop", tr.backend.Stop) || !tr.can("Start", tr.backend.Start) {
-		return
-	}
-	tr.ttl = max(tr.ttl, steady)
-	members := tr.start(3)
-	begun := time.Now()
-	tr.backend.Stop(tr.t)
-	tr.notef("the backend is stopped")
-	tr.backend.Start(tr.t)
-	passed := time.Since(begun)
-	tr.notef("the backend serves again, %v later", passed)
-	if passed > tr.ttl/2 {
-		tr.errorf("the backend took %v to start again; this case is about less than half of the lease time, %v", passed, tr.ttl)
-		return
-	}
-	tr.unharmed(members)
-}
-
-// longOutage stops the backend until all leases have ended.
-func longOutage(tr *providerTrial) {
-	if !tr.can("Stop", tr.backend.Stop) || !tr.can("Start", tr.backend.Start) {
-		return
-	}
-	observer := tr.begin(driver.Member{Address: "kit.example:999"})
-	members := tr.start(3)
-	observer.holding(members...)
-	tr.backend.Stop(tr.t)
-	tr.notef("the backend is stopped")
-	var wg sync.WaitGroup
-	for _, m := range members {
-		wg.Go(func() { tr.fenced(m) })
-	}
-	wg.Wait()
-	pause(tr.ctx, tr.ttl/2)
-	tr.backend.Start(tr.t)
-	tr.notef("the backend serves again")
-	next := rejoin(members...)
-	allHold(append(next[:3:3], observer), next...)
-}
-
-// fenced expects that a lease goes through its phases in time.
-func (tr *providerTrial) fenced(m *process) {
-	if m.session == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(tr.ctx, tr.ttl+tr.service.Late)
-	defer cancel()
-	for phase := driver.LeaseValid; phase != driver.LeaseFenced; {
-		next, err := m.session.Lease().Watch(ctx, phase)
-		if err != nil || next < phase {
-			tr.errorf("%v: after the phase %v its lease has %v, %w", m, phase, next, orNil(err))
-			return
-		}
-		tr.notef("the lease of %v is %v", m, next)
-		phase = next
-	}
-	if m.valid() {
-		tr.errorf("the lease of %v is fenced, and valid", m)
-	}
-}
-
-// emptied makes the backend forget everything, twice. Whoever makes the first
-// record then has a wall clock that is far behind: epochs go on rising all the
-// same, as all of the processes were there before.
-func emptied(tr *providerTrial) {
-	if !tr.can("Empty", tr.backend.Empty) {
-		return
-	}
-	tr.incarnations = 3
-	ahead := tr.begin(kitMember(0), clocks(1, 9*time.Hour))
-	ahead.holding(ahead)
-	members := []*process{ahead, tr.begin(kitMember(1), clocks(1, -9*time.Hour)), tr.begin(kitMember(2), clocks(1, -9*time.Hour))}
-	allHold(members, members...)
-	for round := range 2 {
-		tr.backend.Empty(tr.t)
-		tr.notef("the backend is emptied")
-		if round == 0 {
-			ahead.ends(driver.ErrRemoved)
-			ahead.close()
-			members = members[1:]
-		}
-		members = rejoin(members...)
-		allHold(members, members...)
-		if tr.ctx.Err() != nil {
-			tr.errorf("in round %d: %w", round, fmt.Errorf("no time is left: %w", tr.ctx.Err()))
-			return
-		}
 	}
 }
