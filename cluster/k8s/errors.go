@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -13,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 // strange reports whether an answer is none of an API server, but of something before it or in its place. Such a one
@@ -32,12 +36,25 @@ func unreachable(err error) bool {
 	return isURL || isNet || errors.Is(err, context.DeadlineExceeded)
 }
 
+// passing reports whether a server that is overloaded, begins or ends has answered, or something before it that does not
+// reach it, or a connection that has ended meanwhile. Whether the network was to blame package record sees for itself.
+func passing(err error) bool {
+	if status, is := errors.AsType[*apierrors.StatusError](err); is {
+		code := int(status.Status().Code)
+		return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+	}
+	failed, isURL := errors.AsType[*url.Error](err)
+	return isURL && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(failed.Err.Error(), "http2: "))
+}
+
 // explain says what failed, and what to do about it; nil stays nil. What a context has ended stays recognisable as that.
 func (s *store) explain(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = s.client.secrets.hide(err)
+	if err = s.client.secrets.hide(err); passing(err) {
+		err = fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
+	}
 	advice := ""
 	switch host := s.client.host; {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -175,6 +175,43 @@ func TestNonsenseAtJoin(t *testing.T) {
 	}
 }
 
+// A server that cannot serve now may be able to a little later: the cluster waits for it. What does not mend is told at once.
+func TestWhatMayPass(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		code   int
+		answer string
+		passes bool
+	}{
+		"overloaded":           {http.StatusTooManyRequests, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}`, true},
+		"no etcd":              {http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":500}`, true},
+		"late":                 {http.StatusGatewayTimeout, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Timeout","code":504}`, true},
+		"a gateway without it": {http.StatusBadGateway, "<html>bad gateway</html>", true},
+		"unauthorized":         {http.StatusUnauthorized, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401}`, false},
+		"forbidden":            {http.StatusForbidden, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`, false},
+		"something else":       {http.StatusOK, "<html>welcome</html>", false},
+		"not found":            {http.StatusNotFound, "not found", false},
+		"a closed connection":  {0, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if c.code == 0 {
+					panic(http.ErrAbortHandler)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(c.code)
+				fmt.Fprint(w, c.answer)
+			}))
+			defer server.Close()
+			_, err := NewWithConfig(&rest.Config{Host: server.URL}, WithNamespace("a")).Join(within(t), request("A", "127.0.0.1:1"))
+			if err == nil || errors.Is(err, driver.ErrUnavailable) != c.passes {
+				t.Errorf("Join: %v; that it may pass is %t, want %t", err, errors.Is(err, driver.ErrUnavailable), c.passes)
+			}
+		})
+	}
+}
+
 // A member whose server begins to talk nonsense has not lost its Lease by that, nor has anybody else, nor did another
 // writer win.
 func TestNonsenseLater(t *testing.T) {
