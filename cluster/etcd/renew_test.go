@@ -99,6 +99,41 @@ func TestRenewalBeforeALeaderAlone(t *testing.T) {
 	})
 }
 
+// Beside a server that hangs every renewal, read and write succeeds, although the client takes that server for well.
+func TestCallsBesideAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
+		three := v.StartThree(t)
+		s := &store{client: three.Client(t), prefix: "/granary/test/"}
+		if _, err := s.Register(within(t), "one", nil, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		for range 6 { // so that there is a connection to each server
+			read(t, s)
+		}
+		three.Others(three.Leader(t))[0].Pause(t)
+		record := read(t, s)
+		for i := range 6 { // each server has its turn
+			for name, call := range map[string]func(context.Context) error{
+				"Renew": func(ctx context.Context) error { _, err := s.Renew(ctx); return err },
+				"Read":  func(ctx context.Context) (err error) { record, err = s.Read(ctx); return err },
+				"Write": func(ctx context.Context) error {
+					if err := s.Write(ctx, record, []byte{byte(i)}); !errors.Is(err, errUncertain) && !errors.Is(err, driver.ErrConflict) {
+						return err
+					}
+					return nil
+				},
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+				if err := call(ctx); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				cancel()
+			}
+		}
+	})
+}
+
 // A server that hangs holds nobody up for long: after a part of the time another is asked.
 func TestHedged(t *testing.T) {
 	t.Parallel()
