@@ -60,6 +60,6 @@ fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
 
 tables: setup ## every membership provider measured with real members and servers, half an hour; writes the table in docs/providers.md
-	@mkdir -p $(dir $(TABLES))
+	@mkdir -p "$$(dirname "$(TABLES)")"
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/providers && $(GO) test -run='^TestTables$$' -v -timeout=3h . \
 		-args -tables.file=$(TABLES) -tables.docs=$(CURDIR)/docs/providers.md $(TABLESFLAGS)
