@@ -16,6 +16,7 @@
 //		drivertest.Providers(t, drivertest.ProviderService{
 //			TTL:      time.Second, // the shortest that the backend grants
 //			Backends: 4,           // may run at once
+//			Parallel: 16,          // cases that share one of them
 //			Start: func(t testing.TB) drivertest.Backend {
 //				s := mystoretest.Start(t)
 //				return drivertest.Backend{

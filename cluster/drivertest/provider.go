@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +28,13 @@ type ProviderService struct {
 	// Backends is how many of them may run at the same time. With 0 or 1 all
 	// cases run one after another. With 2 those that leave the backend alone
 	// share one and run at once, and beside them those that stop theirs, one
-	// after another. With more these run at once, too. How many cases run at
-	// once is also bounded by go test -parallel.
+	// after another. With more these run at once, too.
 	Backends int
+	// Parallel is how many cases that share a backend run at once. Most of
+	// their time they wait for leases to end, so that more than there are
+	// processors make sense: 8, or 16 where a backend is light. Defaults to
+	// what go test -parallel says, which is the number of processors.
+	Parallel int
 	// Omit are the names of cases that the provider cannot pass, each with the
 	// reason. They are reported as skipped, with it.
 	Omit map[string]string
@@ -85,43 +90,62 @@ const (
 // each process saw.
 func Providers(t *testing.T, s ProviderService) {
 	s = s.complete(t)
-	t.Run("one backend", func(t *testing.T) {
-		if s.Backends > 1 {
-			t.Parallel()
-		}
-		backend := s.Start(t)
-		for _, c := range sharingCases {
-			t.Run(c.name, func(t *testing.T) {
-				if s.Backends > 1 {
-					t.Parallel()
-				}
-				s.report(t, c, func() Backend { return backend })
-			})
-		}
-	})
-	t.Run("a backend each", func(t *testing.T) {
-		if s.Backends > 1 {
-			t.Parallel()
-		}
-		slots := make(chan struct{}, max(1, s.Backends-1))
-		for _, c := range owningCases {
-			t.Run(c.name, func(t *testing.T) {
-				if s.Backends > 2 {
-					t.Parallel()
-				}
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				s.report(t, c, func() Backend { return s.Start(t) })
-			})
-		}
+	groups := []string{"one backend", "a backend each"}
+	s.side(len(groups), s.Backends > 1, func(i int) {
+		t.Run(groups[i], func(t *testing.T) {
+			if s.Backends > 1 && s.Parallel == 0 {
+				t.Parallel()
+			}
+			if i == 0 {
+				backend := s.Start(t)
+				s.group(t, sharingCases, s.Backends > 1, s.Parallel, func(testing.TB) Backend { return backend })
+			} else {
+				s.group(t, owningCases, s.Backends > 2, s.Backends-1, s.Start)
+			}
+		})
 	})
 }
 
-func (s ProviderService) report(t *testing.T, c providerCase, backend func() Backend) {
+// group runs cases, at once or one after another.
+func (s ProviderService) group(t *testing.T, cases []providerCase, atOnce bool, most int, backend func(testing.TB) Backend) {
+	slots := make(chan struct{}, max(1, most))
+	s.side(len(cases), atOnce, func(i int) {
+		if s.Parallel > 0 {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+		}
+		t.Run(cases[i].name, func(t *testing.T) {
+			if atOnce && s.Parallel == 0 {
+				t.Parallel()
+				if most > 0 {
+					slots <- struct{}{}
+					defer func() { <-slots }()
+				}
+			}
+			s.report(t, cases[i], backend)
+		})
+	})
+}
+
+// side calls f for each of n: side by side if Parallel is set and they may run
+// at once. Subtests begun like this do not count for go test -parallel.
+func (s ProviderService) side(n int, atOnce bool, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		if atOnce && s.Parallel > 0 {
+			wg.Go(func() { f(i) })
+		} else {
+			f(i)
+		}
+	}
+	wg.Wait()
+}
+
+func (s ProviderService) report(t *testing.T, c providerCase, backend func(testing.TB) Backend) {
 	if why := s.Omit[c.name]; why != "" {
 		t.Skip("omitted:", why)
 	}
-	for _, err := range s.check(t, c, backend()) {
+	for _, err := range s.check(t, c, backend(t)) {
 		t.Error(err)
 	}
 }

@@ -52,7 +52,7 @@ func inProcess(ttl time.Duration, change func(driver.Session) driver.Session) dr
 // TestProviders runs the kit on the real clock.
 func TestProviders(t *testing.T) {
 	s := inProcess(record.MinTTL, nil)
-	s.Backends = 2
+	s.Backends, s.Parallel = 4, 32
 	drivertest.Providers(t, s)
 }
 
