@@ -62,8 +62,10 @@ func (w *waiter) openPods() <-chan watch.Event {
 	}
 	events, err := w.open(pods, w.ofCluster(), version)
 	if err != nil {
-		w.forgetPods(false)
-		if !expired(err) && w.ctx.Err() == nil {
+		if w.ctx.Err() != nil {
+			return nil
+		}
+		if w.forgetPods(); !expired(err) {
 			w.warn("the pods cannot be watched; containers that end are noticed late", w.explain(w.ctx, "watch the pods", err))
 		}
 		return nil
@@ -71,13 +73,11 @@ func (w *waiter) openPods() <-chan watch.Event {
 	return events
 }
 
-// forgetPods makes the next read list the pods, unless the watch can go on from where it was.
-func (s *store) forgetPods(resume bool) {
+// forgetPods makes the next read list the pods.
+func (s *store) forgetPods() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !resume {
-		s.pods.version = ""
-	}
+	s.pods.version = ""
 }
 
 // seePod notes what a watch told.

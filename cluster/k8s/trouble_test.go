@@ -49,9 +49,9 @@ func TestRenewalsDoNotEndWait(t *testing.T) {
 func TestWaitOverForgottenVersions(t *testing.T) {
 	t.Parallel()
 	b := benchOn(t, k8stest.Start(t))
-	s, member := b.store(), b.store()
+	s := b.store()
 	before := b.read(s)
-	b.register(member, "A", 10*time.Minute)
+	member := b.joined("A", "p")
 	for range 3 {
 		b.renew(member)
 	}
@@ -66,8 +66,15 @@ func TestWaitOverForgottenVersions(t *testing.T) {
 	if waited := time.Since(begun); err != nil || waited >= longestWait {
 		t.Errorf("Wait from versions that are forgotten: %v after %v; want nil at once", err, waited)
 	}
-	b.alive(s, "after that", "A")
+	since := b.alive(s, "after that", "A")
 	b.renew(member)
+	// The pods, too, are read again, though nothing tells that there is something new.
+	b.kubelet("p", ends[2].status)
+	for ctx := within(t); len(since.Alive) > 0; since = b.read(s) {
+		if _ = s.Wait(ctx, since); ctx.Err() != nil {
+			t.Fatal("what the kubelet has reported since is not noticed")
+		}
+	}
 }
 
 // A connection that breaks ends Wait with an error, so that it is read again; calls go on by a new one.

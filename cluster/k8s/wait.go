@@ -93,8 +93,8 @@ func (w *waiter) wait() error {
 		case e, open := <-all:
 			changed, err = w.leaseChanged(e, open)
 		case e, open := <-pods:
-			if changed = w.podChanged(e, open); !open || e.Type == watch.Error {
-				pods = nil // they are listed anew by the next read
+			if w.podReported(e, open); !open || e.Type == watch.Error {
+				pods = nil // until the next Wait
 			}
 		case <-timer.C:
 			return nil
@@ -171,21 +171,13 @@ func (v *version) with(uid types.UID, h held) *version {
 	return &next
 }
 
-// podChanged reports whether a member is proven dead.
-func (w *waiter) podChanged(e watch.Event, open bool) bool {
-	if err := failed(e, open); err != nil {
-		w.forgetPods(open)
-		return false
+// podReported notes what a kubelet says. Whether somebody is dead by that, next tells. A watch that has just ended is
+// opened anew where it was.
+func (w *waiter) podReported(e watch.Event, open bool) {
+	if open && e.Type == watch.Error {
+		w.forgetPods()
 	}
-	pod, ok := e.Object.(*corev1.Pod)
-	if !ok {
-		return false
+	if pod, ok := e.Object.(*corev1.Pod); ok {
+		w.seePod(pod, e.Type == watch.Deleted)
 	}
-	w.seePod(pod, e.Type == watch.Deleted)
-	for _, h := range w.read.alive {
-		if h.in.uid == pod.UID && w.ended(h.in) != "" {
-			return true
-		}
-	}
-	return false
 }
