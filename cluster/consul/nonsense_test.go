@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -365,6 +366,58 @@ func TestNonsenseAndFencedStores(t *testing.T) {
 				}
 				noSecret(t, err)
 			}
+		})
+	}
+}
+
+// A session that has ended, or never began, keeps no connection.
+func TestConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex // guards open and made
+	open, made := 0, 0
+	server := httptest.NewUnstartedServer(text(http.StatusForbidden, "", "Permission denied"))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch state {
+		case http.StateNew:
+			open++
+			made++
+		case http.StateClosed:
+			open--
+		}
+	}
+	server.Start()
+	defer server.Close()
+	config := api.Config{Address: server.Listener.Addr().String(), Scheme: "http"}
+	for what, do := range map[string]func(){
+		"a Join that fails": func() {
+			if _, err := New(config).Join(t.Context(), request("a", "127.0.0.1:1")); err == nil {
+				t.Error("Join succeeded")
+			}
+		},
+		"a store that is closed": func() {
+			client, err := dial(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newStore(client, DefaultPrefix, "test")
+			if _, err := s.Read(t.Context()); err == nil {
+				t.Error("Read succeeded")
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		mu.Lock()
+		made = 0
+		mu.Unlock()
+		do()
+		until(t, what+" keeps no connection", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return made > 0 && open == 0
 		})
 	}
 }

@@ -3,6 +3,7 @@ package consul
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -72,7 +73,7 @@ func holding(t *testing.T, s driver.Session, n int) {
 			return
 		case err == nil:
 			last = view.Epoch
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, driver.ErrRemoved):
 			t.Fatalf("there is no view of %d members: %v", n, err)
 		}
 	}
@@ -92,50 +93,81 @@ func until(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// The leader of three servers is killed; the members' agent is another, and finds the next leader by itself.
-func TestLeaderKilled(t *testing.T) {
-	t.Parallel()
+// three starts three servers, the leader first.
+func three(t *testing.T) []*consultest.Server {
+	t.Helper()
 	servers := consultest.StartCluster(t, 3)
-	leader := 0
 	until(t, "a server is the leader", func() bool {
 		for i, s := range servers {
 			if s.IsLeader(t) {
-				leader = i
+				servers[0], servers[i] = servers[i], servers[0]
 				return true
 			}
 		}
 		return false
 	})
+	return servers
+}
+
+// The leader of three servers is killed; the members' agents are the others, and find the next leader by themselves.
+func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
+	servers := three(t)
 	const ttl = 15 * time.Second // an election of a busy machine fits in
 	var sessions []driver.Session
-	for i := range 2 {
-		agent := servers[(leader+1+i)%3]
-		sessions = append(sessions, join(t, New(agent.Config(), WithTTL(ttl)), request(driver.MemberID(fmt.Sprint("m", i)), fmt.Sprint("127.0.0.1:", i+1))))
+	for i, agent := range servers[1:] {
+		r := request(driver.MemberID(fmt.Sprint("m", i)), fmt.Sprint("127.0.0.1:", i+1))
+		sessions = append(sessions, join(t, New(agent.Config(), WithTTL(ttl)), r))
 	}
 	for _, s := range sessions {
 		holding(t, s, 2)
 	}
-	servers[leader].Stop()
-	third := join(t, waiting{New(servers[(leader+1)%3].Config(), WithTTL(ttl))}, request("m3", "127.0.0.1:3"))
+	servers[0].Stop()
+	third := join(t, waiting{New(servers[1].Config(), WithTTL(ttl))}, request("m3", "127.0.0.1:3"))
 	for _, s := range append(sessions, third) {
 		holding(t, s, 3)
-		if !s.Lease().Valid() {
-			t.Error("a member has lost its lease as the leader changed")
-		}
 	}
-	// Each is renewed by the new leader: 0.9 of the lease time pass, and it is valid still.
+	// For as long as a lease lasts that nobody renews.
 	ended := time.After(ttl)
 	for {
+		for _, s := range sessions {
+			if !s.Lease().Valid() {
+				t.Fatal("a member's lease has ended, as the leader has changed")
+			}
+		}
 		select {
 		case <-ended:
 			return
 		case <-time.After(ttl / 50):
 		}
-		for _, s := range sessions {
-			if s.Lease().Phase() == driver.LeaseFenced {
-				t.Fatal("a member's lease has ended: it is not renewed after the leader has changed")
-			}
-		}
+	}
+}
+
+// The leader stops and goes on, and with it the agent of a member: nobody takes that out of the view before its lease
+// has ended, and what the server that was the leader says afterwards brings it no new one.
+func TestLeaderPaused(t *testing.T) {
+	t.Parallel()
+	servers := three(t)
+	const ttl = 10 * time.Second // an election of a busy machine fits in
+	cut := join(t, New(servers[0].Config(), WithTTL(ttl)), request("cut", "127.0.0.1:1"))
+	stays := join(t, New(servers[1].Config(), WithTTL(ttl)), request("stays", "127.0.0.1:2"))
+	holding(t, cut, 2)
+	holding(t, stays, 2)
+	servers[0].Pause(t)
+	holding(t, stays, 1)
+	if cut.Lease().Valid() {
+		t.Error("a member is out of the view, and its lease is valid")
+	}
+	servers[0].Resume(t)
+	var err error
+	for ctx := within(t); !errors.Is(err, driver.ErrRemoved) && ctx.Err() == nil; {
+		_, err = cut.Watch(ctx, 1<<62)
+	}
+	if !errors.Is(err, driver.ErrRemoved) {
+		t.Errorf("Watch of a member that was taken out: %v; want %v", err, driver.ErrRemoved)
+	}
+	if phase := stays.Lease().Phase(); phase == driver.LeaseFenced {
+		t.Error("the member that has another agent lost its lease")
 	}
 }
 

@@ -245,8 +245,10 @@ func TestFencedKeys(t *testing.T) {
 	if _, _, err := s.split(ctx, id, large); err != nil { // a writer that ended
 		t.Fatal(err)
 	}
-	if got, err := s.Open(ctx, id, f); err != nil || string(got) != string(large) {
-		t.Errorf("Open gives %d bytes, %v", len(got), err)
+	for range 2 { // the first leaves the parts alone
+		if got, err := s.Open(ctx, id, f); err != nil || string(got) != string(large) {
+			t.Errorf("Open gives %d bytes, %v", len(got), err)
+		}
 	}
 	if err := s.Write(ctx, id, f, []byte(`{"count":42}`)); err != nil {
 		t.Fatal(err)
