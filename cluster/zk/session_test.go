@@ -2,6 +2,8 @@ package zk
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +118,39 @@ func TestReadsRenewNothing(t *testing.T) {
 	eventually(ctx, t, "the liveness key ends without renewals", func() bool { return len(read(t, s).Alive) == 0 })
 	if _, err := s.Renew(ctx); !errors.Is(err, driver.ErrLeaseLost) {
 		t.Errorf("Renew: %v; want driver.ErrLeaseLost", err)
+	}
+}
+
+// A server that does not answer is left for another, long before the connection would be found dead.
+func TestAnotherServer(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	proxies := map[string]*zktest.Proxy{}
+	for range 2 {
+		p := zktest.NewProxy(t, server.Address)
+		proxies[p.Address] = p
+	}
+	s := newStore(t, slices.Collect(maps.Keys(proxies))...)
+	const ttl = 20 * time.Second
+	register(t, s, "a", ttl)
+	for range 3 {
+		read(t, s)
+		ctx, cancel := contextOf(t, ttl*6/10) // the lease would drain; the library gives up after 1.3 of it
+		for _, c := range []*client{s.registered().client, s.reader} {
+			c.mu.Lock()
+			proxies[c.link.server].Block()
+			c.mu.Unlock()
+			renewUntil(ctx, t, s, "there is another server", succeeds)
+			eventually(ctx, t, "read from another server", func() bool {
+				short, cancel := contextOf(t, time.Second)
+				defer cancel()
+				_, err := s.Read(short)
+				return err == nil
+			})
+			for _, p := range proxies {
+				p.Unblock()
+			}
+		}
+		cancel()
 	}
 }
