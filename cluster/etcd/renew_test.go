@@ -112,8 +112,19 @@ func TestCallsBesideAServerThatHangs(t *testing.T) {
 			read(t, s)
 		}
 		three.Others(three.Leader(t))[0].Pause(t)
+		for _, id := range []driver.MemberID{"two", "three", "four"} { // each server has its turn
+			other := &store{client: s.client, prefix: s.prefix}
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			if _, err := other.Register(ctx, id, nil, time.Minute); err != nil {
+				t.Errorf("Register: %v", err)
+			}
+			cancel()
+		}
 		record := read(t, s)
-		for i := range 6 { // each server has its turn
+		if len(record.Alive) != 4 {
+			t.Errorf("%d members are alive; want 4", len(record.Alive))
+		}
+		for i := range 6 {
 			for name, call := range map[string]func(context.Context) error{
 				"Renew": func(ctx context.Context) error { _, err := s.Renew(ctx); return err },
 				"Read":  func(ctx context.Context) (err error) { record, err = s.Read(ctx); return err },

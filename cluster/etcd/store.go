@@ -134,33 +134,47 @@ func (s *store) Write(ctx context.Context, since driver.Record, data []byte) err
 	return err
 }
 
-// Register implements [driver.RecordStore]: a lease, and a key bound to it. A lease without its key is revoked.
+// Register implements [driver.RecordStore]: a lease, and a key bound to it. A lease without its key is revoked; one that
+// a server granted when another had done so already runs out.
 func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, ttl time.Duration) (time.Duration, error) {
 	if id == "" {
 		return 0, errors.New("etcd: register a member: its id is empty")
 	}
 	seconds := int64((ttl + time.Second - 1) / time.Second) // etcd counts whole ones
-	lease, err := s.client.Grant(ctx, seconds)
+	lease, err := hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (*clientv3.LeaseGrantResponse, error) {
+		lease, err := s.client.Grant(ctx, seconds)
+		return lease, s.explain(ctx, "get a lease", err)
+	})
 	if err != nil {
-		return 0, s.explain(ctx, "get a lease", err)
+		return 0, err
 	}
 	key := s.memberKeys() + url.PathEscape(string(id))
-	done, err := s.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-		Then(clientv3.OpPut(key, string(data), clientv3.WithLease(lease.ID))).
-		Commit()
-	if err == nil && done.Succeeded {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.lease, s.key = lease.ID, key
-		return time.Duration(lease.TTL) * time.Second, nil
+	done, err := hedged(ctx, len(s.client.Endpoints()), func(ctx context.Context) (*clientv3.TxnResponse, error) {
+		done, err := s.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+			Then(clientv3.OpPut(key, string(data), clientv3.WithLease(lease.ID))).
+			Else(clientv3.OpGet(key)).
+			Commit()
+		return done, s.explain(ctx, "make the liveness key", err)
+	})
+	if err == nil && !done.Succeeded && !holds(done, lease.ID) {
+		err = fmt.Errorf("etcd: the liveness key %s is there already: two members have one id, or an earlier try is not forgotten yet; "+
+			"it goes with its lease", key)
 	}
-	s.revoke(ctx, lease.ID)
 	if err != nil {
-		return 0, s.explain(ctx, "make the liveness key", err)
+		s.revoke(ctx, lease.ID)
+		return 0, err
 	}
-	return 0, fmt.Errorf("etcd: the liveness key %s is there already: two members have one id, or an earlier try is not forgotten yet; "+
-		"it goes with its lease", key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lease, s.key = lease.ID, key
+	return time.Duration(lease.TTL) * time.Second, nil
+}
+
+// holds reports whether the one key that a transaction read is bound to the lease.
+func holds(done *clientv3.TxnResponse, lease clientv3.LeaseID) bool {
+	kvs := done.Responses[0].GetResponseRange().Kvs
+	return len(kvs) == 1 && kvs[0].Lease == int64(lease)
 }
 
 // revoke gives up a lease that came to nothing. If that fails it runs out.
@@ -199,9 +213,8 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	kvs := seen.Responses[0].GetResponseRange().Kvs
 	switch {
-	case len(kvs) == 0 || kvs[0].Lease != int64(lease):
+	case !holds(seen, lease):
 		return 0, driver.ErrLeaseLost
 	case seen.Header.RaftTerm != renewed.RaftTerm:
 		return 0, errLeaders
