@@ -10,8 +10,11 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 )
 
-// sharingCases leave the backend as it is.
+// sharingCases leave the backend as it is. Those that take longest come first.
 var sharingCases = []providerCase{
+	{"a slow backend", slowBackend},
+	{"a connection that stalls for a short time", shortStall},
+	{"connections that break", breakConnections},
 	{"five members that join at once", joinAtOnce},
 	{"drain and leave", drainAndLeave},
 	{"a crash", crash},
@@ -25,9 +28,6 @@ var sharingCases = []providerCase{
 	{"leases are renewed", renewed},
 	{"two clusters are apart", twoClusters},
 	{"members that are cut off", cutOff},
-	{"a connection that stalls for a short time", shortStall},
-	{"connections that break", breakConnections},
-	{"a slow backend", slowBackend},
 	{"a backend that cannot be reached at first", unreachable},
 	{CaseClocks, clocksFarOff},
 }
