@@ -47,6 +47,7 @@ func TestProviders(t *testing.T) {
 		drivertest.Providers(t, drivertest.ProviderService{
 			TTL:      leaseTime,
 			Backends: 4,
+			Parallel: 8,
 			Start: func(t testing.TB) drivertest.Backend {
 				server := v.Start(t)
 				return drivertest.Backend{
