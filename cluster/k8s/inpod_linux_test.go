@@ -32,7 +32,7 @@ func TestMemberOfAPod(t *testing.T) {
 	if err := c.StartContext(ctx); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("in the view: %s\n", c.MemberID())
+	fmt.Fprintf(os.Stdout, "in the view: %s\n", c.MemberID())
 	<-ctx.Done()
 	if err := c.Shutdown(true); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestInAPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := `set -e
-mount -t tmpfs tmpfs /var/run
+mount -t tmpfs none /var/run
 mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
 cp "$1"/* /var/run/secrets/kubernetes.io/serviceaccount
 exec "$0" -test.run='^TestMemberOfAPod$'`
