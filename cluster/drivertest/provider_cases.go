@@ -35,6 +35,9 @@ var sharingCases = []providerCase{
 func joinAtOnce(tr *providerTrial) {
 	begun := time.Now()
 	for _, m := range tr.start(5) {
+		if timed, says := m.provider.(driver.LeaseTimer); says && timed.LeaseTime() < tr.ttl {
+			tr.errorf("LeaseTime gives %v; a first start waits for %v", timed.LeaseTime(), tr.ttl)
+		}
 		if m.session == nil {
 			continue
 		}

@@ -40,4 +40,23 @@
 // because a store that was emptied may have forgotten members that still run. A
 // warning says so. A cluster's Start takes that into account; who sets
 // cluster.WithStartTimeout makes it longer.
+//
+// # Lease times that differ
+//
+// All members ask for the same lease time. It is in the description of each, and
+// whoever asks for another one than the members is refused: who founds a cluster
+// anew, after the store was emptied, waits for its own lease time, and a member with
+// a longer one that is cut off would still run then. To change it stop all members,
+// and start them with the new one. Among newcomers that differ the founder waits
+// for the longest, and takes in those that ask for the same as the first.
+//
+// # Epochs go on rising
+//
+// The first epoch is the time of day, and each write adds one. A process remembers
+// the highest epoch that it saw, over all sessions of its provider, and tells it in
+// its liveness key; the next view is above what anybody tells. So epochs, and with
+// them fencing tokens, rise over a store that was emptied or put back to an older
+// state, also where wall clocks are hours apart, as long as one process that knew is
+// there when the cluster is founded. If none is left, the founder's wall clock has to
+// be ahead of the last epoch.
 package record
