@@ -291,3 +291,52 @@ func TestLeaseThatCannotBeEmptied(t *testing.T) {
 	c.add(again)
 	b.alive(reader, "when it can")
 }
+
+// A process whose pod was deleted by force, and replaced by another of its name, does not take that for its own: neither
+// does it mark it, nor is it dead when that one is.
+func TestPodThatWasReplaced(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	began := time.Now()
+	old := b.Pod(t, b.namespace, "p", shopLabel)
+	b.DeletePod(t, b.namespace, "p")
+	b.Pod(t, b.namespace, "p", shopLabel)
+	b.kubelet("p", isRunning("member", "c://2", 0, began))
+	member := b.store(b.inPod("p", began), func(c *config) { c.podUID = old })
+	b.register(member, "A", 10*time.Minute)
+	b.read(member)
+	b.renew(member)
+	if l := b.lease("A"); l.Annotations["granary.dev/pod-uid"] != "" {
+		t.Errorf("the Lease names the other pod: %v", l.Annotations)
+	}
+	var pod corev1.Pod
+	b.Do(t, http.MethodGet, "/api/v1/namespaces/"+b.namespace+"/pods/p", nil, &pod)
+	if len(pod.Labels) != 1 {
+		t.Errorf("the other pod is marked: %v", pod.Labels)
+	}
+}
+
+func TestContainerName(t *testing.T) {
+	t.Parallel()
+	always := corev1.ContainerRestartPolicyAlways
+	one := &corev1.Pod{Spec: corev1.PodSpec{
+		InitContainers: []corev1.Container{{Name: "setup"}, {Name: "proxy", RestartPolicy: &always}}, Containers: []corev1.Container{{Name: "member"}},
+	}}
+	two := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "member"}, {Name: "sidecar"}}}}
+	for _, c := range []struct {
+		pod             *corev1.Pod
+		set, want, says string
+	}{
+		{one, "", "member", ""},
+		{one, "proxy", "proxy", ""},
+		{one, "setup", "", `no container "setup"`},
+		{two, "", "", "WithContainer"},
+		{two, "sidecar", "sidecar", ""},
+		{two, "other", "", "member, sidecar"},
+	} {
+		name, err := containerName(c.pod, c.set)
+		if name != c.want || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("the container set as %q is %q, error %v; want %q, %q", c.set, name, err, c.want, c.says)
+		}
+	}
+}
