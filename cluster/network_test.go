@@ -19,6 +19,7 @@ type pipes struct {
 	mu        sync.Mutex // guards the fields below
 	listeners map[string]*pipeListener
 	conns     map[net.Conn]string // by the address that was dialled
+	down      bool                // nobody is reached any more
 }
 
 type pipeListener struct {
@@ -49,6 +50,9 @@ func (n *pipes) listen(_ context.Context, address string) (net.Listener, error) 
 func (n *pipes) dial(ctx context.Context, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[address]
+	if n.down {
+		l = nil
+	}
 	n.mu.Unlock()
 	refused := &net.OpError{Op: "dial", Net: "pipe", Addr: pipeAddr(address), Err: syscall.ECONNREFUSED}
 	if l == nil {
@@ -66,6 +70,19 @@ func (n *pipes) dial(ctx context.Context, address string) (net.Conn, error) {
 	defer n.mu.Unlock()
 	n.conns[here] = address
 	return here, nil
+}
+
+// set cuts everybody off from everybody, or no longer.
+func (n *pipes) set(down bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = down
+	for conn := range n.conns {
+		if down {
+			_ = conn.Close()
+			delete(n.conns, conn)
+		}
+	}
 }
 
 // cut closes the connections that were dialled to an address.
