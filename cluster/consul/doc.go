@@ -17,7 +17,8 @@
 // The view record is changed by check-and-set on its index alone, and read with consistent reads, so that views have one
 // order, and all members see the same ones. A member's key is deleted by Consul when its session ends; the others then
 // take it out of the view. Both are JSON, for people to read. Deleting the record, the keys or the sessions of members
-// makes their members join again under new ids; their grains stop and start anew.
+// makes their members join again under new ids; their grains stop and start anew. In names all but letters, digits, dots,
+// dashes, underscores and tildes is escaped, as in a=2Fb for a/b.
 //
 // The sessions are on a node of the catalog that the first member makes, granary-shop, and have no checks. Those that
 // Consul makes as it comes are on the agent's own node, and end with it: when an agent is stopped with a leave, or its
@@ -28,12 +29,12 @@
 // Each member is a service of the agent, too, named granary-shop, with the member's id and address, its kinds as tags,
 // and its labels as metadata, as far as Consul allows their letters:
 //
-//	$ consul catalog nodes -service granary-shop -detailed
+//	$ curl http://127.0.0.1:8500/v1/health/service/granary-shop
 //	$ dig @127.0.0.1 -p 8600 Cart.granary-shop.service.consul SRV
 //
 // Its check passes while the member renews its lease. It is for people and dashboards, and never a proof of anything: the
-// view record is. A member that leaves takes it back; that of one that crashed turns critical after the lease time, and
-// the agent removes it [DeregisterAfter] that. If the agent refuses it, a warning says so, and the member runs without.
+// view record is. A member that leaves takes it back; that of one that crashed turns critical after the lease time, and a
+// minute later ([DeregisterAfter]) the agent removes it. If the agent refuses it, a warning says so, and the member runs without.
 // [WithService] names it, [WithoutService] turns it off.
 //
 // # Permissions
@@ -47,8 +48,8 @@
 //
 // # The lease time
 //
-// Consul ends a session not before the lease time, [WithTTL], and as a rule after twice that: a member that crashes is out
-// of the view after 10 to 20 s as it comes. Nine tenths of the lease time after a member's last renewal that succeeded its
+// Consul ends a session not before the lease time, [WithTTL], and as a rule twice that after it was renewed: a member that
+// crashes is out of the view after 17 to 20 s as it comes. Nine tenths of the lease time after a member's last renewal that succeeded its
 // leased and strict grains stop, until Consul can be reached again. It renews after each third: an outage of a little
 // more than half of the lease time stops no grain. Consul refuses less than 10 s unless session_ttl_min of its servers
 // allows it. The first start of a cluster waits for one lease time. A change of leader only makes sessions longer. What a
