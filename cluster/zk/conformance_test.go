@@ -26,7 +26,7 @@ func TestRecordStores(t *testing.T) {
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	drivertest.Providers(t, drivertest.ProviderService{
-		TTL:      leaseTime,
+		TTL:      3 * time.Second,
 		Backends: 4,
 		Start: func(t testing.TB) drivertest.Backend {
 			server := zktest.Start(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestLinkOfKeeper(t *testing.T) {
 			t.Errorf("Write: %d, %v", n, err)
 		}
 	}
-	if want := append(sent, request...); !bytes.Equal(w.written.Bytes(), want) {
+	if want := slices.Concat(sent, request); !bytes.Equal(w.written.Bytes(), want) {
 		t.Errorf("sent are %x; want the handshake and the request, without the ping: %x", w.written.Bytes(), want)
 	}
 	before := w.written.Len()

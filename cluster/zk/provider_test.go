@@ -20,7 +20,8 @@ import (
 	"github.com/granary-go/granary/cluster/zk/zktest"
 )
 
-const leaseTime = 3 * time.Second
+// leaseTime is short, and longer than what a loaded machine may hold anybody up.
+const leaseTime = 5 * time.Second
 
 var (
 	// tcp is the usual dialer.
@@ -196,18 +197,6 @@ func TestChroot(t *testing.T) {
 		if err := session.Close(); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestServerRestarts(t *testing.T) {
-	t.Parallel()
-	server, members := three(t)
-	server.Restart(t)
-	fourth := start(t, 4, server.Address)
-	all := append(slices.Clone(members), fourth)
-	for _, m := range all {
-		m.last = 0
-		m.holds(t, all...)
 	}
 }
 
