@@ -45,6 +45,12 @@ var floors = []room{
 	{floor: 6, path: "contrib/otel", own: true},
 	{floor: 6, path: "cmd/protoc-gen-go-grain"},
 
+	{floor: 6, path: "cluster/etcd/etcdtest", own: true, kit: true},
+	{floor: 6, path: "cluster/consul/consultest", own: true, kit: true},
+	{floor: 6, path: "cluster/zk/zktest", own: true, kit: true},
+	{floor: 6, path: "cluster/k8s/k8stest", own: true, kit: true},
+	{floor: 6, path: "cluster/redis/redistest", own: true, kit: true},
+
 	{floor: 5, path: "cluster/automanaged", backend: true, machines: []string{"internal/view"}},
 	{floor: 5, path: "cluster/etcd", own: true, backend: true},
 	{floor: 5, path: "cluster/consul", own: true, backend: true},
@@ -73,6 +79,7 @@ var floors = []room{
 	{floor: 1, path: "internal/record", std: true, pure: true},
 	{floor: 1, path: "internal/lease", std: true, pure: true},
 	{floor: 1, path: "internal/pidcache", std: true, pure: true},
+	{floor: 1, path: "internal/servertest", std: true, kit: true},
 	{floor: 1, path: "internal/*", std: true},
 
 	{floor: 0, path: "wire"},
