@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // nodes is how many masters a Redis Cluster of this package has; they have no replicas.
@@ -22,7 +23,7 @@ func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := new(Cluster)
 	for range nodes {
-		bus := portOf(freeAddress(t))
+		bus := servertest.Port(t)
 		c.Servers = append(c.Servers, Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "2000"))
 		if err := c.meet(t, c.Servers[len(c.Servers)-1], bus); err != nil {
 			t.Fatalf("redistest: %v", err)
@@ -51,22 +52,19 @@ func (c *Cluster) meet(t testing.TB, s *Server, bus int) error {
 
 // await waits until all servers say that all slots are served.
 func (c *Cluster) await(t testing.TB) error {
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
 	for _, s := range c.Servers {
 		client := s.Client(t)
-		for {
+		err := servertest.Poll(ctx, func(ctx context.Context) error {
 			said, err := client.ClusterInfo(ctx).Result()
-			if err == nil && strings.Contains(said, "cluster_state:ok") && strings.Contains(said, fmt.Sprintf("cluster_size:%d", nodes)) {
-				break
+			if err == nil && (!strings.Contains(said, "cluster_state:ok") || !strings.Contains(said, fmt.Sprintf("cluster_size:%d", nodes))) {
+				err = fmt.Errorf("it says %q", said)
 			}
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return fmt.Errorf("redistest: the cluster does not serve: %w\n%s\n%s", err, said, &s.output)
-			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("redistest: the cluster does not serve: %w\n%s", err, s.Output())
 		}
 	}
 	return nil
