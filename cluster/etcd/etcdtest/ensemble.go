@@ -5,14 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // Ensemble is one etcd of several servers. It ends with its test.
@@ -20,48 +20,34 @@ type Ensemble struct {
 	Servers []*Server
 }
 
-// startAll starts servers that are one etcd. A free port that somebody else takes before the server does makes it start
-// all of them again.
+// startAll starts servers that are one etcd.
 func (v Version) startAll(t testing.TB, n int, clients *tls.Config, flags []string) *Ensemble {
 	t.Helper()
 	program := v.need(t)
-	var err error
-	for range 5 {
-		e := &Ensemble{}
-		var peers []string
-		for i := range n {
-			s := &Server{
-				Version: v, name: fmt.Sprintf("node%d", i), program: program, folder: t.TempDir(), clients: clients, flags: flags,
-				Endpoint: "http://" + freeAddress(t), peer: "http://" + freeAddress(t),
-			}
-			if clients != nil {
-				s.Endpoint = strings.Replace(s.Endpoint, "http:", "https:", 1)
-			}
-			e.Servers = append(e.Servers, s)
-			peers = append(peers, s.name+"="+s.peer)
+	e := &Ensemble{}
+	var peers []string
+	for i := range n {
+		s := &Server{
+			Version: v, name: fmt.Sprintf("node%d", i), program: program, folder: t.TempDir(), clients: clients, flags: flags,
+			Endpoint: "http://" + servertest.Address(t), peer: "http://" + servertest.Address(t),
 		}
-		for _, s := range e.Servers {
-			s.cluster = strings.Join(peers, ",")
+		if clients != nil {
+			s.Endpoint = strings.Replace(s.Endpoint, "http:", "https:", 1)
 		}
-		if err = e.start(); err == nil {
-			t.Cleanup(e.Stop)
-			return e
-		}
-		e.Stop()
+		s.Process = servertest.New("etcd at "+s.Endpoint, s.command, s.serves)
+		e.Servers = append(e.Servers, s)
+		peers = append(peers, s.name+"="+s.peer)
 	}
-	t.Fatal(err)
-	return nil
-}
-
-// start starts all servers at once: the first does not serve before the second is there.
-func (e *Ensemble) start() error {
-	errs := make([]error, len(e.Servers))
-	var wg sync.WaitGroup
-	for i, s := range e.Servers {
-		wg.Go(func() { errs[i] = s.start() })
+	var all []*servertest.Process
+	for _, s := range e.Servers {
+		s.cluster = strings.Join(peers, ",")
+		all = append(all, s.Process)
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	t.Cleanup(e.Stop)
+	if err := servertest.Start(all...); err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // Stop kills all servers.
@@ -88,19 +74,23 @@ func (e *Ensemble) Client(t testing.TB) *clientv3.Client {
 }
 
 // Leader waits until the servers that run have a leader among them, and gives that.
-func (e *Ensemble) Leader(t testing.TB) *Server {
+func (e *Ensemble) Leader(t testing.TB) (leader *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
-	for ctx.Err() == nil {
+	err := servertest.Poll(ctx, func(ctx context.Context) error {
 		for _, s := range e.Servers {
 			if s.leads(ctx) {
-				return s
+				leader = s
+				return nil
 			}
 		}
+		return errors.New("the servers have no leader")
+	})
+	if err != nil {
+		t.Fatal("etcdtest: ", err)
 	}
-	t.Fatal("etcdtest: the servers have no leader")
-	return nil
+	return leader
 }
 
 // Others gives the servers but for one.
@@ -116,7 +106,7 @@ func (e *Ensemble) Others(not *Server) []*Server {
 
 // leads reports whether the server is the leader, as a majority confirms.
 func (s *Server) leads(ctx context.Context) bool {
-	if s.cmd == nil || s.paused {
+	if !s.Running() {
 		return false
 	}
 	client, err := clientv3.New(s.Config())
@@ -141,16 +131,6 @@ func newClient(t testing.TB, c clientv3.Config) *clientv3.Client {
 	}
 	t.Cleanup(func() { _ = client.Close() }) // it only tells that its context ended
 	return client
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // clientConfig is a configuration without logs.

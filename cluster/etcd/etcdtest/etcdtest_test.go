@@ -2,10 +2,10 @@ package etcdtest
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 func TestVersions(t *testing.T) {
@@ -47,26 +47,18 @@ func TestThree(t *testing.T) {
 
 // No t.Parallel: it sets the environment.
 func TestNewestHasToBeThere(t *testing.T) {
-	empty := t.TempDir()
-	t.Setenv(serversVariable, empty)
+	t.Setenv(servertest.Variable, t.TempDir())
 	if _, err := Newest.program(); err == nil || !strings.Contains(err.Error(), "go run ./tools/servers etcd") {
 		t.Errorf("without the program: %v; want an error that says how to build it", err)
 	}
-	name := filepath.Join(empty, "etcd")
-	if err := os.WriteFile(name, nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if program, err := Newest.program(); err != nil || program != name {
-		t.Errorf("with the program: %q, %v; want %q", program, err, name)
-	}
-	t.Setenv(serversVariable, "")
+	t.Setenv(servertest.Variable, "")
 	skipped := ""
 	func() {
 		defer func() { skipped, _ = recover().(string) }()
 		Newest.need(skipper{t})
 	}()
 	if skipped != "needs etcd 3.7, which `make test-all` builds" {
-		t.Errorf("without %s a test of the newest version skips with %q", serversVariable, skipped)
+		t.Errorf("without %s a test of the newest version skips with %q", servertest.Variable, skipped)
 	}
 }
 

@@ -3,10 +3,10 @@ package etcdtest
 import (
 	"crypto/tls"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // Version is which etcd a test starts.
@@ -19,9 +19,6 @@ const (
 	// Newest is the newest that is tested.
 	Newest Version = "3.7"
 )
-
-// serversVariable is the environment variable with the folder of the servers that tools/servers built.
-const serversVariable = "GRANARY_TEST_SERVERS"
 
 // Each runs a test on each version, in subtests that run beside each other.
 func Each(t *testing.T, test func(t *testing.T, v Version)) {
@@ -55,31 +52,26 @@ func (v Version) StartThree(t testing.TB, flags ...string) *Ensemble {
 	return v.startAll(t, 3, nil, flags)
 }
 
-// need skips a test, or fails it, where the program of this version is not there.
+// need gives the program of this version, or ends a test that cannot have it.
 func (v Version) need(t testing.TB) (program string) {
 	t.Helper()
-	program, err := v.program()
-	switch {
-	case err == nil:
-		return program
-	case v == Newest && os.Getenv(serversVariable) == "":
-		t.Skipf("needs etcd %s, which `make test-all` builds", v)
+	if v == Newest {
+		servertest.Need(t, "etcd "+string(v))
 	}
-	t.Fatal(err)
-	return ""
+	program, err := v.program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 func (v Version) program() (string, error) {
-	if v != Newest {
-		program, err := exec.LookPath("etcd")
-		if err != nil {
-			return "", fmt.Errorf("etcdtest: %w: run scripts/setup, which installs Debian's etcd-server", err)
-		}
-		return program, nil
+	if v == Newest {
+		return servertest.Built("etcd")
 	}
-	program := filepath.Join(os.Getenv(serversVariable), "etcd")
-	if _, err := os.Stat(program); err != nil { //nolint:gosec // whoever runs the tests names the folder
-		return "", fmt.Errorf("etcdtest: %w: run `go run ./tools/servers etcd`, and set %s as it says", err, serversVariable)
+	program, err := exec.LookPath("etcd")
+	if err != nil {
+		return "", fmt.Errorf("etcdtest: %w: run scripts/setup, which installs Debian's etcd-server", err)
 	}
 	return program, nil
 }
