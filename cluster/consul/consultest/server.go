@@ -1,33 +1,29 @@
 package consultest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // FolderVariable names the environment variable with the folder of the servers.
-const FolderVariable = "GRANARY_TEST_SERVERS"
-
-// startTimeout bounds how long servers may take until they have a leader. One takes half a second on an idle machine.
-const startTimeout = 60 * time.Second
+const FolderVariable = servertest.Variable
 
 // Server is a Consul server, which is also an agent. It ends with its test. Its methods are called by one goroutine at a
 // time.
 type Server struct {
+	*servertest.Process
+
 	// Address is where clients reach the server by HTTP, as host:port. It stays the same when it starts again.
 	Address string
 	// Token is what Config, Client and the waiting for a leader use. Set it where configuration turns ACLs on.
@@ -37,10 +33,6 @@ type Server struct {
 	folder  string
 	config  map[string]any
 	extra   []string // configuration in HCL
-	serf    string
-	output  buffer
-	cmd     *exec.Cmd
-	alive   context.Context // ends with the process
 }
 
 // Start starts one server and waits until it is the leader. Further configuration is in Consul's HCL. It grants sessions
@@ -65,112 +57,53 @@ func StartCluster(t testing.TB, n int, config ...string) []*Server {
 
 func start(t testing.TB, n int, token string, config []string) []*Server {
 	t.Helper()
-	program := find(t)
-	var servers []*Server
-	var err error
-	for range 5 { // somebody else may take a free port before a server does
-		servers = nil
-		for i := range n {
-			servers = append(servers, newServer(t, program, i, n, token, config))
-		}
-		if err = startAll(servers); err == nil {
-			break
-		}
-		for _, s := range servers {
-			s.Stop()
-		}
-	}
+	servertest.Need(t, "consul")
+	program, err := servertest.Built("consul")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range servers {
+	var servers []*Server
+	var all []*servertest.Process
+	var join []string
+	for i := range n {
+		http, serf := servertest.Port(t), servertest.Port(t)
+		s := &Server{Address: servertest.At(http), Token: token, program: program, folder: t.TempDir(), extra: config}
+		s.config = settings(i, n, filepath.Join(s.folder, "data"), map[string]int{
+			"http": http, "server": servertest.Port(t), "serf_lan": serf, "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "https": -1,
+		})
+		s.Process = servertest.New("Consul at "+s.Address, s.command, s.serves)
 		t.Cleanup(s.Stop)
+		servers, all, join = append(servers, s), append(all, s.Process), append(join, servertest.At(serf))
+	}
+	if n > 1 {
+		for _, s := range servers {
+			s.config["retry_join"], s.config["retry_interval"] = join, "200ms"
+		}
+	}
+	if err := servertest.Start(all...); err != nil {
+		t.Fatal(err)
 	}
 	return servers
 }
 
-// find gives the program, or ends the test.
-func find(t testing.TB) string {
-	t.Helper()
-	folder := os.Getenv(FolderVariable)
-	if folder == "" {
-		t.Skip("needs consul, which `make test-all` builds")
-	}
-	program, err := exec.LookPath(filepath.Join(folder, "consul"))
-	if err != nil {
-		t.Fatalf("consultest: %v: `make test-all` builds the servers of %s=%s", err, FolderVariable, folder)
-	}
-	return program
-}
-
-func newServer(t testing.TB, program string, i, n int, token string, extra []string) *Server {
-	t.Helper()
-	http, rpc, serf := FreePort(t), FreePort(t), FreePort(t)
-	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(http)), Token: token, program: program, folder: t.TempDir(), extra: extra}
-	s.serf = net.JoinHostPort("127.0.0.1", strconv.Itoa(serf))
+// settings are those of one server of several.
+func settings(i, n int, data string, ports map[string]int) map[string]any {
 	lease := 50
 	if n > 1 {
 		lease = 500 // they need time for each other on a busy machine
 	}
-	s.config = map[string]any{
-		"node_name": fmt.Sprintf("server-%d", i), "server": true, "bootstrap_expect": n, "data_dir": filepath.Join(s.folder, "data"),
-		"bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "log_level": "warn",
-		"ports": map[string]int{
-			"http": http, "server": rpc, "serf_lan": serf, "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "https": -1,
-		},
+	return map[string]any{
+		"node_name": fmt.Sprintf("server-%d", i), "server": true, "bootstrap_expect": n, "data_dir": data,
+		"bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "log_level": "warn", "ports": ports,
 		"session_ttl_min": "1s", "performance": map[string]int{"raft_multiplier": 1},
 		"consul": map[string]any{"raft": map[string]string{ // as in Consul's own development mode
 			"election_timeout": ms(2 * lease), "heartbeat_timeout": ms(2 * lease), "leader_lease_timeout": ms(lease),
 		}},
 		"connect": map[string]bool{"enabled": false}, "disable_update_check": true, "leave_on_terminate": false,
 	}
-	return s
 }
 
 func ms(n int) string { return strconv.Itoa(n) + "ms" }
-
-func startAll(servers []*Server) error {
-	var join []string
-	for _, s := range servers {
-		join = append(join, s.serf)
-	}
-	for _, s := range servers {
-		if len(servers) > 1 {
-			s.config["retry_join"], s.config["retry_interval"] = join, "200ms"
-		}
-		if err := s.start(); err != nil {
-			return err
-		}
-	}
-	for _, s := range servers {
-		if err := s.await(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Stop kills the server, as a crash does. What it had acknowledged it still has after Restart.
-func (s *Server) Stop() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill() // it may have ended by itself
-	<-s.alive.Done()
-	s.cmd = nil
-}
-
-// Restart stops the server if it runs, and starts it again on its data and its ports.
-func (s *Server) Restart(t testing.TB) {
-	t.Helper()
-	s.Stop()
-	if err := s.start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.await(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // Empty is Restart without the data.
 func (s *Server) Empty(t testing.TB) {
@@ -180,19 +113,6 @@ func (s *Server) Empty(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.Restart(t)
-}
-
-// Pause stops the process where it is (SIGSTOP): connections stay up and nobody answers.
-func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
-
-// Resume lets a paused process go on.
-func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
-
-func (s *Server) signal(t testing.TB, sig syscall.Signal) {
-	t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		t.Fatalf("consultest: %v to the server: %v\n%s", sig, err, &s.output)
-	}
 }
 
 // Config is a configuration for a client of this server, whatever the environment says.
@@ -223,53 +143,23 @@ func (s *Server) IsLeader(t testing.TB) bool {
 	return raft["state"] == "Leader"
 }
 
-func (s *Server) start() error {
+func (s *Server) command() (*exec.Cmd, error) {
 	config, err := json.Marshal(s.config)
 	if err != nil {
-		return fmt.Errorf("consultest: %w", err)
+		return nil, err
 	}
 	arguments := []string{"agent"}
 	for i, text := range append([]string{string(config)}, s.extra...) { // JSON is HCL, too; the last counts
 		path := filepath.Join(s.folder, fmt.Sprintf("%d.hcl", i))
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return fmt.Errorf("consultest: %w", err)
+			return nil, err
 		}
 		arguments = append(arguments, "-config-file", path)
 	}
-	s.cmd = exec.CommandContext(context.Background(), s.program, arguments...)
-	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
-	if err := s.cmd.Start(); err != nil {
-		s.cmd = nil
-		return fmt.Errorf("consultest: %w", err)
-	}
-	alive, died := context.WithCancel(context.Background())
-	s.alive = alive
-	go func(cmd *exec.Cmd) { // ends with the process, which Stop kills and waits for
-		defer died()
-		_ = cmd.Wait() // how it ended is in its output
-	}(s.cmd)
-	return nil
+	return exec.CommandContext(context.Background(), s.program, arguments...), nil
 }
 
-// await waits until the server answers a consistent read, and is in the catalog.
-func (s *Server) await() error {
-	ctx, cancel := context.WithTimeout(s.alive, startTimeout)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := s.serves(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("consultest: the server at %s does not serve: %w\n%s", s.Address, err, &s.output)
-		}
-	}
-}
-
+// serves fails until the server answers a consistent read, and is in the catalog.
 func (s *Server) serves(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address+"/v1/catalog/services?consistent", nil)
 	if err != nil {
@@ -295,35 +185,8 @@ func (s *Server) serves(ctx context.Context) error {
 	return nil
 }
 
-// FreePort gives a port of the loopback that nobody listens on at this moment.
+// FreePort gives a port of the loopback that is nobody else's until the test ends.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	address, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("consultest: a listener of TCP has the address %v", l.Addr())
-	}
-	return address.Port
-}
-
-// buffer keeps what the server prints.
-type buffer struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	return servertest.Port(t)
 }
