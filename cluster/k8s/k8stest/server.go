@@ -1,9 +1,7 @@
 package k8stest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,21 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 const (
 	// Variable names the folder that has the programs which `make test-all` builds.
-	Variable = "GRANARY_TEST_SERVERS"
+	Variable = servertest.Variable
 	// Skipped is what a test says that is skipped because they were not built.
 	Skipped = "needs kube-apiserver, which `make test-all` builds"
-	// startTimeout bounds how long the servers may take until they serve: 3 s on an idle machine.
-	startTimeout = 2 * time.Minute
-	pollPause    = 50 * time.Millisecond
 )
 
 // Server is an API server with its etcd. Its methods that start and stop something are called by one goroutine at a time.
@@ -34,9 +29,10 @@ type Server struct {
 	// Host is where the API server is reached, as https://127.0.0.1:port. It stays the same when it starts again.
 	Host string
 
-	folder, etcdURL string
-	etcd, api       *program
-	http            *http.Client // of the administrator
+	folder, etcdURL, peerURL string
+	release                  []func() // gives its ports back
+	etcd, api                *servertest.Process
+	http                     *http.Client // of the administrator
 }
 
 // Start starts a server for a test, and waits until it serves. It ends with the test.
@@ -96,217 +92,132 @@ func Main(m *testing.M) int {
 // Needed skips a test where the servers were not built, as [Start] and [Shared] do.
 func Needed(t testing.TB) {
 	t.Helper()
-	if os.Getenv(Variable) == "" {
-		t.Skip(Skipped)
-	}
-}
-
-// find gives the path of a program that make test-all builds.
-func find(name string) (string, error) {
-	path, err := exec.LookPath(filepath.Join(os.Getenv(Variable), name))
-	if err != nil {
-		return "", fmt.Errorf("k8stest: %s is set, and its program is not there: %w: run make test-all, which builds it", Variable, err)
-	}
-	return path, nil
+	servertest.Need(t, "kube-apiserver")
 }
 
 func start(folder string) (*Server, error) {
 	s := &Server{folder: folder}
-	if err := s.writeFiles(); err != nil {
+	if err := s.prepare(); err != nil {
+		s.close()
 		return nil, err
 	}
-	var err error
-	for range 5 { // somebody else may take a free port before the servers do
-		if err = s.startBoth(); err == nil {
-			return s, nil
-		}
-		s.close()
-		if errClean := os.RemoveAll(filepath.Join(folder, "etcd")); errClean != nil {
-			return nil, errClean
+	for _, p := range []*servertest.Process{s.etcd, s.api} {
+		if err := servertest.Start(p); err != nil {
+			s.close()
+			return nil, fmt.Errorf("%w\n%s", err, s.etcd.Output())
 		}
 	}
-	return nil, err
+	return s, nil
 }
 
-func (s *Server) startBoth() error {
-	var addresses [3]string
-	for i := range addresses {
-		var err error
-		if addresses[i], err = freeAddress(); err != nil {
+// prepare makes all that the servers need, and does not start them.
+func (s *Server) prepare() error {
+	var ports [3]int
+	for i := range ports {
+		port, release, err := servertest.Reserve()
+		if err != nil {
 			return err
 		}
+		ports[i], s.release = port, append(s.release, release)
 	}
-	s.etcdURL, s.Host = "http://"+addresses[0], "https://"+addresses[2]
+	s.etcdURL, s.peerURL = "http://"+servertest.At(ports[0]), "http://"+servertest.At(ports[1])
+	s.Host = "https://" + servertest.At(ports[2])
+	s.etcd = servertest.New("etcd at "+s.etcdURL, s.etcdCommand, s.etcdServes)
+	s.api = servertest.New("the API server at "+s.Host, s.apiCommand, func(ctx context.Context) error {
+		return s.ask(ctx, http.MethodGet, "/readyz", "", nil, nil)
+	})
 	var err error
 	if s.http, err = rest.HTTPClientFor(s.Config()); err != nil {
 		return err
 	}
-	etcd, err := find("etcd")
-	if err != nil {
-		if etcd, err = exec.LookPath("etcd"); err != nil {
-			return fmt.Errorf("k8stest: %w: run scripts/setup, which installs Debian's etcd-server", err)
-		}
-	}
-	peer := "http://" + addresses[1]
-	s.etcd, err = run(etcd,
-		"--name", "test", "--data-dir", filepath.Join(s.folder, "etcd"),
-		"--listen-client-urls", s.etcdURL, "--advertise-client-urls", s.etcdURL,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "test="+peer,
-		"--unsafe-no-fsync", // a machine that crashes takes the test with it
-		"--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn")
-	if err != nil {
-		return err
-	}
-	return s.startAPI()
+	return s.writeFiles()
 }
 
-// startAPI starts the API server on the etcd, and waits until it serves.
-func (s *Server) startAPI() error {
-	path, err := find("kube-apiserver")
+func (s *Server) etcdCommand() (*exec.Cmd, error) {
+	path, err := servertest.Built("etcd")
+	if err != nil {
+		if path, err = exec.LookPath("etcd"); err != nil {
+			return nil, fmt.Errorf("%w: run scripts/setup, which installs Debian's etcd-server", err)
+		}
+	}
+	cmd := exec.CommandContext(context.Background(), path,
+		"--name", "test", "--data-dir", filepath.Join(s.folder, "etcd"),
+		"--listen-client-urls", s.etcdURL, "--advertise-client-urls", s.etcdURL,
+		"--listen-peer-urls", s.peerURL, "--initial-advertise-peer-urls", s.peerURL, "--initial-cluster", "test="+s.peerURL,
+		"--unsafe-no-fsync", // a machine that crashes takes the test with it
+		"--logger", "zap", "--log-outputs", "stderr", "--log-level", "warn")
+	cmd.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH=arm64") // needed there, ignored elsewhere
+	return cmd, nil
+}
+
+// etcdServes asks the etcd for its health.
+func (s *Server) etcdServes(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.etcdURL+"/health", nil)
 	if err != nil {
 		return err
+	}
+	r.Close = true
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers %s", answer.Status)
+	}
+	return nil
+}
+
+func (s *Server) apiCommand() (*exec.Cmd, error) {
+	path, err := servertest.Built("kube-apiserver")
+	if err != nil {
+		return nil, err
 	}
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.Host, "https://"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key := filepath.Join(s.folder, accountKeyFile)
-	s.api, err = run(path,
+	return exec.CommandContext(context.Background(), path,
 		"--etcd-servers="+s.etcdURL, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+port,
 		"--cert-dir="+s.folder, "--tls-cert-file="+filepath.Join(s.folder, certificateFile), "--tls-private-key-file="+filepath.Join(s.folder, keyFile),
 		"--authorization-mode=RBAC", "--token-auth-file="+filepath.Join(s.folder, tokensFile),
 		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", "--service-cluster-ip-range=10.0.0.0/24",
 		"--service-account-issuer=https://granary.test", "--service-account-key-file="+key, "--service-account-signing-key-file="+key,
-		"--profiling=false", "--v=0")
-	if err != nil {
-		return err
-	}
-	return s.await()
-}
-
-// await waits until the API server says that it is ready.
-func (s *Server) await() error {
-	ctx, cancel := context.WithTimeout(s.api.alive, startTimeout)
-	defer cancel()
-	tick := time.NewTicker(pollPause)
-	defer tick.Stop()
-	err := errors.New("not asked")
-	for ctx.Err() == nil {
-		if err = s.ask(ctx, http.MethodGet, "/readyz", "", nil, nil); err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
-	return fmt.Errorf("k8stest: the API server at %s does not serve: %w\n%s\n%s", s.Host, err, s.api, s.etcd)
+		"--profiling=false", "--v=0"), nil
 }
 
 // Stop kills the API server, as a crash does. What it had acknowledged it still has after Start.
-func (s *Server) Stop() { s.api.kill() }
+func (s *Server) Stop() { s.api.Stop() }
 
 // Start starts the API server again after Stop, at its address, and waits until it serves.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	s.api.kill()
-	if err := s.startAPI(); err != nil {
-		t.Fatal(err)
-	}
+	s.api.Restart(t)
 }
 
 // Pause stops the API server where it is (SIGSTOP): connections stay up and nobody answers.
-func (s *Server) Pause(t testing.TB) { s.api.signal(t, syscall.SIGSTOP) }
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.api.Pause(t)
+}
 
 // Resume lets a paused API server go on.
-func (s *Server) Resume(t testing.TB) { s.api.signal(t, syscall.SIGCONT) }
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.api.Resume(t)
+}
 
 func (s *Server) close() {
-	s.api.kill()
-	s.etcd.kill()
+	for _, p := range []*servertest.Process{s.api, s.etcd} {
+		if p != nil {
+			p.Stop()
+		}
+	}
 	if s.http != nil {
 		s.http.CloseIdleConnections()
 	}
-}
-
-// program is a process.
-type program struct {
-	cmd    *exec.Cmd
-	output buffer
-	alive  context.Context // ends with the process
-}
-
-func run(path string, arguments ...string) (*program, error) {
-	alive, died := context.WithCancel(context.Background())
-	p := &program{cmd: exec.CommandContext(context.Background(), path, arguments...), alive: alive}
-	p.cmd.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH=arm64") // needed there, ignored elsewhere
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = attributes()
-	if err := p.cmd.Start(); err != nil {
-		died()
-		return nil, fmt.Errorf("k8stest: %w", err)
+	for _, release := range s.release {
+		release()
 	}
-	go func() { // ends with the process, which kill kills and waits for
-		defer died()
-		_ = p.cmd.Wait() // how it ended is in its output
-	}()
-	return p, nil
-}
-
-func (p *program) kill() {
-	if p == nil {
-		return
-	}
-	_ = p.cmd.Process.Kill() // it may have ended by itself
-	<-p.alive.Done()
-}
-
-func (p *program) signal(t testing.TB, sig syscall.Signal) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil {
-		t.Fatalf("k8stest: %v: %v\n%s", sig, err, p)
-	}
-}
-
-// String is the end of what the process has printed.
-func (p *program) String() string {
-	if p == nil {
-		return "not started"
-	}
-	return filepath.Base(p.cmd.Path) + ": " + p.output.String()
-}
-
-func freeAddress() (string, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// keptOutput is how much of a program's output is kept, in bytes.
-const keptOutput = 16 << 10
-
-// buffer keeps the end of what a program prints.
-type buffer struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n, err := b.text.Write(p)
-	if surplus := b.text.Len() - keptOutput; surplus > keptOutput {
-		b.text.Next(surplus)
-	}
-	return n, err
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	text := b.text.Bytes()
-	return string(text[max(0, len(text)-keptOutput):])
 }
