@@ -79,6 +79,7 @@ var floors = []room{
 	{floor: 1, path: "internal/record", std: true, pure: true},
 	{floor: 1, path: "internal/lease", std: true, pure: true},
 	{floor: 1, path: "internal/pidcache", std: true, pure: true},
+	{floor: 1, path: "internal/membertest", std: true, kit: true},
 	{floor: 1, path: "internal/servertest", std: true, kit: true},
 	{floor: 1, path: "internal/*", std: true},
 

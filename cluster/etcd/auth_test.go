@@ -14,6 +14,7 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // authorize gives a server users, and wants one of everybody from then on: member may read and write the prefix,
@@ -112,15 +113,15 @@ func TestTokensThatAreForgotten(t *testing.T) {
 		rejected, log := new(atomic.Int64), new(journal)
 		c := asUser(server, "member")
 		c.DialOptions = append(c.DialOptions, rejections(rejected))
-		r := request("member", "127.0.0.1:1")
-		r.Logger = log.logger()
+		r := membertest.Request("member", "127.0.0.1:1")
+		r.Logger = log.Logger()
 		session, err := New(c, WithTTL(9*time.Second)).Join(within(t), r) // it renews after 3 s
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer session.Close()
-		p := &process{id: "member", session: session}
-		p.holds(t, p)
+		p := &membertest.Process{ID: "member", Session: session}
+		p.Holds(t, p)
 		for step, trouble := range []func(){
 			func() {},
 			func() { server.Restart(t) },
@@ -153,32 +154,28 @@ func TestRightTakenAway(t *testing.T) {
 	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
 		server := v.Start(t)
 		admin, ctx := authorize(t, server), within(t)
-		p := &process{provider: New(asUser(server, "member"), WithTTL(leaseTime)), address: "127.0.0.1:1"}
-		if err := p.join(ctx); err != nil {
+		p := &membertest.Process{Provider: New(asUser(server, "member"), WithTTL(leaseTime)), Request: membertest.Request("", "127.0.0.1:1")}
+		if err := p.Join(ctx); err != nil {
 			t.Fatal(err)
 		}
-		defer func() { p.session.Close() }()
-		p.holds(t, p)
+		defer func() { p.Session.Close() }()
+		p.Holds(t, p)
 		end := clientv3.GetPrefixRangeEnd(DefaultPrefix + "/")
 		if _, err := admin.RoleRevokePermission(ctx, "member", DefaultPrefix+"/", end); err != nil {
 			t.Fatal(err)
 		}
 		told := false
 		for !told {
-			_, err := p.session.Watch(ctx, p.last)
+			_, err := p.Session.Watch(ctx, p.Seen.Epoch)
 			told = err != nil && strings.Contains(err.Error(), "grant-permission")
 			if ctx.Err() != nil {
 				t.Fatalf("Watch: %v; want an error with what to grant", err)
 			}
 		}
-		for p.session.Lease().Valid() {
-			if _, err := p.session.Lease().Watch(ctx, p.session.Lease().Phase()); err != nil {
-				t.Fatal(err)
-			}
-		}
+		membertest.Doubted(t, p)
 		if _, err := admin.RoleGrantPermission(ctx, "member", DefaultPrefix+"/", end, clientv3.PermissionType(clientv3.PermReadWrite)); err != nil {
 			t.Fatal(err)
 		}
-		again(t, []*process{p})
+		membertest.Again(t, p)
 	})
 }

@@ -1,13 +1,9 @@
 package etcd
 
 import (
-	"bytes"
-	"context"
+	"crypto/rand"
 	"crypto/tls"
-	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,48 +11,33 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // password is that of every user, and must be told nobody.
 const password = "it-is-a-secret"
 
 // journal is what a member logs.
-type journal struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
+type journal struct{ membertest.Journal }
 
 // keepsSecrets checks that neither the error nor the log tells the password.
 func (j *journal) keepsSecrets(t *testing.T, err error) {
 	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if err != nil && strings.Contains(err.Error(), password) {
 		t.Errorf("the error tells the password: %v", err)
 	}
-	if strings.Contains(j.text.String(), password) {
-		t.Errorf("the log tells the password:\n%s", &j.text)
+	if strings.Contains(j.String(), password) {
+		t.Errorf("the log tells the password:\n%s", j)
 	}
 }
 
 // tryToJoin joins as a member that leaves at once, with a lease time that lets a call take a second.
 func tryToJoin(t *testing.T, c clientv3.Config) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := within(t)
 	var log journal
-	r := request(driver.MemberID(fmt.Sprintf("life-%d", lives.Add(1))), "127.0.0.1:1")
-	r.Cluster, r.Logger = t.Name(), log.logger()
+	r := membertest.Request(driver.MemberID(rand.Text()), "127.0.0.1:1")
+	r.Cluster, r.Logger = t.Name(), log.Logger()
 	session, err := New(c, WithTTL(3*time.Second)).Join(ctx, r)
 	if err == nil {
 		if err := session.Close(); err != nil {
@@ -64,7 +45,7 @@ func tryToJoin(t *testing.T, c clientv3.Config) error {
 		}
 	}
 	if ctx.Err() != nil {
-		t.Errorf("Join took all of %v", patience)
+		t.Errorf("Join took all of %v", membertest.Patience)
 	}
 	log.keepsSecrets(t, err)
 	return err
@@ -105,7 +86,7 @@ func TestEndpointsThatCannotWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	_, err = NewWithClient(client).Join(within(t), request("a", "127.0.0.1:1"))
+	_, err = NewWithClient(client).Join(within(t), membertest.Request("a", "127.0.0.1:1"))
 	if err == nil || !strings.Contains(err.Error(), "holds a user") || strings.Contains(err.Error(), password) {
 		t.Errorf("Join with the caller's client: %v; want an error, without the password", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // An etcd whose data are replaced by an older copy while members run has forgotten views that they have seen, and
@@ -15,19 +16,16 @@ func TestOlderDataRestored(t *testing.T) {
 	t.Parallel()
 	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
 		server, backup := v.Start(t), filepath.Join(t.TempDir(), "backup")
-		members := []*process{start(t, server, 1)}
-		members[0].holds(t, members...)
+		members := []*membertest.Process{start(t, server, 1)}
+		members[0].Holds(t, members...)
 		server.Stop()
 		copyFolder(t, backup, server.Data())
 		server.Restart(t)
 		members = append(members, start(t, server, 2), start(t, server, 3))
+		membertest.Together(t, members...)
+		before := members[0].Seen
 		for _, m := range members {
-			m.last = 0
-			m.holds(t, members...)
-		}
-		before := members[0].seen
-		for _, m := range members {
-			m.removals = 0
+			m.Removals = 0
 		}
 		server.Stop()
 		if err := os.RemoveAll(server.Data()); err != nil {
@@ -35,8 +33,8 @@ func TestOlderDataRestored(t *testing.T) {
 		}
 		copyFolder(t, server.Data(), backup)
 		server.Restart(t)
-		again(t, members)
-		after := members[0].seen
+		membertest.Again(t, members...)
+		after := members[0].Seen
 		t.Logf("epoch %d of %s before, %d of %s after", before.Epoch, before.Incarnation, after.Epoch, after.Incarnation)
 	})
 }

@@ -12,16 +12,10 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
-// patience bounds what a test waits for.
-const patience = 60 * time.Second
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+func within(t *testing.T) context.Context { return membertest.Within(t) }
 
 func newStore(t *testing.T, server *etcdtest.Server) *store {
 	return &store{client: server.Client(t), prefix: "/granary/test/"}
@@ -122,7 +116,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := clientv3.Config{Endpoints: []string{"http://127.0.0.1:1"}, Username: "a", Password: "b", DialTimeout: time.Hour}
-	if _, err := New(c).Join(ctx, request("a", "127.0.0.1:1")); !errors.Is(err, context.Canceled) {
+	if _, err := New(c).Join(ctx, membertest.Request("a", "127.0.0.1:1")); !errors.Is(err, context.Canceled) {
 		t.Errorf("Join with a context that is done: %v; want context.Canceled", err)
 	}
 }

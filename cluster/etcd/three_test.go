@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,11 +14,12 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
 	"github.com/granary-go/granary/cluster/record"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // steady is a member of a cluster on three servers, of which it is asked that nothing happens to it.
 type steady struct {
-	*process
+	*membertest.Process
 	renewals *atomic.Int64 // that a server granted
 }
 
@@ -29,21 +29,19 @@ func startSteady(t *testing.T, three *etcdtest.Ensemble, port int) steady {
 	m := steady{renewals: new(atomic.Int64)}
 	c := three.Config()
 	c.DialOptions = append(c.DialOptions, grpc.WithChainStreamInterceptor(count(m.renewals)))
-	m.process = &process{provider: New(c), address: fmt.Sprintf("127.0.0.1:%d", port), logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	r := membertest.Request("", fmt.Sprintf("127.0.0.1:%d", port))
+	r.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	m.Process = &membertest.Process{Provider: New(c), Request: r}
 	for ctx := within(t); ; {
-		err := m.join(ctx)
+		err := m.Join(ctx)
 		if err == nil {
 			break
 		}
-		if t.Logf("%s joins: %v", m.address, err); ctx.Err() != nil { // there may be no leader just now
-			t.Fatalf("%s does not join", m.address)
+		if t.Logf("%s joins: %v", r.Member.Address, err); ctx.Err() != nil { // there may be no leader just now
+			t.Fatalf("%s does not join", r.Member.Address)
 		}
 	}
-	t.Cleanup(func() {
-		if err := m.session.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { m.Crash(t) })
 	return m
 }
 
@@ -86,7 +84,7 @@ func renewForLong(t *testing.T, members []steady, what string) {
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
-				t.Fatalf("%s: %s has renewed its lease %d times", what, m.id, m.renewals.Load()-from[i])
+				t.Fatalf("%s: %s has renewed its lease %d times", what, m.ID, m.renewals.Load()-from[i])
 			}
 		}
 	}
@@ -100,14 +98,14 @@ func (m steady) watchLease(t *testing.T) {
 	wg.Go(func() {
 		for phase := driver.LeaseValid; ; {
 			var err error
-			switch phase, err = m.session.Lease().Watch(ctx, phase); {
+			switch phase, err = m.Session.Lease().Watch(ctx, phase); {
 			case err != nil:
 				return
 			case phase == driver.LeaseFenced:
-				t.Errorf("the lease of %s has ended", m.id)
+				t.Errorf("the lease of %s has ended", m.ID)
 				return
 			default:
-				t.Logf("the lease of %s is %v", m.id, phase)
+				t.Logf("the lease of %s is %v", m.ID, phase)
 			}
 		}
 	})
@@ -145,8 +143,8 @@ func TestThreeServers(t *testing.T) {
 			server.Restart(t)
 		}
 		for _, m := range members {
-			if m.removals > 0 {
-				t.Errorf("%s was removed", m.address)
+			if m.Removals > 0 {
+				t.Errorf("%s was removed", m.Request.Member.Address)
 			}
 		}
 	})
@@ -154,12 +152,9 @@ func TestThreeServers(t *testing.T) {
 
 func seeEachOther(t *testing.T, members []steady) {
 	t.Helper()
-	var all []*process
+	var all []*membertest.Process
 	for _, m := range members {
-		all = append(all, m.process)
+		all = append(all, m.Process)
 	}
-	for _, m := range members {
-		m.last = 0
-		m.holds(t, slices.Clone(all)...)
-	}
+	membertest.Together(t, all...)
 }
