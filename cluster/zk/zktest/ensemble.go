@@ -2,9 +2,11 @@ package zktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"testing"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // size is how many servers an ensemble has.
@@ -27,32 +29,17 @@ type link struct {
 // StartEnsemble starts three servers and waits until all serve. Further settings are lines of zoo.cfg.
 func StartEnsemble(t testing.TB, more ...string) *Ensemble {
 	t.Helper()
-	var err error
-	for range 5 { // somebody else may take a free port before a server does
-		e := newEnsemble(t, lines(more))
-		if err = e.start(); err == nil {
-			return e
-		}
-		for _, s := range e.Servers {
-			s.Stop()
-		}
-	}
-	t.Fatal(err)
-	return nil
-}
-
-func newEnsemble(t testing.TB, more string) *Ensemble {
-	t.Helper()
 	e := &Ensemble{}
-	var quorum, election []string
+	var quorum []string
+	var election []int
+	var all []*servertest.Process
 	for i := range size {
-		s := &Server{Address: freeAddress(t), id: i + 1, folder: t.TempDir()}
-		t.Cleanup(s.Stop)
-		e.Servers = append(e.Servers, s)
-		quorum, election = append(quorum, freeAddress(t)), append(election, freeAddress(t))
+		e.Servers = append(e.Servers, newServer(t, i+1))
+		all = append(all, e.Servers[i].Process)
+		quorum, election = append(quorum, servertest.Address(t)), append(election, servertest.Port(t))
 	}
 	for i, s := range e.Servers {
-		s.config = settings + more
+		s.config = settings + lines(more)
 		for j := range size {
 			at := quorum[j]
 			if i != j { // each reaches the others by a proxy
@@ -60,25 +47,13 @@ func newEnsemble(t testing.TB, more string) *Ensemble {
 				e.links = append(e.links, link{from: i, to: j, proxy: p})
 				at = p.Address
 			}
-			_, port, _ := net.SplitHostPort(election[j])
-			s.config += fmt.Sprintf("server.%d=%s:%s\n", j+1, at, port)
+			s.config += fmt.Sprintf("server.%d=%s:%d\n", j+1, at, election[j])
 		}
+	}
+	if err := servertest.Start(all...); err != nil {
+		t.Fatal(err)
 	}
 	return e
-}
-
-func (e *Ensemble) start() error {
-	for _, s := range e.Servers {
-		if err := s.start(); err != nil {
-			return err
-		}
-	}
-	for _, s := range e.Servers {
-		if err := s.await(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Addresses are where clients reach the servers.
@@ -102,20 +77,23 @@ func (e *Ensemble) Follower(t testing.TB) *Server {
 	return e.find(t, "follower")
 }
 
-func (e *Ensemble) find(t testing.TB, mode string) *Server {
+func (e *Ensemble) find(t testing.TB, mode string) (found *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
-	for ctx.Err() == nil {
-		for _, s := range e.Servers {
-			if got, err := s.Mode(ctx); err == nil && got == mode {
-				return s
+	err := servertest.Poll(ctx, func(ctx context.Context) (err error) {
+		var got string
+		for _, found = range e.Servers {
+			if got, err = found.Mode(ctx); err == nil && got == mode {
+				return nil
 			}
 		}
-		pause(ctx)
+		return errors.Join(errors.New("there is none"), err)
+	})
+	if err != nil {
+		t.Fatalf("zktest: waiting for a %s: %v", mode, err)
 	}
-	t.Fatalf("zktest: there is no %s", mode)
-	return nil
+	return found
 }
 
 // Cut lets nothing pass between a server and the others, as a network does that drops packets. Clients reach it still.
