@@ -12,12 +12,15 @@ import (
 	"github.com/granary-go/granary/actor"
 )
 
-// The rest of this file is for generated code. Its form may change with
-// [GeneratedCodeVersion1].
+// The rest of this file is for generated code. When its form changes, a constant
+// of the next version comes beside the one below.
 
-// GeneratedCodeVersion1 exists as long as this package runs code that was
-// generated for it.
-const GeneratedCodeVersion1 = true
+// UpdateGranaryForGeneratedCodeVersion1 is named by generated code of version 1,
+// and exists as long as this package runs such code. Where protoc-gen-go-grain is
+// newer than this package, the compiler says "undefined" of a later version's
+// name: go get github.com/granary-go/granary@latest mends it, or the plugin
+// of this package's version.
+const UpdateGranaryForGeneratedCodeVersion1 = true
 
 // GrainInstance is what every generated grain interface includes.
 type GrainInstance interface {

@@ -18,8 +18,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// It does not compile where package cluster is too old for this file.
-const _ = cluster.GeneratedCodeVersion1
+// If this does not compile, the module granary is older than the plugin that
+// wrote this file: go get github.com/granary-go/granary@latest
+const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
 // The Go names are Type, Select and Func.
 //

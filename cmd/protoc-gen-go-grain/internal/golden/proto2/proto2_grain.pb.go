@@ -15,8 +15,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// It does not compile where package cluster is too old for this file.
-const _ = cluster.GeneratedCodeVersion1
+// If this does not compile, the module granary is older than the plugin that
+// wrote this file: go get github.com/granary-go/granary@latest
+const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
 // Doubler is implemented by grains of the kind "Doubler". An implementation
 // embeds cluster.Grain, which provides Init; its methods are called one at a

@@ -17,8 +17,9 @@ import (
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
-// It does not compile where package cluster is too old for this file.
-const _ = cluster.GeneratedCodeVersion1
+// If this does not compile, the module granary is older than the plugin that
+// wrote this file: go get github.com/granary-go/granary@latest
+const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
 // Cart has messages of another package and of a well-known type.
 //
