@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// If this does not compile, the module granary is older than the plugin that
-// wrote this file: go get github.com/granary-go/granary@latest
+// Where this does not compile, the module granary is older than the plugin that
+// wrote this file, and "go get github.com/granary-go/granary@latest" mends it.
 const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
 // Ponger answers pings.

@@ -18,11 +18,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// If this does not compile, the module granary is older than the plugin that
-// wrote this file: go get github.com/granary-go/granary@latest
+// Where this does not compile, the module granary is older than the plugin that
+// wrote this file, and "go get github.com/granary-go/granary@latest" mends it.
 const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
-// The Go names are Type, Select and Func.
+// Type has the methods Select and Func, in Go.
 //
 // Type is implemented by grains of the kind "type". An implementation embeds
 // cluster.Grain, which provides Init; its methods are called one at a time. It
@@ -142,7 +142,7 @@ func (c *TypeGrainClient) FuncContext(ctx context.Context, req *GoToString, opts
 	return cluster.CallGrain[*GoToString](ctx, c.cluster, "type", c.identity, "func", req, opts...)
 }
 
-// The Go names are WordCounter, CountWords and XPrivate.
+// WordCounter has the methods CountWords and XPrivate, in Go.
 //
 // WordCounter is implemented by grains of the kind "word_counter". An
 // implementation embeds cluster.Grain, which provides Init; its methods are

@@ -17,8 +17,8 @@ import (
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
-// If this does not compile, the module granary is older than the plugin that
-// wrote this file: go get github.com/granary-go/granary@latest
+// Where this does not compile, the module granary is older than the plugin that
+// wrote this file, and "go get github.com/granary-go/granary@latest" mends it.
 const _ = cluster.UpdateGranaryForGeneratedCodeVersion1
 
 // Cart has messages of another package and of a well-known type.
