@@ -12,6 +12,8 @@ type byHand struct{ woken []*cell }
 
 func (d *byHand) schedule(c *cell) { d.woken = append(d.woken, c) }
 
+func (d *byHand) close() {}
+
 func (d *byHand) run() {
 	for len(d.woken) > 0 {
 		c := d.woken[0]
@@ -157,6 +159,7 @@ func TestTimersAreStopped(t *testing.T) {
 func TestReceiveTickOfAnEarlierArming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewActorSystem(WithLogger(slog.New(slog.DiscardHandler)))
+		defer s.Shutdown()
 		got := make(chan any, 10)
 		pid := s.Root.Spawn(PropsFromFunc(func(ctx Context) {
 			got <- ctx.Message()

@@ -73,6 +73,7 @@ func TestContextLogger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		s := actor.NewActorSystem(actor.WithLogger(log.logger()))
+		defer s.Shutdown()
 		pid, _ := s.Root.SpawnNamed(doer(&recorder{}), "name")
 		s.Root.Send(pid, do(func(ctx actor.Context) { ctx.Logger().Info("hello") }))
 		synctest.Wait()
@@ -132,6 +133,7 @@ func TestShutdownLogsWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		s := actor.NewActorSystem(actor.WithLogger(log.logger()))
+		defer s.Shutdown()
 		gate := make(chan struct{})
 		pid, _ := s.Root.SpawnNamed(doer(&recorder{}), "stuck")
 		s.Root.Send(pid, do(func(actor.Context) { <-gate }))

@@ -122,6 +122,7 @@ func TestSubscriberThatCausesDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		s := actor.NewActorSystem(actor.WithLogger(log.logger()))
+		defer s.Shutdown()
 		events := 0
 		actor.SubscribeTo(s.EventStream, func(*actor.DeadLetterEvent) {
 			if events++; events > 10_000 {

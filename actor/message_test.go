@@ -115,6 +115,7 @@ func TestMiddlewareOrderReplacementAndContext(t *testing.T) {
 func TestMailboxOrderUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewActorSystem(actor.WithLogger(discard))
+		defer s.Shutdown()
 		const senders, each = 8, 5000
 		type numbered struct{ sender, n int }
 		var next [senders]int // the actor's: the race detector watches
@@ -152,6 +153,7 @@ func TestNoMessageIsLostAtAStop(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			s := actor.NewActorSystem(actor.WithLogger(discard))
+			defer s.Shutdown()
 			var mu sync.Mutex
 			handled, dead := 0, 0
 			actor.SubscribeTo(s.EventStream, func(*actor.DeadLetterEvent) {

@@ -48,6 +48,7 @@ func (e *ShutdownError) Unwrap() error { return e.Cause }
 // waits for itself, until ctx is done.
 func (s *ActorSystem) ShutdownContext(ctx context.Context) error {
 	s.stopped.Store(true)
+	defer s.dispatcher.close()
 	defer s.abandon(ErrStopped, func(*Future) bool { return true })
 	for {
 		for _, f := range s.stopRoots() {

@@ -379,6 +379,7 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		s := actor.NewActorSystem(actor.WithLogger(log.logger()))
+		defer s.Shutdown()
 		pid, _ := s.Root.SpawnNamed(fragileProps(&recorder{}), "fragile")
 		s.Root.Send(pid, fall{"boom"})
 		synctest.Wait()
