@@ -151,38 +151,63 @@ func (g *gate) drop(p parcel, reason string) {
 	}
 }
 
-// pass decides about what the actor sends now.
-func (g *gate) pass(p parcel) {
-	switch {
-	case !g.lease.Valid():
-		g.drop(p, ReasonFenced)
-	case g.act.state != nil:
+// open reports whether what the actor sends may get out as it is: a strict
+// activation's is held until the turn ends.
+func (g *gate) open() bool { return g.act.state == nil && g.lease.Valid() }
+
+// keep holds what the actor sends, or drops it.
+func (g *gate) keep(p parcel) {
+	if g.act.state != nil && g.lease.Valid() {
 		g.held = append(g.held, p)
-	default:
-		g.deliver(p)
+	} else {
+		g.drop(p, ReasonFenced)
 	}
 }
 
 // Send implements actor.SenderContext.
 func (g *gate) Send(pid *actor.PID, message any) {
-	g.pass(parcel{how: bySend, to: pid, message: message})
+	if g.open() {
+		g.Context.Send(pid, message)
+	} else {
+		g.keep(parcel{how: bySend, to: pid, message: message})
+	}
 }
 
 // Request implements actor.SenderContext.
 func (g *gate) Request(pid *actor.PID, message any) {
-	g.pass(parcel{how: byRequest, to: pid, message: message})
+	if g.open() {
+		g.Context.Request(pid, message)
+	} else {
+		g.keep(parcel{how: byRequest, to: pid, message: message})
+	}
 }
 
 // RequestWithCustomSender implements actor.SenderContext.
 func (g *gate) RequestWithCustomSender(pid *actor.PID, message any, sender *actor.PID) {
-	g.pass(parcel{how: byCustomSender, to: pid, message: message, sender: sender})
+	if g.open() {
+		g.Context.RequestWithCustomSender(pid, message, sender)
+	} else {
+		g.keep(parcel{how: byCustomSender, to: pid, message: message, sender: sender})
+	}
 }
 
 // Forward implements actor.Context.
-func (g *gate) Forward(pid *actor.PID) { g.pass(parcel{how: byForward, to: pid}) }
+func (g *gate) Forward(pid *actor.PID) {
+	if g.open() {
+		g.Context.Forward(pid)
+	} else {
+		g.keep(parcel{how: byForward, to: pid})
+	}
+}
 
 // Respond implements actor.Context.
-func (g *gate) Respond(response any) { g.pass(parcel{how: byRespond, message: response}) }
+func (g *gate) Respond(response any) {
+	if g.open() {
+		g.Context.Respond(response)
+	} else {
+		g.keep(parcel{how: byRespond, message: response})
+	}
+}
 
 // Poison implements actor.StopperContext. It gets out in any case, so that
 // nothing is left behind, but it does not overtake what was sent before it.
