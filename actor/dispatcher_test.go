@@ -3,19 +3,11 @@ package actor
 import (
 	"log/slog"
 	"maps"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// count is how many runners wait for work.
-func (d *goDispatcher) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.parked)
-}
 
 // runners are those that wait for work.
 func (d *goDispatcher) runners() map[*runner]bool {
@@ -28,7 +20,8 @@ func (d *goDispatcher) runners() map[*runner]bool {
 	return all
 }
 
-// inDispatcherBubble gives a system and its dispatcher.
+// inDispatcherBubble gives a system and its dispatcher. The bubble fails if a
+// runner is left behind.
 func inDispatcherBubble(t *testing.T, f func(s *ActorSystem, d *goDispatcher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,23 +37,21 @@ func inDispatcherBubble(t *testing.T, f func(s *ActorSystem, d *goDispatcher)) {
 
 func TestOneRunnerAfterTheOther(t *testing.T) {
 	inDispatcherBubble(t, func(s *ActorSystem, d *goDispatcher) {
-		before := runtime.NumGoroutine()
 		echo := s.Root.Spawn(PropsFromFunc(func(ctx Context) {
 			if ctx.Message() == "m" {
 				ctx.Respond("reply")
 			}
 		}))
+		synctest.Wait()
+		first := d.runners()
 		for range 100 {
 			if err := s.Root.RequestFuture(echo, "m", time.Hour).Wait(); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			if got := runtime.NumGoroutine() - before; got > 1 {
-				t.Fatalf("%d goroutines for one message at a time", got)
+			if now := d.runners(); len(now) != 1 || !maps.Equal(now, first) {
+				t.Fatalf("runners %v are parked for one message at a time, want the first: %v", now, first)
 			}
-		}
-		if got := d.count(); got != 1 {
-			t.Errorf("%d runners are parked, want the one", got)
 		}
 	})
 }
@@ -69,7 +60,6 @@ func TestOneRunnerAfterTheOther(t *testing.T) {
 func TestRunnersOfHandlersThatBlock(t *testing.T) {
 	inDispatcherBubble(t, func(s *ActorSystem, d *goDispatcher) {
 		const actors = 3 * maxParked
-		before := runtime.NumGoroutine()
 		var busy sync.WaitGroup
 		goOn := make(chan struct{})
 		busy.Add(actors)
@@ -84,13 +74,13 @@ func TestRunnersOfHandlersThatBlock(t *testing.T) {
 		busy.Wait()
 		close(goOn)
 		synctest.Wait()
-		if got := d.count(); got != maxParked {
+		if got := len(d.runners()); got != maxParked {
 			t.Errorf("%d runners are parked, want %d", got, maxParked)
 		}
 		time.Sleep(2 * lookEvery)
 		synctest.Wait()
-		if got, left := d.count(), runtime.NumGoroutine()-before; got != 0 || left > 0 {
-			t.Errorf("when nothing has happened for a while %d runners are parked, and %d goroutines are left", got, left)
+		if got := len(d.runners()); got != 0 {
+			t.Errorf("when nothing has happened for a while %d runners are parked", got)
 		}
 	})
 }
@@ -108,6 +98,7 @@ func TestRunnersThatAreNeeded(t *testing.T) {
 				}
 			}))
 		}
+		synctest.Wait()
 		var kept map[*runner]bool
 		for range 10 {
 			both.Add(2)
@@ -126,13 +117,12 @@ func TestRunnersThatAreNeeded(t *testing.T) {
 
 func TestShutdownEndsRunners(t *testing.T) {
 	inDispatcherBubble(t, func(s *ActorSystem, d *goDispatcher) {
-		before := runtime.NumGoroutine()
 		s.Root.Spawn(PropsFromFunc(func(Context) {}))
 		synctest.Wait()
 		s.Shutdown()
 		synctest.Wait()
-		if got, left := d.count(), runtime.NumGoroutine()-before; got != 0 || left > 0 {
-			t.Errorf("%d runners are parked, and %d goroutines are left", got, left)
+		if got := len(d.runners()); got != 0 {
+			t.Errorf("%d runners are parked", got)
 		}
 	})
 }
