@@ -269,7 +269,7 @@ func CallGrain[R proto.Message](
 	if err := checkMessage(req); err != nil {
 		return none, fmt.Errorf("%s.%s: %w", kind, method, err)
 	}
-	reply, err := c.CallContext(ctx, identity, kind, &GrainRequest{Method: method, Message: req}, opts...)
+	reply, err := c.CallContext(ctx, identity, kind, &GrainRequest{Method: method, Message: req, chain: unsent}, opts...)
 	if err != nil {
 		return none, err
 	}

@@ -27,16 +27,25 @@ type GrainRequest struct {
 
 	// caller is the context of a caller in this process; it does not cross.
 	caller context.Context
-	// chain are the grains that wait for the call.
+	// chain are the grains that wait for the call; unsent, before it is sent, if
+	// nobody but the call has the request.
 	chain *waiting
 	// id names the call in all its tries; empty if there is only one.
 	id string
 }
 
+// unsent marks the requests that CallGrain makes: they are filled in, instead of
+// copied.
+var unsent = new(waiting)
+
 // from gives the request as it is sent by a call with this context. Its own
 // deadline counts, if it has one.
 func (r *GrainRequest) from(ctx context.Context, chain *waiting, id string) *GrainRequest {
-	sent := &GrainRequest{Method: r.Method, Message: r.Message, Deadline: r.Deadline, caller: ctx, chain: chain, id: id}
+	sent := r
+	if r.chain != unsent {
+		sent = &GrainRequest{Method: r.Method, Message: r.Message, Deadline: r.Deadline}
+	}
+	sent.caller, sent.chain, sent.id = ctx, chain, id
 	if sent.Deadline.IsZero() {
 		sent.Deadline, _ = ctx.Deadline()
 	}
