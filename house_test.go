@@ -50,6 +50,7 @@ var floors = []room{
 	{floor: 6, path: "cluster/zk/zktest", own: true, kit: true},
 	{floor: 6, path: "cluster/k8s/k8stest", own: true, kit: true},
 	{floor: 6, path: "cluster/redis/redistest", own: true, kit: true},
+	{floor: 6, path: "cluster/mongo/mongotest", own: true, kit: true},
 
 	{floor: 5, path: "cluster/automanaged", backend: true, machines: []string{"internal/view"}},
 	{floor: 5, path: "cluster/etcd", own: true, backend: true},
@@ -103,6 +104,7 @@ var outsideWorkspace = map[string]string{
 
 	"test/servers/consul":     "a server that tests start, and its hundreds of dependencies: the same",
 	"test/servers/etcd":       "the same",
+	"test/servers/ferretdb":   "the same",
 	"test/servers/kubernetes": "the same, and it replaces modules, which would hold for the whole workspace",
 }
 

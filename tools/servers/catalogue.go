@@ -42,7 +42,7 @@ var catalogue = []server{
 	},
 	{
 		name: "ferretdb", folder: "ferretdb",
-		module: "github.com/FerretDB/FerretDB", pkg: "github.com/FerretDB/FerretDB/cmd/ferretdb",
+		module: "github.com/FerretDB/FerretDB", pkg: "github.com/granary-go/granary/test/servers/ferretdb",
 		takes: "2 to 3 minutes on one core",
 	},
 }
