@@ -30,6 +30,7 @@ type crew struct {
 	notes   *fleet.Notes
 	hosts   []string
 	state   string // of strict counters
+	lookup  *where // nil is the members
 
 	mu      sync.Mutex // guards members and made
 	members []*member
@@ -68,7 +69,7 @@ func newCrew(t *testing.T, b backend, s service, n int, opts ...func(*crew)) *cr
 }
 
 func (c *crew) role(isMember bool) role {
-	r := role{Backend: c.backend.name, Address: c.service.address, Lease: c.backend.lease, Hosts: c.hosts, State: c.state}
+	r := role{Backend: c.backend.name, Address: c.service.address, Lease: c.backend.lease, Hosts: c.hosts, State: c.state, Lookup: c.lookup}
 	if c.service.place != nil {
 		r.Pod = c.service.place(isMember)
 	}
@@ -159,7 +160,7 @@ func (c *crew) client() *cluster.Cluster {
 		c.t.Fatal(err)
 	}
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.NewTextHandler(c.notes.Writer("client"), nil))))
-	client := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0)))
+	client := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0), c.lookup.option()))
 	if err := client.StartClientContext(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}

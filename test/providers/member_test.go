@@ -44,6 +44,8 @@ type role struct {
 	// State is the folder of the store of strict counters, which has nothing to do with the provider's service; without
 	// one there are none.
 	State string `json:"state,omitempty"`
+	// Lookup is where it is kept which grains are active; without one the members know.
+	Lookup *where `json:"lookup,omitempty"`
 }
 
 func TestMain(m *testing.M) { fleet.Main(m, roleVariable, play) }
@@ -67,7 +69,7 @@ func play(r role) error {
 		strict := actor.PropsFromProducer(func() actor.Actor { return strictCounter{} })
 		kinds = append(kinds, cluster.NewKind(strictKind, strict, cluster.WithStrict(store)))
 	}
-	c := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0), kinds...))
+	c := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0), append(kinds, r.Lookup.option())...))
 	var last driver.MemberID
 	actor.SubscribeTo(system.EventStream, func(e *cluster.ClusterTopology) {
 		id := c.MemberID()

@@ -69,8 +69,8 @@ type round struct {
 }
 
 // run runs the scenario once and gives a measure for each step that the backend has.
-func run(t *testing.T, b backend, s service, number int) (all []measure) {
-	c := newCrew(t, b, s, members)
+func run(t *testing.T, b backend, s service, number int, opts ...func(*crew)) (all []measure) {
+	c := newCrew(t, b, s, members, opts...)
 	names := fleet.Names(grains, kind)
 	r := &round{t: t, crew: c, names: names, load: c.load(c.client(), names, nil)}
 	r.load.Every(t, limit, names)
