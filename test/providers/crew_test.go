@@ -31,6 +31,7 @@ type crew struct {
 	hosts   []string
 	state   string // of strict counters
 	lookup  *where // nil is the members
+	grains  int    // that the scenario calls
 
 	mu      sync.Mutex // guards members and made
 	members []*member
@@ -44,7 +45,7 @@ type member struct {
 
 // newCrew starts n members at once.
 func newCrew(t *testing.T, b backend, s service, n int, opts ...func(*crew)) *crew {
-	c := &crew{t: t, backend: b, service: s, notes: fleet.NewNotes(t)}
+	c := &crew{t: t, backend: b, service: s, notes: fleet.NewNotes(t), grains: grains}
 	for _, opt := range opts {
 		opt(c)
 	}

@@ -1,9 +1,8 @@
 // Package providers runs clusters of real member processes on every membership provider, with the real service behind it.
 //
-// TestEmptied and TestLeaderKilled do to the service what a cluster has to live with. TestLookups runs the same with the identity
-// lookups in databases. TestTables measures: three members
-// and a client that calls, while one is killed, one joins, one leaves, all are restarted in turn, and the service is stopped
-// for two lease times and started again.
+// TestEmptied and TestLeaderKilled do to the service what a cluster has to live with. TestLookups has databases keep where
+// grains are active. TestTables measures: three members and a client that calls, while one is killed, one joins, one leaves,
+// all are restarted in turn, and the service is stopped for two lease times and started again.
 //
 //	make tables
 //

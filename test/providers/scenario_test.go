@@ -71,7 +71,7 @@ type round struct {
 // run runs the scenario once and gives a measure for each step that the backend has.
 func run(t *testing.T, b backend, s service, number int, opts ...func(*crew)) (all []measure) {
 	c := newCrew(t, b, s, members, opts...)
-	names := fleet.Names(grains, kind)
+	names := fleet.Names(c.grains, kind)
 	r := &round{t: t, crew: c, names: names, load: c.load(c.client(), names, nil)}
 	r.load.Every(t, limit, names)
 	for _, step := range steps {
