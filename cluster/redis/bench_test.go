@@ -40,18 +40,23 @@ func (c countedStore) Claim(ctx context.Context, e driver.Entry, over driver.Fen
 	return c.EntryStore.Claim(ctx, e, over)
 }
 
+// lookupsToCompare are the default lookup, of the members, and the one in Redis, whose operations are counted.
+func lookupsToCompare(b *testing.B) map[string]func(*atomic.Int64) []cluster.Option {
+	return map[string]func(*atomic.Int64) []cluster.Option{
+		"members": func(*atomic.Int64) []cluster.Option { return nil },
+		"redis": func(n *atomic.Int64) []cluster.Option {
+			return []cluster.Option{cluster.WithIdentityLookup(counted{New(redistest.Start(b).Options()), n})}
+		},
+	}
+}
+
 // BenchmarkColdCalls lets 64 callers on three members call grains that are not
 // active, two callers on different members each of them at about the same time.
 // It tells the median and the 99th percentile of the first call, and the
 // operations in the store for each activation. With -benchtime=10000x it is the
 // measurement of docs/identity-lookups.md.
 func BenchmarkColdCalls(b *testing.B) {
-	for name, lookup := range map[string]func(*atomic.Int64) []cluster.Option{
-		"members": func(*atomic.Int64) []cluster.Option { return nil },
-		"redis": func(n *atomic.Int64) []cluster.Option {
-			return []cluster.Option{cluster.WithIdentityLookup(counted{New(redistest.Start(b).Options()), n})}
-		},
-	} {
+	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {
 			var operations atomic.Int64
 			f := newFleet(b, nil)
@@ -89,4 +94,88 @@ func BenchmarkColdCalls(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkTakeover removes one of three members from the view, by which a third of
+// b.N grains lose their place, and calls all of them by 16 callers: ms-all is when
+// each has answered. With -benchtime=10000x it is that of docs/identity-lookups.md.
+func BenchmarkTakeover(b *testing.B) {
+	for name, lookup := range lookupsToCompare(b) {
+		b.Run(name, func(b *testing.B) {
+			f := newFleet(b, nil)
+			f.lookup = lookup(new(atomic.Int64))
+			a, c, gone := f.member(), f.member(), f.member()
+			f.addEach(a, b.N)
+			f.addEach(c, b.N)
+			f.mu.Lock()
+			f.removed[gone.MemberID()] = true
+			f.mu.Unlock()
+			b.ResetTimer()
+			began := time.Now()
+			f.registry.Remove(gone.MemberID())
+			f.addEach(c, b.N)
+			b.StopTimer()
+			b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-all")
+		})
+	}
+}
+
+// BenchmarkEmptied empties Redis below b.N grains that are called by two members
+// meanwhile: ms-cold is when the next cold call has answered, which needs that all
+// members have written back what they host. Calls that fail are errors.
+func BenchmarkEmptied(b *testing.B) {
+	server := redistest.Start(b)
+	f := newFleet(b, server.Options())
+	a, c := f.member(), f.member()
+	f.addEach(a, b.N)
+	load := f.load(b.N, a, c)
+	load.more(b, 200)
+	b.ResetTimer()
+	server.Empty(b)
+	began := time.Now()
+	if _, err := add(b.Context(), c, "cold"); err != nil {
+		b.Error(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-cold")
+	load.end()
+	f.whole(b.N + 1)
+	if f.starts.Load() != int64(b.N)+1 {
+		b.Errorf("%d activations of %d grains", f.starts.Load(), b.N+1)
+	}
+}
+
+// BenchmarkOutage stops Redis for ten seconds under calls of cached grains, and of
+// cold ones, which have 30 seconds: it tells how many were answered meanwhile, and how
+// long after the end the cold ones were. Calls that fail are errors.
+func BenchmarkOutage(b *testing.B) {
+	const cached, cold = 100, 100
+	server := redistest.Start(b)
+	f := newFleet(b, server.Options())
+	a, c := f.member(), f.member()
+	f.addEach(a, cached)
+	f.addEach(c, cached)
+	load := f.load(cached, a, c)
+	load.more(b, 100)
+	server.Stop()
+	before := load.calls.Load()
+	var wg sync.WaitGroup
+	for i := range cold {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
+			defer cancel()
+			if _, err := add(ctx, a, fmt.Sprint("cold-", i)); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	timer := time.NewTimer(10 * time.Second) // the outage itself
+	defer timer.Stop()
+	<-timer.C
+	b.ReportMetric(float64(load.calls.Load()-before), "cached-calls")
+	server.Restart(b)
+	began := time.Now()
+	wg.Wait()
+	b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-cold")
+	load.end()
 }

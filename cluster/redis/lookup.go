@@ -37,7 +37,7 @@ func WithPrefix(prefix string) Option { return func(l *Lookup) { l.prefix = pref
 // New makes a lookup that connects for each process of a cluster that starts:
 // to one server, or through Sentinel if MasterName is set, or to a Redis Cluster
 // if there are several addresses or IsClusterMode is set. Nothing is tried again
-// unless MaxRetries says otherwise, and calls end with their contexts. Nonsense in
+// unless MaxRetries or DialerRetries say otherwise, and calls end with their contexts. Nonsense in
 // the options is an error of Start.
 func New(options *redis.UniversalOptions, opts ...Option) *Lookup {
 	return newLookup(opts, func() (redis.UniversalClient, bool, error) {
@@ -95,6 +95,9 @@ func dial(options *redis.UniversalOptions) (redis.UniversalClient, error) {
 	o.ContextTimeoutEnabled = true
 	if o.MaxRetries == 0 {
 		o.MaxRetries = -1
+	}
+	if o.DialerRetries == 0 {
+		o.DialerRetries = 1
 	}
 	return redis.NewUniversalClient(&o), nil
 }
