@@ -23,7 +23,7 @@ type EntryService struct {
 }
 
 // EntryStores tests that an implementation of [driver.EntryStore] keeps the
-// contract, in subtests. It needs about 5,000 operations.
+// contract, in subtests. It needs about 3,000 operations.
 func EntryStores(t *testing.T, service EntryService) {
 	for _, c := range entryCases(service) {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,8 +13,12 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 )
 
-// racers is how many goroutines race for one thing.
-const racers = 64
+const (
+	// racers is how many goroutines race for one thing.
+	racers = 64
+	// entryCrowd is how many entries there are where there are many: enough for several pages and batches.
+	entryCrowd = 120
+)
 
 func entryCases(service EntryService) []entryCase {
 	cases := []entryCase{
@@ -179,7 +183,7 @@ func entryRelease(tr *entryTrial) {
 func entryRestore(tr *entryTrial) {
 	tr.begin(5, "a-1")
 	var held []driver.Entry
-	for i := range 300 {
+	for i := range entryCrowd {
 		held = append(held, tr.claims(tr.a, tr.entry(fmt.Sprint("g", i), "m1"), driver.Fence{}))
 	}
 	tr.begin(9, "b-1")
@@ -197,7 +201,7 @@ func entryRestore(tr *entryTrial) {
 	tr.reads(tr.b, outdone.Identity, newer)
 	tr.reads(tr.b, gone.Identity, back[0])
 	tr.reads(tr.b, same.Identity, back[2])
-	tr.reads(tr.b, held[299].Identity, back[299])
+	tr.reads(tr.b, held[entryCrowd-1].Identity, back[entryCrowd-1])
 	after := tr.claims(tr.b, tr.entry(same.Identity.Name, "m3"), same.Token)
 	if after.Token.Compare(same.Token) <= 0 {
 		tr.errorf("the token %v comes after %v, which was written back", after.Token, same.Token)
@@ -210,7 +214,7 @@ func entryRestore(tr *entryTrial) {
 func entryRemove(tr *entryTrial) {
 	tr.begin(5, "a-1")
 	want := make(map[driver.Identity]driver.Entry)
-	for i := range 300 {
+	for i := range entryCrowd {
 		m := driver.MemberID(fmt.Sprint("m", i%3))
 		if e := tr.claims(tr.a, tr.entry(fmt.Sprint("g", i), m), driver.Fence{}); m != "m1" {
 			want[e.Identity] = e
@@ -233,7 +237,7 @@ func entryList(tr *entryTrial) {
 		tr.errorf("List of nothing gives %d entries", len(all))
 	}
 	stay := make(map[driver.Identity]driver.Entry)
-	for i := range 200 {
+	for i := range entryCrowd {
 		e := tr.claims(tr.a, tr.entry(fmt.Sprint("stays-", i), "m1"), driver.Fence{})
 		stay[e.Identity] = e
 	}

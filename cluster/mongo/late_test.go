@@ -171,3 +171,21 @@ func TestReleasedDocumentsGoWithTheirEra(t *testing.T) {
 		t.Errorf("%d documents in the next era; want none", n)
 	}
 }
+
+// Before there is an era nothing is claimed, not even without one.
+func TestNoEra(t *testing.T) {
+	t.Parallel()
+	s, err := New(mongotest.Start(t).Options()).OpenEntries(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	e := driver.Entry{Identity: driver.Identity{Kind: "Counter", Name: "alice"}, Member: "m1", Address: "10.0.0.1:1"}
+	if got, err := s.Claim(t.Context(), e, driver.Fence{}); !errors.Is(err, driver.ErrEra) {
+		t.Errorf("Claim: %+v, %v; want driver.ErrEra", got, err)
+	}
+	e.Token = driver.Fence{Term: 1, Seq: 1}
+	if _, err := s.Restore(t.Context(), []driver.Entry{e}); !errors.Is(err, driver.ErrEra) {
+		t.Errorf("Restore: %v; want driver.ErrEra", err)
+	}
+}

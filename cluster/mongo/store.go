@@ -40,6 +40,9 @@ func (st state) highest(id driver.Identity) document {
 	return document{}
 }
 
+// in reports whether the mark is that of an era. Before the first era nothing is.
+func (st state) in(era driver.EraID) bool { return era.Number > 0 && st.mark == eraText(era) }
+
 // look reads the mark and the documents of identities.
 func (s *store) look(ctx context.Context, ids ...driver.Identity) (state, error) {
 	either := bson.A{behind(markPrefix)}
@@ -104,7 +107,7 @@ func (s *store) Claim(ctx context.Context, e driver.Entry, over driver.Fence) (d
 		if err != nil {
 			return driver.Entry{}, err
 		}
-		if before.mark != eraText(e.Era) {
+		if !before.in(e.Era) {
 			return driver.Entry{}, driver.ErrEra
 		}
 		last := before.highest(e.Identity)
@@ -145,7 +148,7 @@ func (s *store) confirm(ctx context.Context, e driver.Entry) (won bool, err erro
 		return false, err
 	}
 	id := idOf(e.Identity, e.Token)
-	if after.mark != eraText(e.Era) {
+	if !after.in(e.Era) {
 		if err := s.Release(ctx, e.Identity, e.Token); err != nil {
 			return false, err
 		}
@@ -203,7 +206,7 @@ func (s *store) restore(ctx context.Context, entries []driver.Entry) (kept []dri
 	if err != nil {
 		return nil, err
 	}
-	if before.mark != eraText(entries[0].Era) {
+	if !before.in(entries[0].Era) {
 		return nil, driver.ErrEra
 	}
 	writes := make([]mongo.WriteModel, len(entries))
@@ -225,7 +228,7 @@ func (s *store) restore(ctx context.Context, entries []driver.Entry) (kept []dri
 	if err != nil {
 		return nil, err
 	}
-	if after.mark != eraText(entries[0].Era) {
+	if !after.in(entries[0].Era) {
 		return nil, driver.ErrEra
 	}
 	for _, e := range entries {
