@@ -186,19 +186,20 @@ func TestMessagesThatCannotBeSent(t *testing.T) {
 }
 
 func TestUnknownKindSaysWhatThereIs(t *testing.T) {
-	w := newWorld(t)
-	c := w.member()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	_, err := c.CallContext(ctx, "x", "Nothing", wrapperspb.Int64(1))
-	if !errors.Is(err, cluster.ErrNoMemberForKind) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v; want ErrNoMemberForKind", err)
-	}
-	for _, want := range []string{"Nothing", counterKind, c.ActorSystem().Address()} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %q", err, want)
+	inBubble(t, func(t *testing.T, b *bubble) {
+		c := b.process(b.kind())
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := c.CallContext(ctx, "x", "Nothing", wrapperspb.Int64(1))
+		if !errors.Is(err, cluster.ErrNoMemberForKind) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v; want ErrNoMemberForKind", err)
 		}
-	}
+		for _, want := range []string{"Nothing", counterKind, c.ActorSystem().Address()} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not say %q", err, want)
+			}
+		}
+	})
 }
 
 func TestKindThatComesLater(t *testing.T) {

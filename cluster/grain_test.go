@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -143,32 +144,34 @@ func TestGrainThatCallsItself(t *testing.T) {
 // Requests that wait in a busy grain until their callers have given up do not
 // run.
 func TestRequestsWhoseCallerHasGivenUp(t *testing.T) {
-	w := newWorld(t)
-	entered := make(chan struct{})
-	member := w.member(subjects(entered))
-	client := w.client()
-	busy, release := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if _, err := callSubject(busy, member, "x", "Wait", wrapperspb.Int64(1)); !errors.Is(err, context.Canceled) {
-			t.Errorf("the call that kept it busy: %v", err)
+	inBubble(t, func(t *testing.T, b *bubble) {
+		entered := make(chan struct{})
+		member := b.process(subjects(entered))
+		client := b.process()
+		busy, release := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if _, err := callSubject(busy, member, "x", "Wait", wrapperspb.Int64(1)); !errors.Is(err, context.Canceled) {
+				t.Errorf("the call that kept it busy: %v", err)
+			}
+		}()
+		<-entered
+		for _, c := range []*cluster.Cluster{member, client} {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			if _, err := callSubject(ctx, c, "x", "Run", wrapperspb.Int64(1)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a call behind it: %v", err)
+			}
+			cancel()
 		}
-	}()
-	<-entered
-	for _, c := range []*cluster.Cluster{member, client} {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		if _, err := callSubject(ctx, c, "x", "Run", wrapperspb.Int64(1)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a call behind it: %v", err)
+		synctest.Wait()
+		release()
+		<-done
+		got, err := callSubject(t.Context(), client, "x", "Run", wrapperspb.Int64(1))
+		if m, ok := got.(*wrapperspb.Int64Value); err != nil || !ok || m.Value != 1 {
+			t.Errorf("%v, %v: calls that had ended ran", got, err)
 		}
-		cancel()
-	}
-	release()
-	<-done
-	got, err := callSubject(t.Context(), client, "x", "Run", wrapperspb.Int64(1))
-	if m, ok := got.(*wrapperspb.Int64Value); err != nil || !ok || m.Value != 1 {
-		t.Errorf("%v, %v: calls that had ended ran", got, err)
-	}
+	})
 }
 
 // A method that heeds its context does not use up the time of a shutdown.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -141,10 +142,20 @@ func inBubble(t *testing.T, f func(t *testing.T, b *bubble)) {
 // process starts a member, or a client if it has no kinds.
 func (b *bubble) process(opts ...cluster.Option) *cluster.Cluster {
 	b.t.Helper()
-	c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())), cluster.Configure("test", b.registry.Provider(),
+	return b.start(b.build(b.registry.Provider(), opts...), len(opts) == 0)
+}
+
+// build makes a process in the network.
+func (b *bubble) build(provider driver.Provider, opts ...cluster.Option) *cluster.Cluster {
+	return cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())), cluster.Configure("test", provider,
 		remote.Configure("127.0.0.1", 0, remote.WithListener(b.network.listen), remote.WithDialer(b.network.dial)), opts...))
+}
+
+// start starts a process as a member or as a client. It ends with the bubble.
+func (b *bubble) start(c *cluster.Cluster, client bool) *cluster.Cluster {
+	b.t.Helper()
 	start := c.StartContext
-	if len(opts) == 0 {
+	if client {
 		start = c.StartClientContext
 	}
 	if err := start(b.t.Context()); err != nil {
