@@ -241,22 +241,23 @@ func (s *badSession) Watch(ctx context.Context, after uint64) (driver.View, erro
 
 // Views that cannot be used are refused, without haste, and are no harm.
 func TestViewsThatCannotBeUsed(t *testing.T) {
-	w := newWorld(t)
-	p := &badViews{Provider: w.registry.Provider()}
-	c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
-		cluster.Configure("test", p, remote.Configure("127.0.0.1", 0), w.kind()))
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	err := c.StartContext(ctx)
-	if err == nil || !strings.Contains(err.Error(), "share the address") {
-		t.Errorf("Start: %v; want what is wrong with the views", err)
-	}
-	if n := p.watches.Load(); n > 20 {
-		t.Errorf("%d views were asked for in 300 ms", n)
-	}
-	if c := c.Counters(); c.RefusedViews == 0 {
-		t.Errorf("%+v; want the views counted", c)
-	}
+	inBubble(t, func(t *testing.T, b *bubble) {
+		p := &badViews{Provider: b.registry.Provider()}
+		c := b.build(p, b.kind())
+		defer c.ActorSystem().Shutdown()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		err := c.StartContext(ctx)
+		if err == nil || !strings.Contains(err.Error(), "share the address") {
+			t.Errorf("Start: %v; want what is wrong with the views", err)
+		}
+		if n := p.watches.Load(); n > 20 {
+			t.Errorf("%d views were asked for in 300 ms", n)
+		}
+		if c := c.Counters(); c.RefusedViews == 0 {
+			t.Errorf("%+v; want the views counted", c)
+		}
+	})
 }
 
 // A view that repeats, or goes back, is refused and counted; the member goes on

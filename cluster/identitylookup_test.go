@@ -144,7 +144,7 @@ func TestStoredLookupDown(t *testing.T) {
 	add(t, m, "warm", 1)
 	w.store.Down(errors.New("store at 10.0.0.1: refused"))
 	add(t, m, "warm", 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := m.CallContext(ctx, "cold", counterKind, &cluster.GrainRequest{})
 	if err == nil || !errors.Is(err, cluster.ErrTimeout) || !strings.Contains(err.Error(), "store at 10.0.0.1: refused") {

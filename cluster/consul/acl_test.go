@@ -11,6 +11,7 @@ import (
 
 	"github.com/granary-go/granary/cluster/consul/consultest"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // The policies that the documentation of the package names.
@@ -68,9 +69,9 @@ func TestPermissions(t *testing.T) {
 				token = grant(t, admin, c.name, c.rules)
 			}
 			for call, want := range map[string]string{"Join": c.join, "Observe": c.observe} {
-				var log diary
-				r := request(driver.MemberID("by-"+c.name), "127.0.0.1:1")
-				r.Logger = log.logger()
+				var log membertest.Journal
+				r := membertest.Request(driver.MemberID("by-"+c.name), "127.0.0.1:1")
+				r.Logger = log.Logger()
 				p := New(with(token), WithTTL(3*time.Second))
 				open := p.Join
 				if call == "Observe" {
@@ -102,14 +103,14 @@ func TestMembersWithoutService(t *testing.T) {
 	admin := server.Client(t)
 	config := server.Config()
 	config.Token = grant(t, admin, "members", membersPolicy)
-	var log diary
-	r := request("a", "127.0.0.1:1")
-	r.Logger = log.logger()
+	var log membertest.Journal
+	r := membertest.Request("a", "127.0.0.1:1")
+	r.Logger = log.Logger()
 	first := join(t, New(config, WithTTL(leaseTime)), r)
-	second := join(t, New(config, WithTTL(leaseTime)), request("b", "127.0.0.1:2"))
+	second := join(t, New(config, WithTTL(leaseTime)), membertest.Request("b", "127.0.0.1:2"))
 	watcher := server.Config()
 	watcher.Token = grant(t, admin, "observers", observerPolicy)
-	observer, err := New(watcher).Observe(within(t), request("", "127.0.0.1:3"))
+	observer, err := New(watcher).Observe(within(t), membertest.Request("", "127.0.0.1:3"))
 	if err != nil {
 		t.Fatal(err)
 	}

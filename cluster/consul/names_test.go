@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 func TestClusterPrefix(t *testing.T) {
@@ -90,7 +91,7 @@ func TestSort(t *testing.T) {
 
 func TestServiceOfAMember(t *testing.T) {
 	t.Parallel()
-	r := request("a/b", "10.0.0.7:4020")
+	r := membertest.Request("a/b", "10.0.0.7:4020")
 	r.Member.Labels = map[string]string{
 		"zone": "eu-1", "with space": "x", "consul-x": "x", "granary-member": "x", "long": strings.Repeat("x", maxMetaValue+1), "": "x",
 	}

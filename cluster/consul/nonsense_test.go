@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // secret is a token that no text may hold.
@@ -107,11 +108,11 @@ func TestNonsenseAtTheStart(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			open := map[string]func() (driver.Session, error){
-				"Join": func() (driver.Session, error) { return provider.Join(ctx, request("a", "127.0.0.1:1")) },
+				"Join": func() (driver.Session, error) { return provider.Join(ctx, membertest.Request("a", "127.0.0.1:1")) },
 				"Observe": func() (driver.Session, error) {
 					bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
 					defer cancel()
-					return provider.Observe(bounded, request("", "127.0.0.1:1"))
+					return provider.Observe(bounded, membertest.Request("", "127.0.0.1:1"))
 				},
 			}
 			for call, open := range open {
@@ -146,7 +147,7 @@ func TestNonsenseAddresses(t *testing.T) {
 		"unix:///nowhere/consul.sock":     "nowhere",
 		"127.0.0.1:8500?token=x":          "is no address",
 	} {
-		session, err := New(api.Config{Address: address}, WithTTL(3*time.Second)).Join(t.Context(), request("a", "127.0.0.1:1"))
+		session, err := New(api.Config{Address: address}, WithTTL(3*time.Second)).Join(t.Context(), membertest.Request("a", "127.0.0.1:1"))
 		if err == nil {
 			session.Close()
 		}
@@ -159,12 +160,12 @@ func TestNonsenseAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = NewWithClient(client).Join(t.Context(), request("a", "127.0.0.1:1"))
+	_, err = NewWithClient(client).Join(t.Context(), membertest.Request("a", "127.0.0.1:1"))
 	if err == nil {
 		t.Error("Join with a nonsense address succeeded")
 	}
 	noSecret(t, err)
-	if _, err := NewWithClient(nil).Join(t.Context(), request("a", "127.0.0.1:1")); err == nil {
+	if _, err := NewWithClient(nil).Join(t.Context(), membertest.Request("a", "127.0.0.1:1")); err == nil {
 		t.Error("Join without a client succeeded")
 	}
 }
@@ -284,7 +285,7 @@ func TestConnectionsEnd(t *testing.T) {
 	config := api.Config{Address: server.Listener.Addr().String(), Scheme: "http"}
 	for what, do := range map[string]func(){
 		"a Join that fails": func() {
-			if _, err := New(config).Join(t.Context(), request("a", "127.0.0.1:1")); err == nil {
+			if _, err := New(config).Join(t.Context(), membertest.Request("a", "127.0.0.1:1")); err == nil {
 				t.Error("Join succeeded")
 			}
 		},

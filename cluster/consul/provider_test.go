@@ -1,12 +1,9 @@
 package consul
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,38 +11,10 @@ import (
 
 	"github.com/granary-go/granary/cluster/consul/consultest"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 const leaseTime = 2 * time.Second
-
-func request(id driver.MemberID, address string) driver.Request {
-	return driver.Request{
-		Cluster: "test", BindHost: "127.0.0.1", Logger: slog.New(slog.DiscardHandler), Member: driver.Member{
-			ID: id, Address: address, Kinds: []driver.Kind{{Name: "Ponger", Guarantee: driver.Leased}},
-			Versions: driver.Versions{Min: 1, Max: 1},
-		},
-	}
-}
-
-// diary is a log.
-type diary struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (d *diary) Write(p []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.Write(p)
-}
-
-func (d *diary) String() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.text.String()
-}
-
-func (d *diary) logger() *slog.Logger { return slog.New(slog.NewTextHandler(d, nil)) }
 
 // join joins, and closes the session when the test ends.
 func join(t *testing.T, p driver.Provider, r driver.Request) driver.Session {
@@ -116,14 +85,14 @@ func TestLeaderKilled(t *testing.T) {
 	const ttl = 15 * time.Second // an election of a busy machine fits in
 	var sessions []driver.Session
 	for i, agent := range servers[1:] {
-		r := request(driver.MemberID(fmt.Sprint("m", i)), fmt.Sprint("127.0.0.1:", i+1))
+		r := membertest.Request(driver.MemberID(fmt.Sprint("m", i)), fmt.Sprint("127.0.0.1:", i+1))
 		sessions = append(sessions, join(t, New(agent.Config(), WithTTL(ttl)), r))
 	}
 	for _, s := range sessions {
 		holding(t, s, 2)
 	}
 	servers[0].Stop()
-	third := join(t, waiting{New(servers[1].Config(), WithTTL(ttl))}, request("m3", "127.0.0.1:3"))
+	third := join(t, waiting{New(servers[1].Config(), WithTTL(ttl))}, membertest.Request("m3", "127.0.0.1:3"))
 	for _, s := range append(sessions, third) {
 		holding(t, s, 3)
 	}
@@ -149,8 +118,8 @@ func TestLeaderPaused(t *testing.T) {
 	t.Parallel()
 	servers := three(t)
 	const ttl = 10 * time.Second // an election of a busy machine fits in
-	cut := join(t, New(servers[0].Config(), WithTTL(ttl)), request("cut", "127.0.0.1:1"))
-	stays := join(t, New(servers[1].Config(), WithTTL(ttl)), request("stays", "127.0.0.1:2"))
+	cut := join(t, New(servers[0].Config(), WithTTL(ttl)), membertest.Request("cut", "127.0.0.1:1"))
+	stays := join(t, New(servers[1].Config(), WithTTL(ttl)), membertest.Request("stays", "127.0.0.1:2"))
 	holding(t, cut, 2)
 	holding(t, stays, 2)
 	servers[0].Pause(t)
@@ -189,7 +158,7 @@ func TestOneClientForSeveral(t *testing.T) {
 	server := consultest.Start(t)
 	client := server.Client(t)
 	for _, cluster := range []string{"a", "a/members", "b"} {
-		r := request("same", "127.0.0.1:1")
+		r := membertest.Request("same", "127.0.0.1:1")
 		r.Cluster = cluster
 		holding(t, join(t, NewWithClient(client, WithTTL(leaseTime), WithPrefix("/x/y/")), r), 1)
 	}
@@ -204,18 +173,18 @@ func TestRecordTamperedWith(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t)
 	client, ctx := server.Client(t), within(t)
-	s := join(t, New(server.Config(), WithTTL(leaseTime)), request("a", "127.0.0.1:1"))
+	s := join(t, New(server.Config(), WithTTL(leaseTime)), membertest.Request("a", "127.0.0.1:1"))
 	holding(t, s, 1)
 	if _, err := client.KV().Put(&api.KVPair{Key: "granary/test/view", Flags: 3, Value: []byte("nonsense")}, written(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	second := join(t, New(server.Config(), WithTTL(leaseTime)), request("b", "127.0.0.1:2"))
+	second := join(t, New(server.Config(), WithTTL(leaseTime)), membertest.Request("b", "127.0.0.1:2"))
 	if view, err := second.Watch(ctx, 0); err == nil {
 		t.Errorf("over a record that is none there is the view %+v", view)
 	}
 	if _, err := client.KV().DeleteTree("granary/test/", written(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	third := join(t, New(server.Config(), WithTTL(leaseTime)), request("c", "127.0.0.1:3"))
+	third := join(t, New(server.Config(), WithTTL(leaseTime)), membertest.Request("c", "127.0.0.1:3"))
 	holding(t, third, 1)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/granary-go/granary/cluster/consul/consultest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // shown gives the state of the checks of a service's instances, by their id.
@@ -31,13 +32,13 @@ func TestMembersAreShownAsServices(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t)
 	client := server.Client(t)
-	var log diary
-	r := request("a", "127.0.0.1:4020")
-	r.Logger = log.logger()
+	var log membertest.Journal
+	r := membertest.Request("a", "127.0.0.1:4020")
+	r.Logger = log.Logger()
 	r.Member.Labels = map[string]string{"zone": "eu-1"}
 	stays := join(t, New(server.Config(), WithTTL(leaseTime)), r)
-	leaves := join(t, New(server.Config(), WithTTL(leaseTime)), request("b", "127.0.0.1:4021"))
-	crashes := join(t, New(server.Config(), WithTTL(leaseTime)), request("c", "127.0.0.1:4022"))
+	leaves := join(t, New(server.Config(), WithTTL(leaseTime)), membertest.Request("b", "127.0.0.1:4021"))
+	crashes := join(t, New(server.Config(), WithTTL(leaseTime)), membertest.Request("c", "127.0.0.1:4022"))
 	holding(t, stays, 3)
 	until(t, "all are passing", func() bool {
 		s := shown(t, client, "granary-test")
@@ -76,7 +77,7 @@ func TestServiceOfACrash(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t)
 	client := server.Client(t)
-	a := announce(&connection{Client: client}, "shop", request("a", "127.0.0.1:4020"))
+	a := announce(&connection{Client: client}, "shop", membertest.Request("a", "127.0.0.1:4020"))
 	defer a.stop()
 	a.renewed(leaseTime)
 	until(t, "it is passing", func() bool { return shown(t, client, "shop")["a"] == api.HealthPassing })
@@ -93,8 +94,8 @@ func TestServicesAreNamedOrNot(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t)
 	client := server.Client(t)
-	none := join(t, New(server.Config(), WithTTL(leaseTime), WithoutService()), request("a", "127.0.0.1:1"))
-	named := join(t, New(server.Config(), WithTTL(leaseTime), WithService("shop-members")), request("b", "127.0.0.1:2"))
+	none := join(t, New(server.Config(), WithTTL(leaseTime), WithoutService()), membertest.Request("a", "127.0.0.1:1"))
+	named := join(t, New(server.Config(), WithTTL(leaseTime), WithService("shop-members")), membertest.Request("b", "127.0.0.1:2"))
 	holding(t, none, 2)
 	holding(t, named, 2)
 	until(t, "the service has its name", func() bool { return shown(t, client, "shop-members")["b"] == api.HealthPassing })

@@ -11,16 +11,10 @@ import (
 
 	"github.com/granary-go/granary/cluster/consul/consultest"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
-// patience bounds what a test waits for.
-const patience = 60 * time.Second
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+func within(t *testing.T) context.Context { return membertest.Within(t) }
 
 func newTestStore(t *testing.T, server *consultest.Server) *store {
 	return newStore(&connection{Client: server.Client(t)}, DefaultPrefix, "test")
@@ -218,11 +212,11 @@ func TestLimitsOfServers(t *testing.T) {
 	}
 	config := server.Config()
 	config.Namespace = "none"
-	if _, err := New(config).Join(ctx, request("a", "127.0.0.1:1")); err == nil || !strings.Contains(err.Error(), "set Namespace") {
+	if _, err := New(config).Join(ctx, membertest.Request("a", "127.0.0.1:1")); err == nil || !strings.Contains(err.Error(), "set Namespace") {
 		t.Errorf("Join in a namespace of a server without them: %v; want an error that says so", err)
 	}
 	config.Namespace, config.Datacenter = "", "nowhere"
-	if _, err := New(config).Join(ctx, request("a", "127.0.0.1:1")); err == nil || !strings.Contains(err.Error(), "check Datacenter") {
+	if _, err := New(config).Join(ctx, membertest.Request("a", "127.0.0.1:1")); err == nil || !strings.Contains(err.Error(), "check Datacenter") {
 		t.Errorf("Join in a datacenter that is not there: %v; want an error that says so", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/granary-go/granary/cluster/consul/consultest"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // certificate makes one for the loopback that signs itself, and gives the files of it and its key.
@@ -77,7 +78,7 @@ func TestTLS(t *testing.T) {
 		"HTTPS to HTTP":        {api.Config{Address: "https://" + server.Address, TLSConfig: full}, "8501 with TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			session, err := New(c.config, WithTTL(3*time.Second)).Join(within(t), request(driver.MemberID(name), "127.0.0.1:1"))
+			session, err := New(c.config, WithTTL(3*time.Second)).Join(within(t), membertest.Request(driver.MemberID(name), "127.0.0.1:1"))
 			if err == nil {
 				err = session.Close()
 			}

@@ -1,7 +1,6 @@
 package k8s
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 const secretToken = "eyJhbGciOiJub25lIn0.c2VjcmV0.c2lnbmF0dXJl"
@@ -34,9 +33,9 @@ func request(id driver.MemberID, address string) driver.Request {
 // joinFails expects that a member cannot join, and that the error says all of these, and no secret.
 func joinFails(t *testing.T, p driver.Provider, want ...string) {
 	t.Helper()
-	var log lockedBuffer
+	var log membertest.Journal
 	r := request("A", "127.0.0.1:1")
-	r.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.Logger = log.Logger()
 	session, err := p.Join(within(t), r)
 	if err == nil {
 		_ = session.Close()
@@ -52,23 +51,6 @@ func joinFails(t *testing.T, p driver.Provider, want ...string) {
 			t.Errorf("it tells a secret: %s", text)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 func TestOptionsThatAreNonsense(t *testing.T) {

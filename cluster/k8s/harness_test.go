@@ -14,16 +14,10 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/k8s/k8stest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
-// patience bounds what a test waits for.
-const patience = 60 * time.Second
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+func within(t *testing.T) context.Context { return membertest.Within(t) }
 
 // bench is a cluster of a test: a namespace of the shared server.
 type bench struct {

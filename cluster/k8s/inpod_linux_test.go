@@ -16,6 +16,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/internal/membertest"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -74,7 +75,7 @@ exec "$0" -test.run='^TestMemberOfAPod$'`
 		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	}
-	var log lockedBuffer
+	var log membertest.Journal
 	child.Stderr = &log
 	output, err := child.StdoutPipe()
 	if err != nil {

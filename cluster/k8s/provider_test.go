@@ -1,97 +1,20 @@
 package k8s
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
-
-var lives atomic.Int64
-
-// process joins as a cluster does, and under a new id when it was removed.
-type process struct {
-	provider driver.Provider
-	n        int
-	log      *slog.Logger
-	id       driver.MemberID
-	session  driver.Session
-	last     uint64
-	removals int
-}
-
-func (p *process) join(ctx context.Context) error {
-	p.id, p.last = driver.MemberID(fmt.Sprintf("LIFE%d", lives.Add(1))), 0
-	r := request(p.id, fmt.Sprintf("10.0.0.%d:8090", p.n))
-	if p.log != nil {
-		r.Logger = p.log
-	}
-	session, err := p.provider.Join(ctx, r)
-	if err == nil {
-		p.session = session
-	}
-	return err
-}
-
-// until watches until a view is as wanted, and joins again as often as it is removed.
-func (p *process) until(t *testing.T, what string, want func(driver.View) bool) driver.View {
-	t.Helper()
-	ctx := within(t)
-	for {
-		view, err := p.session.Watch(ctx, p.last)
-		switch {
-		case err == nil:
-			if p.last = view.Epoch; want(view) {
-				return view
-			}
-		case errors.Is(err, driver.ErrRemoved):
-			if p.removals++; p.session.Lease().Valid() {
-				t.Errorf("%s was removed with a valid lease", p.id)
-			}
-			if err := p.session.Close(); err != nil {
-				t.Error(err)
-			}
-			for p.join(ctx) != nil {
-				if ctx.Err() != nil {
-					t.Fatalf("member %d does not join again while it waits for %s", p.n, what)
-				}
-			}
-		case ctx.Err() != nil, errors.Is(err, driver.ErrRefused):
-			t.Fatalf("%s waits for %s: %v", p.id, what, err)
-		}
-	}
-}
-
-func (p *process) holds(t *testing.T, members ...*process) driver.View {
-	t.Helper()
-	return p.until(t, fmt.Sprintf("a view of %d", len(members)), func(v driver.View) bool {
-		for _, m := range members {
-			if _, in := v.Member(m.id); !in {
-				return false
-			}
-		}
-		return len(v.Members) == len(members)
-	})
-}
-
-// crash ends a process as its death does: nobody is told.
-func (p *process) crash(t *testing.T) {
-	t.Helper()
-	if err := p.session.Close(); err != nil {
-		t.Error(err)
-	}
-}
 
 // kubelet reports the status of a pod's container.
 func (b *bench) kubelet(pod string, status corev1.ContainerStatus) {
@@ -113,12 +36,12 @@ func (b *bench) awaitContainer(id string) {
 }
 
 // memberIn begins a member in a pod that it makes.
-func (b *bench) memberIn(n int, pod string, ttl time.Duration) *process {
+func (b *bench) memberIn(n int, pod string, ttl time.Duration) *membertest.Process {
 	b.t.Helper()
 	began := time.Now()
 	b.Pod(b.t, b.namespace, pod, map[string]string{"app": "shop"})
 	b.kubelet(pod, isRunning("member", "c://"+pod, 0, began))
-	return b.join(b.config, n, new(lockedBuffer), WithPod(pod), WithTTL(ttl), func(c *config) {
+	return b.join(b.config, n, new(membertest.Journal), WithPod(pod), WithTTL(ttl), func(c *config) {
 		c.started = func() (time.Time, bool) { return began, true }
 	})
 }
@@ -128,39 +51,35 @@ func (b *bench) memberIn(n int, pod string, ttl time.Duration) *process {
 func TestRollingUpdate(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	members := []*process{}
+	members := []*membertest.Process{}
 	for n := range 3 {
 		members = append(members, b.memberIn(n, fmt.Sprintf("old-%d", n), leaseTime))
 	}
-	for _, m := range members {
-		m.holds(t, members...)
-	}
+	membertest.Together(t, members...)
 	for n := range 3 {
 		fresh := b.memberIn(10+n, fmt.Sprintf("new-%d", n), leaseTime)
 		all := append(slices.Clone(members), fresh)
-		for _, m := range all {
-			m.holds(t, all...)
-		}
+		membertest.Together(t, all...)
 		old := members[0]
 		ctx := within(t)
-		if err := errors.Join(old.session.Drain(ctx), old.session.Leave(ctx)); err != nil {
+		if err := errors.Join(old.Session.Drain(ctx), old.Session.Leave(ctx)); err != nil {
 			t.Fatal(err)
 		}
-		if l := b.lease(string(old.id)); l != nil {
+		if l := b.lease(string(old.ID)); l != nil {
 			t.Errorf("a member that has left has a Lease: %v", l.Spec)
 		}
-		old.crash(t) // the process ends
+		old.Crash(t) // the process ends
 		b.DeletePod(t, b.namespace, fmt.Sprintf("old-%d", n))
 		members = all[1:]
 		for _, m := range members {
-			if v := m.holds(t, members...); len(v.Members) < 3 {
+			if v := m.Holds(t, members...); len(v.Members) < 3 {
 				t.Errorf("a view of %d members", len(v.Members))
 			}
 		}
 	}
 	for _, m := range members {
-		if m.removals > 0 {
-			t.Errorf("%s was removed on the way", m.id)
+		if m.Removals > 0 {
+			t.Errorf("%s was removed on the way", m.ID)
 		}
 	}
 }
@@ -171,23 +90,21 @@ func TestContainerCrashes(t *testing.T) {
 	t.Parallel()
 	const long = 12 * time.Second
 	b := newBench(t)
-	members := []*process{b.memberIn(0, "p0", long), b.memberIn(1, "p1", long), b.memberIn(2, "p2", long)}
-	for _, m := range members {
-		m.holds(t, members...)
-	}
-	b.awaitContainer(string(members[0].id))
-	members[0].crash(t)
+	members := []*membertest.Process{b.memberIn(0, "p0", long), b.memberIn(1, "p1", long), b.memberIn(2, "p2", long)}
+	membertest.Together(t, members...)
+	b.awaitContainer(string(members[0].ID))
+	members[0].Crash(t)
 	begun := time.Now()
 	gone := isRunning("member", "c://p0", 0, begun)
 	gone.State = corev1.ContainerState{Terminated: terminated("c://p0", "Error")}
 	b.kubelet("p0", gone)
 	for _, m := range members[1:] {
-		m.holds(t, members[1:]...)
+		m.Holds(t, members[1:]...)
 	}
 	if passed := time.Since(begun); passed > long/2 {
 		t.Errorf("a member whose container has terminated was removed after %v", passed)
 	}
-	if members[1].removals+members[2].removals > 0 {
+	if members[1].Removals+members[2].Removals > 0 {
 		t.Error("somebody else was removed")
 	}
 }
@@ -198,14 +115,14 @@ func TestListings(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	m := b.memberIn(7, "shop-7", leaseTime)
-	m.holds(t, m)
+	m.Holds(t, m)
 	pod := "/api/v1/namespaces/" + b.namespace + "/pods"
 	columns, rows := b.Table(t, pod+"?labelSelector=granary.dev/cluster%3Dshop,granary.dev/kind-Cart")
 	if len(rows) != 1 || columns[0] != "Name" || rows[0][0] != "shop-7" {
 		t.Fatalf("the pods that host Cart are %q: %q; want shop-7", columns, rows)
 	}
 	labels := rows[0][len(rows[0])-1]
-	for _, want := range []string{"granary.dev/cluster=shop", "granary.dev/member=" + string(m.id), "granary.dev/kind-Cart=1",
+	for _, want := range []string{"granary.dev/cluster=shop", "granary.dev/member=" + string(m.ID), "granary.dev/kind-Cart=1",
 		"granary.dev/" + "kind-" + kindWord("Straße 7") + "=1", "app=shop"} {
 		if !strings.Contains(labels, want) {
 			t.Errorf("the pod's labels are %s; want %s, too", labels, want)
@@ -217,10 +134,10 @@ func TestListings(t *testing.T) {
 		t.Errorf("the pod's annotations are %v", got.Annotations)
 	}
 	columns, rows = b.Table(t, b.leasePath("")[:len(b.leasePath(""))-1])
-	if len(rows) != 1 || columns[1] != "Holder" || rows[0][0] != leaseName("shop", string(m.id)) || rows[0][1] != string(m.id) {
-		t.Errorf("the Leases are %q: %q; want one held by %s", columns, rows, m.id)
+	if len(rows) != 1 || columns[1] != "Holder" || rows[0][0] != leaseName("shop", string(m.ID)) || rows[0][1] != string(m.ID) {
+		t.Errorf("the Leases are %q: %q; want one held by %s", columns, rows, m.ID)
 	}
-	if err := m.session.Leave(within(t)); err != nil {
+	if err := m.Session.Leave(within(t)); err != nil {
 		t.Fatal(err)
 	}
 	b.Do(t, http.MethodGet, pod+"/shop-7", nil, &got)
@@ -333,17 +250,17 @@ func TestUnregisterWhatWasNotAnswered(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	b := newBench(t)
 	before := runtime.NumGoroutine()
-	members := []*process{}
+	members := []*membertest.Process{}
 	for n := range 2 {
-		p := &process{provider: b.provider(b.config), n: n}
-		if err := p.join(within(t)); err != nil {
+		p := &membertest.Process{Provider: b.provider(b.config), Request: memberRequest(n)}
+		if err := p.Join(within(t)); err != nil {
 			t.Fatal(err)
 		}
 		members = append(members, p)
 	}
-	members[0].holds(t, members...)
+	members[0].Holds(t, members...)
 	for _, p := range members {
-		if err := errors.Join(p.session.Leave(within(t)), p.session.Close()); err != nil {
+		if err := errors.Join(p.Session.Leave(within(t)), p.Session.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

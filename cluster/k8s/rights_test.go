@@ -1,7 +1,7 @@
 package k8s
 
 import (
-	"log/slog"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +11,9 @@ import (
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // manifest gives the objects of a file of manifests, as JSON.
@@ -116,8 +119,8 @@ func TestRightsOfTheManifest(t *testing.T) {
 	observerConfig := b.ServiceAccount(t, b.namespace, "granary-observer")
 	b.settled(account, right{"patch", pods, ""})
 	b.settled(observerConfig, right{"watch", leases, ""})
-	var log lockedBuffer
-	members := []*process{}
+	var log membertest.Journal
+	members := []*membertest.Process{}
 	for i := range 3 {
 		pod := "shop-" + string(rune('0'+i))
 		began := time.Now()
@@ -132,16 +135,14 @@ func TestRightsOfTheManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer observer.Close()
-	for _, m := range members {
-		m.holds(t, members...)
-	}
-	b.awaitContainer(string(members[0].id))
-	members[0].crash(t)
-	members[1].holds(t, members[1], members[2])
-	if err := members[1].session.Leave(within(t)); err != nil {
+	membertest.Together(t, members...)
+	b.awaitContainer(string(members[0].ID))
+	members[0].Crash(t)
+	members[1].Holds(t, members[1], members[2])
+	if err := members[1].Session.Leave(within(t)); err != nil {
 		t.Error(err)
 	}
-	members[2].holds(t, members[2])
+	members[2].Holds(t, members[2])
 	for after, n := uint64(0), 0; n != 1; {
 		view, err := observer.Watch(within(t), after)
 		if err != nil {
@@ -218,11 +219,11 @@ func TestWithoutRightsOnPods(t *testing.T) {
 	}
 	b.settled(config, right{"create", leases, ""})
 	b.Pod(t, b.namespace, "p", shopLabel)
-	var log lockedBuffer
-	members := []*process{b.join(config, 1, &log, WithPod("p")), b.join(config, 2, &log)}
-	members[0].holds(t, members...)
-	members[0].crash(t)
-	members[1].holds(t, members[1])
+	var log membertest.Journal
+	members := []*membertest.Process{b.join(config, 1, &log, WithPod("p")), b.join(config, 2, &log)}
+	members[0].Holds(t, members...)
+	members[0].Crash(t)
+	members[1].Holds(t, members[1])
 	text := log.String()
 	if n := strings.Count(text, "the own pod is not known"); n != 1 || !strings.Contains(text, "cannot get resource") {
 		t.Errorf("a member says %d times why it does not know its pod; want once:\n%s", n, text)
@@ -232,17 +233,13 @@ func TestWithoutRightsOnPods(t *testing.T) {
 	}
 }
 
-// join begins a member that logs to a buffer.
-func (b *bench) join(c *rest.Config, n int, log *lockedBuffer, opts ...Option) *process {
+// join begins a member that logs to a journal.
+func (b *bench) join(c *rest.Config, n int, log *membertest.Journal, opts ...Option) *membertest.Process {
 	b.t.Helper()
-	p := &process{provider: b.provider(c, opts...), n: n, log: slog.New(slog.NewTextHandler(log, nil))}
-	if err := p.join(within(b.t)); err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() {
-		if err := p.session.Close(); err != nil {
-			b.t.Error(err)
-		}
-	})
-	return p
+	r := memberRequest(n)
+	r.Logger = log.Logger()
+	return membertest.Join(b.t, b.provider(c, opts...), r)
 }
+
+// memberRequest is that of member n.
+func memberRequest(n int) driver.Request { return request("", fmt.Sprintf("10.0.0.%d:8090", n)) }

@@ -21,33 +21,20 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/zk/zktest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 const secret = "correct-horse"
 
-// journal is a logger's output.
-type journal struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
 // logged makes a request whose logger is looked at in the end: no secret may be in it.
 func logged(t *testing.T, id driver.MemberID) driver.Request {
 	t.Helper()
-	j := &journal{}
-	r := request(id, "127.0.0.1:1")
-	r.Logger = slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	j := new(membertest.Journal)
+	r := membertest.Request(id, "127.0.0.1:1")
+	r.Logger = j.Logger()
 	t.Cleanup(func() {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if strings.Contains(j.text.String(), secret) {
-			t.Errorf("the log has a secret in it: %s", &j.text)
+		if strings.Contains(j.String(), secret) {
+			t.Errorf("the log has a secret in it: %s", j)
 		}
 	})
 	return r
@@ -87,8 +74,8 @@ func TestAuth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := &process{id: "a", session: session}
-	first.holds(t, first)
+	first := &membertest.Process{ID: "a", Session: session}
+	first.Holds(t, first)
 	conn := admin(t, server.Address)
 	marks, _, err := conn.Children("/granary/test/view")
 	if !errors.Is(err, zk.ErrNoAuth) {
@@ -112,7 +99,7 @@ func TestAuth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.holds(t, first, &process{id: "b"})
+	first.Holds(t, first, &membertest.Process{ID: "b"})
 	for name, opts := range map[string][]Option{
 		"wrong": {WithAuth("digest", []byte("granary:"+secret+"-not"))},
 		"none":  nil,
@@ -241,7 +228,7 @@ func TestOneOfThree(t *testing.T) {
 	server := zktest.Start(t)
 	for range 3 {
 		p := start(t, 1, "127.0.0.1:1", silent, server.Address)
-		if err := p.session.Close(); err != nil {
+		if err := p.Session.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -261,7 +248,7 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 	silent := listen(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	ctx, cancel := context.WithCancel(t.Context())
 	go cancel()
-	if _, err := New([]string{silent}).Join(ctx, request("a", "127.0.0.1:1")); !errors.Is(err, context.Canceled) {
+	if _, err := New([]string{silent}).Join(ctx, membertest.Request("a", "127.0.0.1:1")); !errors.Is(err, context.Canceled) {
 		t.Errorf("Join with a context that is done: %v; want context.Canceled", err)
 	}
 }
@@ -287,12 +274,12 @@ func TestTLS(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(certified.Certificate())
 	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "example.com"}}
-	session, err := New([]string{address}, leased, WithDialer(dialer.DialContext)).Join(ctx, request("a", "127.0.0.1:1"))
+	session, err := New([]string{address}, leased, WithDialer(dialer.DialContext)).Join(ctx, membertest.Request("a", "127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{id: "a", session: session}
-	p.holds(t, p)
+	p := &membertest.Process{ID: "a", Session: session}
+	p.Holds(t, p)
 	if err := session.Close(); err != nil {
 		t.Error(err)
 	}

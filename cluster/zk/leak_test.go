@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/cluster/zk/zktest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
 // Whatever happens to a session, Close ends all that it runs, and soon. Not parallel: it counts all goroutines.
@@ -28,14 +29,14 @@ func TestNothingIsLeft(t *testing.T) {
 				server.Restart(t)
 			}()
 			p := New([]string{proxy.Address}, leased)
-			r := request("a", "127.0.0.1:1")
+			r := membertest.Request("a", "127.0.0.1:1")
 			r.Cluster = name
 			session, err := p.Join(ctx, r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := &process{id: "a", session: session}
-			m.holds(t, m)
+			m := &membertest.Process{ID: "a", Session: session}
+			m.Holds(t, m)
 			harm()
 			begun := time.Now()
 			if err := session.Close(); err != nil {
@@ -49,8 +50,8 @@ func TestNothingIsLeft(t *testing.T) {
 		})
 	}
 	for range 3 {
-		_, err1 := New([]string{"127.0.0.1:1"}, WithTTL(time.Second)).Join(ctx, request("a", "127.0.0.1:1"))
-		_, err2 := New([]string{proxy.Address}, leased, WithAuth("nonsense", nil)).Join(ctx, request("a", "127.0.0.1:1"))
+		_, err1 := New([]string{"127.0.0.1:1"}, WithTTL(time.Second)).Join(ctx, membertest.Request("a", "127.0.0.1:1"))
+		_, err2 := New([]string{proxy.Address}, leased, WithAuth("nonsense", nil)).Join(ctx, membertest.Request("a", "127.0.0.1:1"))
 		if err1 == nil || err2 == nil {
 			t.Errorf("Join: %v", errors.Join(err1, err2))
 		}

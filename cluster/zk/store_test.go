@@ -11,16 +11,10 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/zk/zktest"
+	"github.com/granary-go/granary/internal/membertest"
 )
 
-// patience bounds what a test waits for.
-const patience = 2 * time.Minute
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+func within(t *testing.T) context.Context { return membertest.Within(t) }
 
 func newStore(t *testing.T, servers ...string) *store {
 	t.Helper()
