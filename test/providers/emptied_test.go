@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -91,11 +92,7 @@ func (s *tokens) see(n fleet.Name, a fleet.Activation, count int) {
 func (s *tokens) all() map[fleet.Name]position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[fleet.Name]position, len(s.newest))
-	for n, p := range s.newest {
-		all[n] = p
-	}
-	return all
+	return maps.Clone(s.newest)
 }
 
 func TestTokensSeeWhatGoesBack(t *testing.T) {
