@@ -209,6 +209,11 @@ func ancestry(test string) []string {
 	return append(names, test)
 }
 
+// merge adds what another counter has counted.
+func (c *counter) merge(other *counter) {
+	c.passed, c.failed, c.skipped = c.passed+other.passed, c.failed+other.failed, c.skipped+other.skipped
+}
+
 // verdict gives the closing line, and an error unless it is good news.
 func (c *counter) verdict() (line string, err error) {
 	line = fmt.Sprintf("%d passed, %d failed", c.passed, c.failed)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,13 +150,55 @@ func TestModuleThatNeedsTheWorkspaceFails(t *testing.T) {
 	})
 	var out strings.Builder
 	c := newCounter(&out)
-	if err := runAll(context.Background(), c, root, nil); err != nil {
+	if err := runAll(context.Background(), c, root, 2, nil); err != nil {
 		t.Fatal(err)
 	}
 	if line, _ := c.verdict(); line != "1 passed, 1 failed" || !strings.Contains(out.String(), "FAIL ./a: GOWORK=off go build") {
 		t.Errorf("closing line %q:\n%s", line, &out)
 	}
 }
+
+// All modules but the first are tested two at a time.
+func TestModulesBesideEachOther(t *testing.T) {
+	root := t.TempDir()
+	files := map[string]string{"go.work": "go 1.26.0\n\nuse ./a\nuse ./b\nuse ./c\n"}
+	for name, other := range map[string]string{"a": "a", "b": "c", "c": "b"} {
+		files[name+"/go.mod"] = "module example.com/" + name + "\n\ngo 1.26.0\n"
+		files[name+"/a_test.go"] = fmt.Sprintf(meeting, name, "../"+name+".here", "../"+other+".here")
+	}
+	write(t, root, files)
+	var out strings.Builder
+	c := newCounter(&out)
+	if err := runAll(context.Background(), c, root, 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	if line, _ := c.verdict(); line != "3 passed, 0 failed" {
+		t.Errorf("closing line %q:\n%s", line, &out)
+	}
+}
+
+// meeting is a test that waits for another one's file.
+const meeting = `package %s
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestMeeting(t *testing.T) {
+	if err := os.WriteFile(%q, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 6000 {
+		if _, err := os.Stat(%q); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the other module is not tested at the same time")
+}
+`
 
 // Tests that want a compiled server skip, and one line says so; where there are servers, that is a failure.
 func TestSkipsForWantOfAServer(t *testing.T) {
@@ -173,7 +216,7 @@ func TestSkipsForWantOfAServer(t *testing.T) {
 			var out strings.Builder
 			c := newCounter(&out)
 			c.all = all
-			if err := runAll(context.Background(), c, root, nil); err != nil {
+			if err := runAll(context.Background(), c, root, 2, nil); err != nil {
 				t.Fatal(err)
 			}
 			want := "1 passed, 0 failed, 4 skipped"

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -19,8 +22,9 @@ func main() {
 
 func status() int {
 	root := flag.String("root", ".", "the root of the house")
+	atOnce := flag.Int("at-once", 2, "how many modules are tested at a time; the first, the core, has the machine for itself")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-- flags of go test]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-at-once N] [-- flags of go test]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -30,7 +34,7 @@ func status() int {
 	c := newCounter(os.Stdout)
 	c.all = os.Getenv("GRANARY_TEST_SERVERS") != ""
 	begun := time.Now()
-	if err := runAll(ctx, c, *root, flag.Args()); err != nil {
+	if err := runAll(ctx, c, *root, *atOnce, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "testcount:", err)
 		c.failed++
 	}
@@ -43,38 +47,83 @@ func status() int {
 	return 0
 }
 
-// runAll tests every module of the workspace. Its error is about running; what failed is in the counter.
-func runAll(ctx context.Context, c *counter, root string, flags []string) error {
+// runAll tests every module of the workspace, the first one alone, as it is busy; those of the providers mostly wait.
+// What a module says is shown when its tests are over. The error is about running; what failed is in the counter.
+func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []string) error {
 	modules, err := workspace(ctx, root)
 	if err != nil {
 		return err
 	}
-	for _, dir := range modules {
-		start := time.Now()
-		fmt.Fprintf(c.out, "== %s: builds by itself?\n", dir)
-		for _, args := range [][]string{{"build", "-o", os.DevNull, "./..."}, {"vet", "./..."}} {
-			cmd := goCommand(ctx, filepath.Join(root, dir), c.out, args...)
-			cmd.Env = append(os.Environ(), "GOWORK=off")
-			cmd.Stdout = c.out
-			if err := cmd.Run(); err != nil {
-				c.failed++
-				fmt.Fprintf(c.out, "FAIL %s: GOWORK=off go %s: %v\n", dir, args[0], err)
-				break
+	var (
+		mu   sync.Mutex // guards c and errs
+		errs []error
+		all  sync.WaitGroup
+	)
+	slots := make(chan struct{}, max(atOnce, 1))
+	for i, dir := range modules {
+		slots <- struct{}{}
+		mu.Lock()
+		fmt.Fprintf(c.out, "== %s begins\n", dir)
+		mu.Unlock()
+		all.Go(func() {
+			defer func() { <-slots }()
+			said := &transcript{}
+			one := newCounter(said)
+			one.all = c.all
+			err := runModule(ctx, one, root, dir, flags)
+			mu.Lock()
+			defer mu.Unlock()
+			c.merge(one)
+			fmt.Fprint(c.out, said.text.String())
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
 			}
+		})
+		if i == 0 {
+			all.Wait()
 		}
-		fmt.Fprintf(c.out, "== %s: tests (the former took %.0fs)\n", dir, time.Since(start).Seconds())
-		if err := testModule(ctx, c, filepath.Join(root, dir), flags); err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
-		}
-		c.tellLacking(dir)
 	}
-	return ctx.Err()
+	all.Wait()
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// transcript keeps what several goroutines write.
+type transcript struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+// runModule builds the module at root/dir without the workspace, and tests it.
+func runModule(ctx context.Context, c *counter, root, dir string, flags []string) error {
+	start := time.Now()
+	for _, args := range [][]string{{"build", "-o", os.DevNull, "./..."}, {"vet", "./..."}} {
+		cmd := goCommand(ctx, filepath.Join(root, dir), c.out, args...)
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+		cmd.Stdout = c.out
+		if err := cmd.Run(); err != nil {
+			c.failed++
+			fmt.Fprintf(c.out, "FAIL %s: GOWORK=off go %s: %v\n", dir, args[0], err)
+			break
+		}
+	}
+	built := time.Since(start)
+	err := testModule(ctx, c, filepath.Join(root, dir), flags)
+	c.tellLacking(dir)
+	fmt.Fprintf(c.out, "== %s: %.0f s to build and vet it by itself, %.0f s to test it\n", dir, built.Seconds(), (time.Since(start) - built).Seconds())
+	return err
 }
 
 // testModule runs the tests of the module at dir and lets the counter read them.
 func testModule(ctx context.Context, c *counter, dir string, flags []string) error {
 	args := append([]string{"test", "-json", "-race", "-count=1"}, flags...)
-	cmd := goCommand(ctx, dir, os.Stderr, append(args, "./...")...)
+	cmd := goCommand(ctx, dir, c.out, append(args, "./...")...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
