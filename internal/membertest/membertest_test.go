@@ -20,6 +20,12 @@ func (h *harmed) Errorf(format string, args ...any) {
 	h.errors = append(h.errors, fmt.Sprintf(format, args...))
 }
 
+// Fatalf ends the test, for which whoever calls it recovers.
+func (h *harmed) Fatalf(format string, args ...any) {
+	h.Errorf(format, args...)
+	panic(h)
+}
+
 func TestLives(t *testing.T) {
 	t.Parallel()
 	registry := clustertest.NewRegistry()
@@ -55,6 +61,21 @@ func TestRemovedWithAValidLease(t *testing.T) {
 	h := &harmed{TB: t}
 	Again(h, p)
 	if len(h.errors) != 1 || !strings.Contains(h.errors[0], "was removed with a valid lease") {
+		t.Errorf("the test is told %q", h.errors)
+	}
+}
+
+func TestRemovedWithoutAProvider(t *testing.T) {
+	t.Parallel()
+	registry := clustertest.NewRegistry()
+	joined := Join(t, registry.LeasedProvider(clustertest.NewLease()), Request("", "127.0.0.1:1"))
+	registry.Remove(joined.ID)
+	h := &harmed{TB: t}
+	func() {
+		defer func() { _ = recover() }()
+		Again(h, &Process{ID: joined.ID, Session: joined.Session})
+	}()
+	if len(h.errors) == 0 || !strings.Contains(h.errors[len(h.errors)-1], "was removed while it waits for a new life") {
 		t.Errorf("the test is told %q", h.errors)
 	}
 }

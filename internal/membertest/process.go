@@ -13,7 +13,7 @@ import (
 )
 
 // Patience bounds what a test waits for.
-const Patience = 60 * time.Second
+const Patience = 2 * time.Minute
 
 // Within is a context that ends with the test, or when it waits for too long.
 func Within(t testing.TB) context.Context {
@@ -24,7 +24,8 @@ func Within(t testing.TB) context.Context {
 
 // Process is a process that is a member again and again. Its methods are called by one goroutine at a time.
 type Process struct {
-	// Provider and Request are what it joins by. The id of the request's member is not used.
+	// Provider and Request are what it joins by. The id of the request's member is not used. One that has a session from
+	// elsewhere needs neither, and must not be removed.
 	Provider driver.Provider
 	Request  driver.Request
 	// ID and Session are those of its life.
@@ -92,6 +93,9 @@ func (p *Process) Until(t testing.TB, what string, want func(driver.View) bool) 
 		case errors.Is(err, driver.ErrRemoved):
 			if p.Removals++; p.Session.Lease().Valid() {
 				t.Errorf("%s was removed with a valid lease", p.ID)
+			}
+			if p.Provider == nil {
+				t.Fatalf("%s was removed while it waits for %s", p.ID, what)
 			}
 			p.Crash(t)
 			for err := p.Join(ctx); err != nil; err = p.Join(ctx) {
