@@ -27,7 +27,7 @@ setup: ## install the Debian packages that the tests and scripts need
 	@[ "$(SETUP)" = no ] || ./scripts/setup
 
 test: setup ## all tests of all modules, with the race detector; closes with a line of counts
-	@$(GO) run ./tools/testcount -- -timeout=5m $(TESTFLAGS)
+	@$(GO) run ./tools/testcount -- -timeout=10m $(TESTFLAGS)
 
 test-all: setup ## the same and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && $(GO) run ./tools/testcount -- -timeout=10m $(TESTFLAGS)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -189,21 +188,10 @@ func (l *logbook) String() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// freePort gives the port of a loopback address on which nobody listens.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // noLeaks fails the test if goroutines of this package or of gRPC outlive it.
 func noLeaks(t *testing.T) {
 	t.Cleanup(func() {
-		deadline := time.After(5 * time.Second)
+		deadline := time.After(30 * time.Second)
 		for tick := time.NewTicker(10 * time.Millisecond); ; {
 			stacks := make([]byte, 1<<20)
 			stacks = stacks[:runtime.Stack(stacks, true)]

@@ -3,29 +3,21 @@ package pingpong_test
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
-// freePorts finds ports of this machine on which nobody listens at the moment.
+// freePorts reserves ports for the length of the test.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close() // all at once, so that no port comes twice
-		address, ok := listener.Addr().(*net.TCPAddr)
-		if !ok {
-			t.Fatalf("a TCP listener at %v", listener.Addr())
-		}
-		ports = append(ports, address.Port)
+	ports := make([]int, n)
+	for i := range ports {
+		ports[i] = servertest.Port(t)
 	}
 	return ports
 }

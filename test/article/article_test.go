@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 const fixture = "testdata/article.md"
@@ -110,17 +111,12 @@ func proveFixture(t *testing.T, change func(string) string) (transcript string, 
 	return out.String(), err
 }
 
-// freePorts finds ports that nobody listens on now.
+// freePorts reserves ports for the length of the test.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }() // all are held until all are found: they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	ports := make([]int, n)
+	for i := range ports {
+		ports[i] = servertest.Port(t)
 	}
 	return ports
 }

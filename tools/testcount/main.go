@@ -62,6 +62,9 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 	slots := make(chan struct{}, max(atOnce, 1))
 	for i, dir := range modules {
 		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		mu.Lock()
 		fmt.Fprintf(c.out, "== %s begins\n", dir)
 		mu.Unlock()
