@@ -142,7 +142,7 @@ func TestFiftySplitAndHeal(t *testing.T) {
 }
 
 func TestFiftyWithFlappingLinks(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range flappingSeeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			took(t)
 			synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestTLS(t *testing.T) {
 		for name, c := range map[string]struct {
 			config clientv3.Config
 			cause  string // part of the error; none where the member joins
-			do     string
+			do     string // of several with | between them, one
 		}{
 			"right":                      {config: server.Config()},
 			"no certificate":             {with(ours.pool), fromServer, "client certificate"},
@@ -49,7 +50,7 @@ func TestTLS(t *testing.T) {
 				clientv3.Config{Endpoints: []string{strings.Replace(server.Endpoint, "https:", "http:", 1)}}, "server preface", "write https://",
 			},
 			"TLS to plain": {
-				clientv3.Config{Endpoints: []string{strings.Replace(plain.Endpoint, "http:", "https:", 1)}, TLS: right}, "handshake failed", "write http://",
+				clientv3.Config{Endpoints: []string{strings.Replace(plain.Endpoint, "http:", "https:", 1)}, TLS: right}, "handshake failed", "write http://|or neither", // etcd may break the connection before it has said anything
 			},
 			"with a user, no certificate": {
 				clientv3.Config{Endpoints: []string{server.Endpoint}, TLS: &tls.Config{RootCAs: ours.pool}, Username: "member", Password: password},
@@ -66,7 +67,8 @@ func TestTLS(t *testing.T) {
 					return
 				}
 				for _, part := range []string{c.config.Endpoints[0], c.cause, c.do} {
-					if err == nil || !strings.Contains(err.Error(), part) {
+					said := func(one string) bool { return err != nil && strings.Contains(err.Error(), one) }
+					if !slices.ContainsFunc(strings.Split(part, "|"), said) {
 						t.Errorf("Join: %v; want an error with %q", err, part)
 					}
 				}

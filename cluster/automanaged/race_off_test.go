@@ -1,0 +1,5 @@
+//go:build !race
+
+package automanaged
+
+const flappingSeeds = uint64(3)
