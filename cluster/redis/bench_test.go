@@ -40,12 +40,14 @@ func (c countedStore) Claim(ctx context.Context, e driver.Entry, over driver.Fen
 	return c.EntryStore.Claim(ctx, e, over)
 }
 
-// lookupsToCompare are the default lookup, of the members, and the one in Redis, whose operations are counted.
-func lookupsToCompare(b *testing.B) map[string]func(*atomic.Int64) []cluster.Option {
-	return map[string]func(*atomic.Int64) []cluster.Option{
-		"members": func(*atomic.Int64) []cluster.Option { return nil },
-		"redis": func(n *atomic.Int64) []cluster.Option {
-			return []cluster.Option{cluster.WithIdentityLookup(counted{New(redistest.Start(b).Options()), n})}
+// lookupsToCompare set a fleet up with the default lookup, of the members, and with
+// the one in Redis, whose operations are counted.
+func lookupsToCompare(b *testing.B) map[string]func(*fleet, *atomic.Int64) {
+	return map[string]func(*fleet, *atomic.Int64){
+		"members": func(f *fleet, _ *atomic.Int64) { f.lookup = []cluster.Option{} },
+		"redis": func(f *fleet, n *atomic.Int64) {
+			f.options = redistest.Start(b).Options()
+			f.lookup = []cluster.Option{cluster.WithIdentityLookup(counted{New(f.options), n})}
 		},
 	}
 }
@@ -60,7 +62,7 @@ func BenchmarkColdCalls(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			var operations atomic.Int64
 			f := newFleet(b, nil)
-			f.lookup = lookup(&operations)
+			lookup(f, &operations)
 			members := []*cluster.Cluster{f.member(), f.member(), f.member()}
 			for _, m := range members {
 				if _, err := add(b.Context(), m, "warm"); err != nil {
@@ -92,6 +94,9 @@ func BenchmarkColdCalls(b *testing.B) {
 			if f.starts.Load() != int64(b.N)+1 {
 				b.Errorf("%d activations of %d grains", f.starts.Load(), b.N+1)
 			}
+			if f.options != nil && f.tokens() != b.N+1 {
+				b.Errorf("%d tokens were given out for %d grains", f.tokens(), b.N+1)
+			}
 		})
 	}
 }
@@ -103,7 +108,7 @@ func BenchmarkTakeover(b *testing.B) {
 	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {
 			f := newFleet(b, nil)
-			f.lookup = lookup(new(atomic.Int64))
+			lookup(f, new(atomic.Int64))
 			a, c, gone := f.member(), f.member(), f.member()
 			f.addEach(a, b.N)
 			f.addEach(c, b.N)

@@ -157,6 +157,25 @@ func (f *fleet) entries() []driver.Entry {
 	return all
 }
 
+// tokens gives how many tokens were given out, of a single server.
+func (f *fleet) tokens() (n int) {
+	f.t.Helper()
+	c := redis.NewUniversalClient(f.options)
+	defer c.Close()
+	keys := c.Scan(f.t.Context(), 0, "granary:{shop:*}:counter", 1000).Iterator()
+	for keys.Next(f.t.Context()) {
+		given, err := c.Get(f.t.Context(), keys.Val()).Int()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		n += given
+	}
+	if err := keys.Err(); err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
 func (f *fleet) whole(n int) {
 	f.t.Helper()
 	all := f.entries()
@@ -349,6 +368,9 @@ func TestColdRace(t *testing.T) {
 	wg.Wait()
 	if f.starts.Load() != n {
 		t.Errorf("%d activations of %d grains", f.starts.Load(), n)
+	}
+	if got := f.tokens(); got != n {
+		t.Errorf("%d tokens were given out for %d grains", got, n)
 	}
 	f.whole(n)
 }
