@@ -158,7 +158,7 @@ func TestModuleThatNeedsTheWorkspaceFails(t *testing.T) {
 	}
 }
 
-// All modules but the first are tested two at a time.
+// Modules are tested two at a time.
 func TestModulesBesideEachOther(t *testing.T) {
 	root := t.TempDir()
 	files := map[string]string{"go.work": "go 1.26.0\n\nuse ./a\nuse ./b\nuse ./c\n"}

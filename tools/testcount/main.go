@@ -22,7 +22,7 @@ func main() {
 
 func status() int {
 	root := flag.String("root", ".", "the root of the house")
-	atOnce := flag.Int("at-once", 3, "how many modules are tested at a time; the first, the core, has the machine for itself")
+	atOnce := flag.Int("at-once", 3, "how many modules are tested at a time")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-at-once N] [-- flags of go test]")
 		flag.PrintDefaults()
@@ -47,8 +47,8 @@ func status() int {
 	return 0
 }
 
-// runAll tests every module of the workspace, the first one alone, as it is busy; those of the providers mostly wait.
-// What a module says is shown when its tests are over. The error is about running; what failed is in the counter.
+// runAll tests every module of the workspace, some at a time: those of the providers mostly wait. What a module says is
+// shown when its tests are over. The error is about running; what failed is in the counter.
 func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []string) error {
 	modules, err := workspace(ctx, root)
 	if err != nil {
@@ -60,7 +60,7 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 		all  sync.WaitGroup
 	)
 	slots := make(chan struct{}, max(atOnce, 1))
-	for i, dir := range modules {
+	for _, dir := range modules {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
 			break
@@ -82,9 +82,6 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
 			}
 		})
-		if i == 0 {
-			all.Wait()
-		}
 	}
 	all.Wait()
 	return errors.Join(append(errs, ctx.Err())...)
