@@ -62,9 +62,9 @@ func (f *Failure) Error() string {
 // Unwrap gives what was wrong.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Scenarios runs n scenarios, of the seeds from seed on, and fails the test at the
-// first that fails.
-func Scenarios(t *testing.T, n int, seed uint64, p Plan) {
+// Scenarios runs n scenarios, of the seeds from seed on, or as many as [CountVariable] says, and fails the test at the
+// first that fails. It gives how many it ran.
+func Scenarios(t *testing.T, n int, seed uint64, p Plan) (ran int) {
 	t.Helper()
 	if text := os.Getenv(CountVariable); text != "" {
 		count, err := strconv.Atoi(text)
@@ -83,6 +83,7 @@ func Scenarios(t *testing.T, n int, seed uint64, p Plan) {
 	if f := Explore(t, n, seed, p); f != nil {
 		t.Fatal(f)
 	}
+	return n
 }
 
 // Explore is Scenarios without a verdict: it gives the first scenario that
