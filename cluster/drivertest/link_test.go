@@ -1,7 +1,6 @@
 package drivertest_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/cluster/drivertest"
+	"github.com/granary-go/granary/internal/servertest"
 )
 
 // echo starts a server that sends back what it gets.
@@ -121,15 +121,7 @@ func TestProxy(t *testing.T) {
 }
 
 func TestProxyBeforeNothing(t *testing.T) {
-	address := func() string {
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().String()
-	}()
-	if err := call(t, drivertest.NewProxy(t, address)).says(20 * time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := call(t, drivertest.NewProxy(t, servertest.Address(t))).says(20 * time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("nobody is there: %v", err)
 	}
 }

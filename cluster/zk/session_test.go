@@ -135,7 +135,7 @@ func TestAnotherServer(t *testing.T) {
 	register(t, s, "a", ttl)
 	for range 3 {
 		read(t, s)
-		ctx, cancel := contextOf(t, ttl*6/10) // the lease would drain; the library gives up after 1.3 of it
+		ctx, cancel := contextOf(t, ttl*9/10) // the lease would end; the library gives up after 1.3 of it
 		for _, c := range []*client{s.registered().client, s.reader} {
 			c.mu.Lock()
 			proxies[c.link.server].Block()
