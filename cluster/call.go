@@ -266,13 +266,22 @@ func accept(ctx context.Context, reply any) (any, error) {
 	case *GrainResponse:
 		return r.Message, nil
 	case *GrainError:
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%w: %w", timedOut(ctx.Err()), r)
+		if end := ended(ctx); end != nil {
+			return nil, fmt.Errorf("%w: %w", timedOut(end), r)
 		}
 		return nil, r
 	default:
 		return reply, nil
 	}
+}
+
+// ended is the error of a context that is done. One whose deadline has passed may not
+// know it yet.
+func ended(ctx context.Context) error {
+	if deadline, has := ctx.Deadline(); has && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // backoff counts the pauses between the tries of a call: none before the

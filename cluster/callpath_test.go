@@ -252,3 +252,24 @@ func TestCallIDs(t *testing.T) {
 		}
 	})
 }
+
+// A grain that gives up at its caller's deadline may be quicker than the caller's own
+// timer: that is a time-out all the same.
+func TestDeadlineThatTheGrainSeesFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		orders := newOrders()
+		orders.words["wait"] = func(_ *relay, ctx cluster.GrainContext, _ []string) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}
+		member, client := b.pair(orders)
+		for _, c := range []*cluster.Cluster{member, client} {
+			for range 200 {
+				_, err := callRelayWith(t.Context(), c, "a", "wait", cluster.WithTimeout(time.Second))
+				if !errors.Is(err, cluster.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("%v; want ErrTimeout", err)
+				}
+			}
+		}
+	})
+}

@@ -35,7 +35,21 @@
 // run: the activation was not there any more, its member refused the
 // connection. When the fate of a try is unknown, because the connection broke
 // while the answer was awaited, the call fails with [ErrUnknownOutcome],
-// unless [WithRetry] says that it may run again.
+// unless [WithRetry] says that it may run again. A kind made
+// [WithDeduplication] then gives the first answer again.
+//
+// A call made with a grain's context carries on what that has: its deadline
+// and its end, the headers of [WithHeader], and who waits for whom. One that
+// comes back to a grain that waits for it fails at once with [ErrCallCycle]. A
+// method that its .proto file calls reenterable lets its grain go on with other
+// messages meanwhile, by [GrainContext].Await.
+//
+// # The life of a grain
+//
+// A grain that is [Activating] has a word before its first call, one that is
+// [Deactivating] before it stops. It stops when it was idle ([WithPassivation]),
+// to make room ([WithMaxActivations]), or with its member; a message that meets it
+// then goes to its next activation. Its timers ([GrainTimer]) end with it.
 //
 // # Failures of a grain
 //

@@ -23,7 +23,7 @@ func (g *Grain) ID() string { return g.id }
 
 // GrainContext is what a grain's method sees of the call and of the cluster.
 // As a context.Context it carries the caller's deadline, and it is done when
-// the method has returned, when a caller in the same process gives up, when the
+// the method has returned, when the caller gives up, in another process, too, when the
 // lease of the member ends on which a leased grain lives, and in the course of
 // the member's shutdown: at once if that is not graceful, after half of its
 // time if it is. It is valid until the method returns.

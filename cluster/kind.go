@@ -150,7 +150,7 @@ func (k *Kind) servedBy(p driver.Provider) error {
 		return nil
 	}
 	return fmt.Errorf("kind %q asks for the guarantee %q, but the provider %T has no leases: take one that has them "+
-		"(etcd; Consul, ZooKeeper and Kubernetes are to come), or give the kind WithBestEffort", k.name, k.guarantee, p)
+		"(cluster/etcd, consul, zk or k8s), or give the kind WithBestEffort", k.name, k.guarantee, p)
 }
 
 // guaranteed is the kind's guarantee on a provider with or without leases.
