@@ -93,16 +93,17 @@ func TestGracefulLeaveFailsNoCall(t *testing.T) {
 func TestRollingRestartFailsNoCall(t *testing.T) {
 	w := newWorld(t)
 	client := w.client()
+	patient := cluster.WithShutdownTimeout(time.Minute) // a busy machine takes its time
 	members := make([]*cluster.Cluster, 3)
 	for i := range members {
-		members[i] = w.member()
+		members[i] = w.member(w.kind(), patient)
 	}
 	ids := identities(60)
 	stop, calls := make(chan struct{}), int64(0)
 	var wg sync.WaitGroup
 	wg.Go(func() { calls = callAll(t, client, ids, stop) })
 	for i := range members {
-		w.member()
+		w.member(w.kind(), patient)
 		if err := members[i].Shutdown(true); err != nil {
 			t.Error(err)
 		}
