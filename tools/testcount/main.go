@@ -47,7 +47,7 @@ func status() int {
 	return 0
 }
 
-// runAll tests every module of the workspace, some at a time: those of the providers mostly wait. What a module says is
+// runAll tests every module of the workspace, the first alone, then some at a time: those of the providers mostly wait. What a module says is
 // shown when its tests are over. The error is about running; what failed is in the counter.
 func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []string) error {
 	modules, err := workspace(ctx, root)
@@ -60,7 +60,7 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 		all  sync.WaitGroup
 	)
 	slots := make(chan struct{}, max(atOnce, 1))
-	for _, dir := range modules {
+	for i, dir := range modules {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
 			break
@@ -82,6 +82,9 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
 			}
 		})
+		if i == 0 {
+			all.Wait() // the core keeps the machine busy, and leases of others would end
+		}
 	}
 	all.Wait()
 	return errors.Join(append(errs, ctx.Err())...)
