@@ -30,7 +30,14 @@ type counter struct {
 	builds                  map[string]*strings.Builder // by package, what its compiler said
 	lacking                 map[string]int              // by server, tests that skipped since the last tellLacking for want of it
 	all                     bool                        // this is make test-all: nothing may be lacking
+	broken                  []string                    // packages whose race detector broke, to be tested again
+	again                   bool                        // these are tested again: another break is a failure
+	repeated                int                         // packages that were tested again
 }
+
+// detectorBroke is what the race detector says when a check of itself fails, whatever the program did; it then ends the
+// process. One kind is known with Go 1.26 on a machine with much to do: "tsan_rtl.cpp:346 … kEpochLast".
+const detectorBroke = "ThreadSanitizer: CHECK failed: tsan_"
 
 // lacks is how a test says that it skips for want of a server.
 var lacks = regexp.MustCompile("needs ([^\\n]+), which `make test-all` builds")
@@ -113,8 +120,29 @@ func (c *counter) add(e event) {
 	}
 }
 
+// detectorBroke reports whether the package ended because the race detector broke, and no test had failed by then.
+func (run *packageRun) detectorBroke() bool {
+	for _, result := range run.results {
+		if result == "fail" {
+			return false
+		}
+	}
+	for _, text := range run.output {
+		for line := range strings.Lines(text.String()) {
+			if strings.HasPrefix(line, detectorBroke) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // close counts a package that ended, and shows what failed in it.
 func (c *counter) close(e event, run *packageRun) {
+	if e.Action == "fail" && !c.again && run.detectorBroke() {
+		c.broken = append(c.broken, e.Package)
+		return
+	}
 	passed, skipped := 0, 0
 	var failed []string
 	for _, test := range run.started {
@@ -212,6 +240,7 @@ func ancestry(test string) []string {
 // merge adds what another counter has counted.
 func (c *counter) merge(other *counter) {
 	c.passed, c.failed, c.skipped = c.passed+other.passed, c.failed+other.failed, c.skipped+other.skipped
+	c.repeated += other.repeated
 }
 
 // verdict gives the closing line, and an error unless it is good news.
@@ -219,6 +248,9 @@ func (c *counter) verdict() (line string, err error) {
 	line = fmt.Sprintf("%d passed, %d failed", c.passed, c.failed)
 	if c.skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", c.skipped)
+	}
+	if c.repeated > 0 {
+		line += fmt.Sprintf(" (packages tested again, as the race detector broke: %d)", c.repeated)
 	}
 	switch {
 	case c.failed > 0:

@@ -240,6 +240,54 @@ const skipping = "package a\nimport \"testing\"\n" +
 	"func TestTwo(t *testing.T) { t.Run(\"x\", func(t *testing.T) { t.Skip(\"needs consul, which `make test-all` builds\") })\n" +
 	"\tt.Run(\"y\", func(t *testing.T) { t.Skip(\"needs etcd 3.7, which `make test-all` builds\") }) }\n"
 
+// The race detector breaks as many times as there are lives left in a file, in the words that Go 1.26 was seen to use.
+func TestRaceDetectorBreaks(t *testing.T) {
+	const breaks = `package a
+import ("os"; "testing")
+func TestBefore(*testing.T) {}
+func TestBreaks(t *testing.T) {
+	text, err := os.ReadFile("lives")
+	if err != nil { t.Fatal(err) }
+	if len(text) == 0 { return }
+	if err := os.WriteFile("lives", text[1:], 0o600); err != nil { t.Fatal(err) }
+	println("ThreadSanitizer: CHECK failed: tsan_rtl.cpp:346 \"((exiting || thr->fast_state.epoch() == kEpochLast)) != (0)\" (0x0, 0x0) (tid=7)")
+	os.Exit(66)
+}
+`
+	for name, c := range map[string]struct {
+		lives, before string
+		want          string
+	}{
+		"once":  {"x", "", "3 passed, 0 failed (packages tested again, as the race detector broke: 1)"},
+		"twice": {"xx", "", "2 passed, 1 failed (packages tested again, as the race detector broke: 1)"},
+		"never": {"", "", "3 passed, 0 failed"},
+		"after a test that had failed": {"x", `package a
+import "testing"
+func TestA(t *testing.T) { t.Error("why") }
+`, "2 passed, 2 failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, map[string]string{
+				"go.mod": "module example.com/m\n\ngo 1.26.0\n", "a/lives": c.lives, "a/a_test.go": breaks,
+				"b/b_test.go": "package b\nimport \"testing\"\nfunc TestB(*testing.T) {}\n",
+			})
+			if c.before != "" {
+				write(t, dir, map[string]string{"a/a_a_test.go": c.before})
+			}
+			var out strings.Builder
+			counter := newCounter(&out)
+			if err := testModule(t.Context(), counter, dir, nil); err != nil {
+				t.Error(err)
+			}
+			if line, _ := counter.verdict(); line != c.want {
+				t.Errorf("verdict %q; want %q\n%s", line, c.want, &out)
+			}
+		})
+	}
+}
+
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {

@@ -18,4 +18,7 @@
 // What is counted are tests without subtests, and the subtests themselves; examples and fuzz seeds are tests too. A
 // package that does not build, or breaks outside of a test, is one failure, and so is a module that does not build
 // by itself.
+//
+// A package that ends because the race detector itself broke ("ThreadSanitizer: CHECK failed"), before any test of it
+// failed, is tested once more, and the closing line says how many were.
 package main
