@@ -124,7 +124,7 @@ func TestLeaderPauses(t *testing.T) {
 // get no renewal, and keep its node until the time that its last one granted has passed.
 func TestFollowerCutOff(t *testing.T) {
 	t.Parallel()
-	e := zktest.StartEnsemble(t)
+	e := zktest.StartCuttable(t)
 	follower, ctx := e.Follower(t), within(t)
 	others := slices.DeleteFunc(e.Addresses(), func(a string) bool { return a == follower.Address })
 	s, other := newStore(t, follower.Address), newStore(t, others...)

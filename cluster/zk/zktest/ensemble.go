@@ -29,6 +29,21 @@ type link struct {
 // StartEnsemble starts three servers and waits until all serve. Further settings are lines of zoo.cfg.
 func StartEnsemble(t testing.TB, more ...string) *Ensemble {
 	t.Helper()
+	return start(t, false, more)
+}
+
+// StartCuttable is StartEnsemble for servers that reach each other by proxies, for [Ensemble.Cut].
+//
+// An election takes longer with them. A proxy accepts connections also before a new leader listens; its follower, which
+// would have tried again had it been refused, then gives up, and there is no leader until that has waited for a follower
+// for initLimit, four seconds, and they elect anew.
+func StartCuttable(t testing.TB, more ...string) *Ensemble {
+	t.Helper()
+	return start(t, true, more)
+}
+
+func start(t testing.TB, cuttable bool, more []string) *Ensemble {
+	t.Helper()
 	e := &Ensemble{}
 	var quorum []string
 	var election []int
@@ -42,7 +57,7 @@ func StartEnsemble(t testing.TB, more ...string) *Ensemble {
 		s.config = settings + lines(more)
 		for j := range size {
 			at := quorum[j]
-			if i != j { // each reaches the others by a proxy
+			if cuttable && i != j {
 				p := NewProxy(t, quorum[j])
 				e.links = append(e.links, link{from: i, to: j, proxy: p})
 				at = p.Address
@@ -97,13 +112,16 @@ func (e *Ensemble) find(t testing.TB, mode string) (found *Server) {
 }
 
 // Cut lets nothing pass between a server and the others, as a network does that drops packets. Clients reach it still.
-// The others elect a leader if it led.
+// The others elect a leader if it led. The ensemble must be cuttable.
 func (e *Ensemble) Cut(s *Server) { e.each(s, (*Proxy).Block) }
 
 // Heal lets a server reach the others again.
 func (e *Ensemble) Heal(s *Server) { e.each(s, (*Proxy).Unblock) }
 
 func (e *Ensemble) each(s *Server, do func(*Proxy)) {
+	if len(e.links) == 0 {
+		panic("zktest: an ensemble whose servers are cut off is started with StartCuttable")
+	}
 	for _, l := range e.links {
 		if l.from == s.id-1 || l.to == s.id-1 {
 			do(l.proxy)
