@@ -20,6 +20,7 @@ const (
 	leaseTime  = 2 * time.Second
 	startLimit = time.Minute
 	maxMembers = 100
+	maxDelay   = time.Minute
 )
 
 // Options say which cluster a test has.
@@ -126,6 +127,7 @@ func (c *Cluster) Kill(number int) {
 		c.cutBoth(number, i)
 	}
 	m.dead = true
+	c.network.release(number)
 	stop(m.Cluster)
 }
 
@@ -154,7 +156,29 @@ func (c *Cluster) Isolate(number int) {
 	}
 }
 
-// Heal makes an end of all cuts. The killed stay dead.
+// Pause holds what a member sends, and what it is sent, and its calls of the store, until Heal: connections stay, and what
+// was held arrives then. So the others see a process that was stopped, or waits for its disk, and its lease runs out. Its
+// own grains and clock go on.
+func (c *Cluster) Pause(number int) {
+	c.t.Helper()
+	c.CutStore(number)
+	c.network.hold(number)
+}
+
+// Slow makes what two members send each other take d longer, from 0 to one minute, until Heal: one message after the
+// other, so that a link has less throughput, too.
+func (c *Cluster) Slow(a, b int, d time.Duration) {
+	c.t.Helper()
+	c.alive(a)
+	c.alive(b)
+	if d < 0 || d > maxDelay {
+		c.t.Fatalf("bubble: a link cannot be slower by %v; it must be from 0 to %v", d, maxDelay)
+	}
+	c.network.slow(way{a, b}, d)
+	c.network.slow(way{b, a}, d)
+}
+
+// Heal makes an end of all cuts, pauses and delays. The killed stay dead.
 func (c *Cluster) Heal() {
 	c.network.heal()
 	for _, heal := range c.heals {

@@ -74,6 +74,12 @@ func TestFaultsOfACluster(t *testing.T) {
 		"store":   func(c *bubble.Cluster) { c.CutStore(2) },
 		"one way": func(c *bubble.Cluster) { c.Cut(0, 1) },
 		"add":     func(c *bubble.Cluster) { c.Add() },
+		"pause":   func(c *bubble.Cluster) { c.Pause(0) },
+		"slow":    func(c *bubble.Cluster) { c.Slow(0, 1, 300*time.Millisecond) },
+		"paused and killed": func(c *bubble.Cluster) {
+			c.Pause(0)
+			c.Kill(0)
+		},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,8 @@
 //	})
 //
 // [Scenarios] draws faults from seeds while a workload runs, and checks what is
-// left when all is healed. A scenario that fails tells its seed and its faults.
+// left when all is healed: members are killed and replaced, isolated, paused, cut off the
+// store or off each other in one direction, links are slowed and all is healed. A scenario that fails tells its seed and its faults.
 // Run the test with GRANARY_TEST_SEED set to the seed to replay it alone;
 // GRANARY_TEST_COUNT sets how many scenarios there are.
 //

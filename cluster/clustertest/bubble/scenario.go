@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,50 +157,85 @@ func scenario(ctx context.Context, c *Cluster, w Workload, steps []step) (trace 
 type fault string
 
 const (
-	faultKill    fault = "kill"     // and another member is added
+	faultKill    fault = "kill"     // for which another member is added
 	faultIsolate fault = "isolate"  // from all and the store
 	faultStore   fault = "no store" // from the store
 	faultCut     fault = "cut"      // one way
+	faultPause   fault = "pause"    // nothing passes, and all arrives later
+	faultSlow    fault = "slow"     // what two members send each other
 	faultHeal    fault = "heal"
 )
 
 // step is a fault at a time since the start.
 type step struct {
-	at         time.Duration
-	fault      fault
-	first, way int // numbers of members, counted among those alive
+	at           time.Duration
+	fault        fault
+	member, peer int // peer is added by a kill
+	delay        time.Duration
 }
 
-func (s step) String() string { return fmt.Sprintf("%v %s %d %d", s.at, s.fault, s.first, s.way) }
+func (s step) String() string {
+	text := fmt.Sprintf("%v %s", s.at, s.fault)
+	switch s.fault {
+	case faultKill:
+		return fmt.Sprintf("%s %d, and %d is added", text, s.member, s.peer)
+	case faultCut:
+		return fmt.Sprintf("%s %d to %d", text, s.member, s.peer)
+	case faultSlow:
+		return fmt.Sprintf("%s %d and %d by %v", text, s.member, s.peer, s.delay)
+	case faultHeal:
+		return text
+	default:
+		return fmt.Sprintf("%s %d", text, s.member)
+	}
+}
 
 // draw gives the faults of a seed.
 func draw(seed uint64, faults, members int) []step {
 	r := rand.New(rand.NewPCG(seed, 0))
-	kinds := []fault{faultKill, faultIsolate, faultStore, faultCut, faultHeal}
+	kinds := []fault{faultKill, faultIsolate, faultStore, faultPause, faultHeal}
+	if members > 1 {
+		kinds = append(kinds, faultCut, faultSlow)
+	}
+	alive, next := make([]int, members), members
+	for i := range alive {
+		alive[i] = i
+	}
 	steps := make([]step, faults)
 	at := time.Duration(0)
 	for i := range steps {
 		at += time.Duration(r.IntN(3000)) * time.Millisecond
-		steps[i] = step{at: at, fault: kinds[r.IntN(len(kinds))], first: r.IntN(members), way: r.IntN(members)}
+		first := r.IntN(members)
+		s := step{at: at, fault: kinds[r.IntN(len(kinds))], member: alive[first]}
+		switch s.fault {
+		case faultKill:
+			s.peer = next
+			alive = append(slices.Delete(alive, first, first+1), next)
+			next++
+		case faultCut, faultSlow:
+			s.peer = alive[(first+1+r.IntN(members-1))%members]
+			s.delay = time.Duration(1+r.IntN(500)) * time.Millisecond
+		}
+		steps[i] = s
 	}
 	return steps
 }
 
 func (s step) do(c *Cluster) {
-	alive := c.Alive()
-	a, b := alive[s.first%len(alive)], alive[s.way%len(alive)]
 	switch s.fault {
 	case faultKill:
-		c.Kill(a)
+		c.Kill(s.member)
 		c.Add()
 	case faultIsolate:
-		c.Isolate(a)
+		c.Isolate(s.member)
 	case faultStore:
-		c.CutStore(a)
+		c.CutStore(s.member)
 	case faultCut:
-		if a != b {
-			c.Cut(a, b)
-		}
+		c.Cut(s.member, s.peer)
+	case faultPause:
+		c.Pause(s.member)
+	case faultSlow:
+		c.Slow(s.member, s.peer, s.delay)
 	case faultHeal:
 		c.Heal()
 	}
