@@ -3,4 +3,5 @@
 //
 //   - pingpong: a grain that answers pings, a member that hosts it, and a
 //     client that calls it.
+//   - ledger: accounts whose balances survive faults, and the tests that show it.
 package examples
