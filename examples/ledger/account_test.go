@@ -59,7 +59,7 @@ func deposits(o bubble.Options) bubble.Workload {
 				}
 				<-tick.C
 			}
-			return ctx.Err()
+			return nil
 		},
 		Check: func(ctx context.Context, c *bubble.Cluster) error {
 			for i := range accounts {

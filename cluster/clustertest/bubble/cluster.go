@@ -21,6 +21,7 @@ const (
 	startLimit = time.Minute
 	maxMembers = 100
 	maxDelay   = time.Minute
+	farewell   = time.Minute
 )
 
 // Options say which cluster a test has.
@@ -263,6 +264,9 @@ func (c *Cluster) end() {
 	if c.client != nil {
 		stop(c.client)
 	}
+	// The time of a bubble stands still when its function has returned: whoever waits for a timer to end does so now.
+	timer := time.NewTimer(farewell)
+	<-timer.C
 }
 
 // stop ends a process. What it cannot tell the others any more is no failure.

@@ -17,6 +17,7 @@ type network struct {
 	conns     map[*conn]struct{}
 	cuts      map[way]bool
 	delays    map[way]time.Duration
+	healed    chan struct{}         // closed, and made anew, by heal
 	holds     map[int]chan struct{} // by process that nothing reaches or leaves; closed when it is released
 }
 
@@ -50,7 +51,7 @@ func (a pipeAddr) String() string { return string(a) }
 
 func newNetwork() *network {
 	return &network{listeners: make(map[string]*listener), conns: make(map[*conn]struct{}), cuts: make(map[way]bool),
-		delays: make(map[way]time.Duration), holds: make(map[int]chan struct{})}
+		delays: make(map[way]time.Duration), healed: make(chan struct{}), holds: make(map[int]chan struct{})}
 }
 
 // listen gives a process its listener.
@@ -115,13 +116,14 @@ func (n *network) connect(w way, here net.Conn) *conn {
 // pass waits until what is sent on a way may pass; it is false if it is given up before.
 func (n *network) pass(w way, given <-chan struct{}) bool {
 	n.mu.Lock()
-	delay := n.delays[w]
+	delay, healed := n.delays[w], n.healed
 	n.mu.Unlock()
 	if delay > 0 {
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+		case <-healed:
 		case <-given:
 			return false
 		}
@@ -214,6 +216,8 @@ func (n *network) heal() {
 	defer n.mu.Unlock()
 	clear(n.cuts)
 	clear(n.delays)
+	close(n.healed)
+	n.healed = make(chan struct{})
 	for _, hold := range n.holds {
 		close(hold)
 	}

@@ -19,7 +19,12 @@ const (
 	CountVariable = "GRANARY_TEST_COUNT"
 )
 
-const healTime = 2 * time.Minute
+const (
+	// lastHeal is how long after the last fault all is healed.
+	lastHeal = 10 * time.Second
+	// healTime is how long the members may then take to see each other.
+	healTime = 2 * time.Minute
+)
 
 // Plan says what a scenario is. Each has its own cluster.
 type Plan struct {
@@ -33,13 +38,11 @@ type Plan struct {
 // Workload is what runs in one scenario.
 type Workload struct {
 	Options Options
-	// Work runs while faults happen, in a goroutine of its own, and waits for all
-	// goroutines that it starts. It uses the Client and leaves the members alone.
-	// Its context ends when it has taken ten
-	// minutes of the bubble's time. Calls that fail are its own affair; an error
-	// fails the scenario.
+	// Work runs while faults happen, in a goroutine of its own, and waits for all goroutines that it starts. It uses the
+	// Client and leaves the members alone. Ten seconds after the last fault all is healed. Its context ends when it has taken ten
+	// minutes of the bubble's time. Calls that fail are its own affair; an error fails the scenario.
 	Work func(ctx context.Context, c *Cluster) error
-	// Check runs after all is healed and every process sees all members. It may be nil.
+	// Check runs after the work, when all is healed and every process sees all members. It may be nil.
 	Check func(ctx context.Context, c *Cluster) error
 }
 
@@ -104,7 +107,7 @@ func Explore(t *testing.T, n int, seed uint64, p Plan) *Failure {
 	return nil
 }
 
-// Trace gives the faults that a seed draws for a cluster with so many members.
+// Trace gives the faults that a seed draws for a cluster with so many members, the healing last.
 func (p Plan) Trace(seed uint64, members int) (trace []string) {
 	for _, s := range draw(seed, p.Faults, members) {
 		trace = append(trace, s.String())
@@ -144,7 +147,6 @@ func scenario(ctx context.Context, c *Cluster, w Workload, steps []step) (trace 
 	if err != nil {
 		return trace, err
 	}
-	c.Heal()
 	if err := c.Settle(healTime); err != nil {
 		return trace, err
 	}
@@ -190,7 +192,7 @@ func (s step) String() string {
 	}
 }
 
-// draw gives the faults of a seed.
+// draw gives the faults of a seed, and an end of them.
 func draw(seed uint64, faults, members int) []step {
 	r := rand.New(rand.NewPCG(seed, 0))
 	kinds := []fault{faultKill, faultIsolate, faultStore, faultPause, faultHeal}
@@ -218,7 +220,7 @@ func draw(seed uint64, faults, members int) []step {
 		}
 		steps[i] = s
 	}
-	return steps
+	return append(steps, step{at: at + lastHeal, fault: faultHeal})
 }
 
 func (s step) do(c *Cluster) {
