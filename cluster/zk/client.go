@@ -53,10 +53,11 @@ type client struct {
 	closing    bool
 	link       *link // the newest
 	session    int64
-	negotiated time.Duration
-	attached   time.Time // before the newest handshake that succeeded
-	waiting    int       // calls
-	failures   int       // in a row, to reach a server
+	negotiated time.Duration // time-out of the session when it was opened
+	shortest   time.Duration // that of its handshakes since: a server may grant less to a session that goes on
+	attached   time.Time     // before the newest handshake that succeeded
+	waiting    int           // calls
+	failures   int           // in a row, to reach a server
 	causes     map[string]error
 }
 
@@ -248,11 +249,7 @@ func (c *client) event(e zk.Event) {
 	}
 	switch e.State {
 	case zk.StateHasSession:
-		c.change(func() {
-			c.up, c.failures = true, 0
-			c.session, c.negotiated, c.attached = c.link.opened, c.link.negotiated, c.link.begun
-			clear(c.causes)
-		})
+		c.change(c.attach)
 	case zk.StateExpired:
 		c.expire()
 	case zk.StateDisconnected:

@@ -19,6 +19,22 @@ const (
 // Dialer connects to a server. The context bounds the call.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
+// attach is called when a server has opened the session, or lets it go on, under the lock. The time-out that this server
+// grants counts from then on for all servers, also if it is shorter than before, as its maxSessionTimeout or tickTime is.
+// Half of the first one covers what earlier renewals have granted; with less the session may end before that.
+func (c *client) attach() {
+	l := c.link
+	if c.session != l.opened {
+		c.session, c.negotiated, c.shortest = l.opened, l.negotiated, l.negotiated
+	}
+	if c.shortest = min(c.shortest, l.negotiated); c.keeper && c.shortest < c.negotiated/2 {
+		c.up, c.gone = false, errSessionOver
+		return
+	}
+	c.up, c.failures, c.attached = true, 0, l.begun
+	clear(c.causes)
+}
+
 // lost is called when a connection has ended, under the lock.
 func (c *client) lost() {
 	if c.link == nil || c.link.lost || c.closing || c.gone != nil {

@@ -51,7 +51,8 @@
 //
 // A server that does not answer a call in time, a third of the lease time, is left for another: give all of them. Host
 // names are resolved anew for each connection. A session that is over is never continued under the same member id: a new
-// one owns nothing of the old. A change of the leader only makes sessions longer. A watch that was lost with its
-// connection makes the member read again; it also reads every five seconds. Calls that fail are made again after
-// growing pauses, up to a second.
+// one owns nothing of the old. A change of the leader only makes sessions longer. A server that lets a session go on with
+// a shorter time-out than before, as after a change of tickTime or maxSessionTimeout, makes the lease shorter; if it is
+// less than half, the member joins again under a new id. A watch that was lost with its connection makes the member read
+// again; it also reads every five seconds. Calls that fail are made again after growing pauses, up to a second.
 package zk

@@ -97,8 +97,10 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, s.lost(ctx, "renew the lease", err)
 	}
+	timeout := k.client.timeout()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.touches.timeout = timeout
 	granted := k.touches.renewed(attached, sent, time.Now())
 	if granted <= 0 {
 		return 0, errors.New("zk: the renewal came so late that it proves nothing; renew again")
@@ -131,6 +133,13 @@ func (c *client) attachedAt() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.attached
+}
+
+// timeout is how long the session is sure to last after a touch.
+func (c *client) timeout() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shortest
 }
 
 // onNode does something with the node at its version. That is not known when an answer was lost; it is then looked up,

@@ -109,6 +109,26 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
+// A server that is started again with a lower maxSessionTimeout grants less to a session that goes on, and its time-out
+// counts from then on.
+func TestServerGrantsLess(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	s, ctx := newStore(t, server.Address), within(t)
+	if granted := register(t, s, "a", 20*time.Second); granted != 20*time.Second {
+		t.Fatalf("a lease of %v", granted)
+	}
+	server.Change(t, "maxSessionTimeout=30000")
+	renewUntil(ctx, t, s, "the server is back", succeeds)
+	server.Change(t) // what it granted between stays
+	renewUntil(ctx, t, s, "the server is back again", succeeds)
+	if granted, err := s.Renew(ctx); err != nil || granted != 15*time.Second {
+		t.Errorf("the lease of a session that was given 30 s in between: %v, %v; want 15s", granted, err)
+	}
+	server.Change(t, "maxSessionTimeout=19000") // earlier renewals may count on 20 s
+	renewUntil(ctx, t, s, "the session is given up", func(err error) bool { return errors.Is(err, driver.ErrLeaseLost) })
+}
+
 // Reads do not keep a liveness key, nor does the library: renewals alone do.
 func TestReadsRenewNothing(t *testing.T) {
 	t.Parallel()

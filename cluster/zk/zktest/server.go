@@ -81,6 +81,14 @@ func (s *Server) Empty(t testing.TB) {
 	s.Restart(t)
 }
 
+// Change stops the server if it runs, and starts it again with other further settings. It keeps its data.
+func (s *Server) Change(t testing.TB, more ...string) {
+	t.Helper()
+	s.Stop()
+	s.config = settings + lines(more)
+	s.Restart(t)
+}
+
 // Mode asks the server what it is: "standalone", "leader" or "follower". It fails while the server does not serve.
 func (s *Server) Mode(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
