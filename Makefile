@@ -13,11 +13,13 @@ WORLDRUNS ?= 30000
 # Where make tables keeps what it has measured, and what it leaves out; it goes on where an earlier run was broken off.
 TABLES ?= $(CURDIR)/bin/tables.jsonl
 TABLESFLAGS ?=
+# Flags for make bench, for example BENCHFLAGS='-rounds 3 -cases tell,ask'.
+BENCHFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all demo lint generate check-generate bench sim sim-mutations sim-exhaustive fuzz tables
+.PHONY: help setup test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -44,7 +46,10 @@ generate: ## write the Go code of all .proto files
 check-generate: ## fail where the Go code of a .proto file is stale
 	@$(GO) run ./tools/generate -root . -check
 
-bench: ## benchmarks of the hot paths; those that take minutes are named in docs/handover.md
+bench: ## Granary's actors beside other libraries and hand-written ones, as ratios; BENCHFLAGS='-write ../docs/performance.md' keeps the table
+	@cd bench && GOWORK=off $(GO) run . $(BENCHFLAGS)
+
+benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/handover.md
 	@$(GO) test -short -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
 
 sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulations

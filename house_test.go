@@ -98,9 +98,14 @@ var backendMayImport = []string{"cluster/driver", "cluster/record", "wire"}
 // coreRequires are the only direct dependencies of the core. Another needs a record in docs/ first.
 var coreRequires = []string{"google.golang.org/grpc", "google.golang.org/protobuf"}
 
+const rivals = "they bring hundreds of dependencies, and nobody tests them with ours"
+
 // outsideWorkspace are the modules that go.work does not name, and why.
 var outsideWorkspace = map[string]string{
-	"tools/lint": "the workspace chooses versions over all its modules, and a linter has hundreds of dependencies",
+	"bench/peer/goakt":      rivals,
+	"bench/peer/hollywood":  rivals,
+	"bench/peer/protoactor": rivals,
+	"tools/lint":            "the workspace chooses versions over all its modules, and a linter has hundreds of dependencies",
 
 	"test/servers/consul":     "a server that tests start, and its hundreds of dependencies: the same",
 	"test/servers/etcd":       "the same",
