@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 // Consul takes values of 512 KiB as it comes (kv_max_value_size), and a view record may be twice as large. One above
@@ -82,6 +84,24 @@ func (s *store) split(ctx context.Context, data []byte) (head *api.KVPair, set s
 		n++
 	}
 	return &api.KVPair{Value: []byte(set), Flags: uint64(n)}, set, nil
+}
+
+// refused tells what became of a check-and-set of the record that was not carried out, and deletes the parts that were made
+// for it. Something before the agent may have sent it twice, so that the first was carried out: nobody but the writer
+// knows the name of the parts, so that the record tells.
+func (s *store) refused(ctx context.Context, set string) error {
+	if set == "" {
+		return driver.ErrConflict
+	}
+	head, err := s.get(ctx, s.recordKey())
+	switch {
+	case err != nil: // the next writer sees the parts
+		return s.explain("see whether the view record was written", err)
+	case head != nil && head.Flags != 0 && string(head.Value) == set:
+		return nil
+	}
+	s.forget(ctx, set)
+	return driver.ErrConflict
 }
 
 // forget deletes sets of parts that no record uses. A writer that has replaced the record may forget all that it had

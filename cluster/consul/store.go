@@ -191,8 +191,7 @@ func (s *store) Write(ctx context.Context, since driver.Record, data []byte) err
 	case err != nil: // it may have happened: the parts stay
 		return s.explain("write the view record", err)
 	case !done:
-		s.forget(ctx, set)
-		return driver.ErrConflict
+		return s.refused(ctx, set)
 	}
 	s.forget(ctx, v.parts...)
 	return nil

@@ -1,8 +1,14 @@
 package consul
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +198,37 @@ func TestLargeRecordsLeaveNothing(t *testing.T) {
 	}
 	if got := keys(t, s); got != "view" {
 		t.Errorf("below a small record there are %s", got)
+	}
+}
+
+// A proxy may send a request again whose answer was lost. The second check-and-set is refused, and the parts of the first
+// are the record's.
+func TestLargeRecordWrittenTwice(t *testing.T) {
+	t.Parallel()
+	server := consultest.Start(t)
+	twice := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server.Config().Address})
+	client, err := dial(serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("cas") {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			twice.ServeHTTP(httptest.NewRecorder(), r)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		twice.ServeHTTP(w, r)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.close)
+	s, ctx := newStore(client, DefaultPrefix, "test"), within(t)
+	large := strings.Repeat("0123456789abcdef", 1<<15)
+	for _, data := range []string{large, large + "!", "small", large} {
+		if err := s.Write(ctx, read(t, s), []byte(data)); err != nil && (!errors.Is(err, driver.ErrConflict) || data != "small") {
+			t.Errorf("Write of %d bytes: %v", len(data), err)
+		}
+		if got := read(t, s); string(got.Data) != data {
+			t.Errorf("a record of %d bytes is read as one of %d", len(data), len(got.Data))
+		}
 	}
 }
 
