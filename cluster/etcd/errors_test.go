@@ -1,13 +1,18 @@
 package etcd
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/etcd/etcdtest"
@@ -89,5 +94,31 @@ func TestEndpointsThatCannotWork(t *testing.T) {
 	_, err = NewWithClient(client).Join(within(t), membertest.Request("a", "127.0.0.1:1"))
 	if err == nil || !strings.Contains(err.Error(), "holds a user") || strings.Contains(err.Error(), password) {
 		t.Errorf("Join with the caller's client: %v; want an error, without the password", err)
+	}
+}
+
+// The cluster's Start waits for servers that have no leader, begin or end, and for nothing that is not mended by that.
+func TestWhatMayPass(t *testing.T) {
+	t.Parallel()
+	s := &store{client: etcdtest.Start(t).Client(t), prefix: "/granary/test/"}
+	for _, c := range []struct {
+		err  error
+		want string // part of the text; empty for what does not pass
+	}{
+		{rpctypes.ErrNoLeader, "endpoint status"},
+		{rpctypes.ErrTimeout, "request timed out"},
+		{rpctypes.ErrStopped, "server stopped"},
+		{status.Error(codes.Unknown, "context deadline exceeded"), "endpoint status"}, // 3.4, when the majority stops
+		{status.Error(codes.Unavailable, "error reading from server: EOF"), "no answer from"},
+		{status.Error(codes.Unknown, "nonsense"), ""},
+		{rpctypes.ErrPermissionDenied, ""},
+		{rpctypes.ErrAuthFailed, ""},
+		{rpctypes.ErrNoSpace, ""},
+		{context.Canceled, ""},
+	} {
+		err := s.explain(within(t), "get a lease", c.err)
+		if errors.Is(err, driver.ErrUnavailable) != (c.want != "") || !strings.Contains(err.Error(), c.want) || !errors.Is(err, c.err) {
+			t.Errorf("%v: %v; want %q in it, if it passes", c.err, err, c.want)
+		}
 	}
 }

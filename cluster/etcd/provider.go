@@ -128,7 +128,7 @@ func dial(ctx context.Context, c clientv3.Config) (*clientv3.Client, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("etcd: connect: %w", explain(ctx, err, c.Endpoints, "", func() error { return tryOnce(ctx, c) }))
+		return nil, fmt.Errorf("etcd: connect: %w", mayPass(explain(ctx, err, c.Endpoints, "", func() error { return tryOnce(ctx, c) })))
 	}
 	return client, nil
 }

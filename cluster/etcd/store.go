@@ -256,5 +256,5 @@ func (s *store) explain(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("etcd: %s: %w", what, explainCall(ctx, s.client, s.tls, s.prefix, err))
+	return fmt.Errorf("etcd: %s: %w", what, mayPass(explainCall(ctx, s.client, s.tls, s.prefix, err)))
 }
