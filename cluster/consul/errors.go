@@ -9,9 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 var (
@@ -49,7 +52,36 @@ func (s *store) explain(what string, err error) error {
 	if s.client.address != "" {
 		where = " (agent at " + s.client.address + ")"
 	}
-	return fmt.Errorf("consul: %s%s: %w", what, where, explain(err, s.policy()))
+	explained := explain(err, s.policy())
+	if mayPass(err) {
+		return fmt.Errorf("consul: %s%s: %w: %w", what, where, driver.ErrUnavailable, explained)
+	}
+	return fmt.Errorf("consul: %s%s: %w", what, where, explained)
+}
+
+// unwell are words of agents whose servers have no leader, begin or end, or cannot be reached by them.
+var unwell = []string{
+	"No cluster leader", "No known Consul servers", "leadership lost", "leadership transfer", "raft is already shutdown",
+	"not the leader", "rpc error getting client", "rpc error making call: EOF", "i/o timeout", "connection refused", "rate limit",
+}
+
+// mayPass reports whether an agent or its servers are not there yet, or just now, or something before the agent says so.
+// Whether the network was to blame package record sees for itself.
+func mayPass(err error) bool {
+	var status api.StatusError
+	var asked *url.Error
+	switch {
+	case errors.As(err, &status):
+		switch status.Code {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return status.Code == http.StatusInternalServerError &&
+			slices.ContainsFunc(unwell, func(words string) bool { return strings.Contains(status.Body, words) })
+	case errors.As(err, &asked):
+		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	}
+	return false
 }
 
 // policy gives the ACL policy that the members need.
@@ -92,6 +124,7 @@ var told = []struct{ words, do string }{
 	{"Invalid Session TTL", "the servers grant no such lease time: use WithTTL, or change session_ttl_min of the servers (10s as it comes)"},
 	{"cross datacenter lock", "a session of another datacenter is made at a server: set Address of api.Config to a server's, or Datacenter to the agent's own"},
 	{"No path to datacenter", "check Datacenter of api.Config"},
+	{"No known Consul servers", "the agent knows no server: check its retry_join, and that the servers run (consul members)"},
 	{"No cluster leader", "the servers have lost their majority, or are choosing a leader: see consul operator raft list-peers"},
 	{"HTTP request to an HTTPS server", elsewhere},
 	{"HTTP response to HTTPS client", elsewhere},

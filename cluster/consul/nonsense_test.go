@@ -78,6 +78,36 @@ func redirect(t *testing.T) http.HandlerFunc {
 
 const page = "<html><head><title>Portal</title></head><body>it is true that this is a page</body></html>"
 
+// The cluster's Start waits for servers that have no leader, begin or end, and for nothing that is not mended by that.
+func TestWhatMayPass(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		passes bool
+	}{
+		"no leader":      {text(http.StatusInternalServerError, "", "No cluster leader"), true},
+		"no servers":     {text(http.StatusInternalServerError, "", "No known Consul servers"), true},
+		"a leader ends":  {text(http.StatusInternalServerError, "", "rpc error making call: leadership lost while committing log"), true},
+		"overloaded":     {text(http.StatusTooManyRequests, "", "rate limit exceeded, try again later"), true},
+		"no agent":       {text(http.StatusServiceUnavailable, "text/html", page), true},
+		"ends":           {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
+		"forbidden":      {text(http.StatusForbidden, "", "Permission denied"), false},
+		"no such token":  {text(http.StatusForbidden, "", "ACL not found"), false},
+		"no datacenter":  {text(http.StatusInternalServerError, "", "No path to datacenter"), false},
+		"no server":      {text(http.StatusNotFound, "text/html", page), false},
+		"another server": {text(http.StatusOK, "text/html", page), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := New(serve(t, c.answer)).Join(within(t), membertest.Request("a", "127.0.0.1:1"))
+			if err == nil || errors.Is(err, driver.ErrUnavailable) != c.passes {
+				t.Errorf("Join: %v; that it passes is %t, want %t", err, errors.Is(err, driver.ErrUnavailable), c.passes)
+			}
+			noSecret(t, err)
+		})
+	}
+}
+
 // A server that is not Consul, or not well, is told by its answers: Join and Observe say so, with the address.
 func TestNonsenseAtTheStart(t *testing.T) {
 	t.Parallel()
