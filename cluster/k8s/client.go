@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -122,13 +122,21 @@ func newTransport(c *rest.Config) (wrapped http.RoundTripper, own *http.Transpor
 	return wrapped, own, err
 }
 
-// hostOf leaves out what somebody may have put into an address that is nobody's business.
+// hostOf leaves out what somebody may have put into an address, with a scheme or without, that is nobody's business.
 func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return (&url.URL{Path: address}).Redacted()
+	address = strings.Replace(address, userOf(address), "", 1)
+	if i := strings.IndexAny(address, "?#"); i >= 0 {
+		address = address[:i]
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	return address
+}
+
+// userOf gives the user and the password in an address, with the @ behind them; empty if there are none.
+func userOf(address string) string {
+	if _, rest, found := strings.Cut(address, "://"); found {
+		address = rest
+	}
+	return address[:strings.LastIndexByte(address, '@')+1]
 }
 
 func (c *client) close() {

@@ -97,7 +97,7 @@ type secrets struct {
 
 func secretsOf(c *rest.Config) secrets {
 	s := secrets{file: c.BearerTokenFile}
-	for _, value := range []string{c.BearerToken, c.Password, string(c.KeyData)} {
+	for _, value := range []string{c.BearerToken, c.Password, string(c.KeyData), userOf(c.Host)} {
 		if value != "" {
 			s.values = append(s.values, value)
 		}

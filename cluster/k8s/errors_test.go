@@ -78,8 +78,15 @@ func TestOptionsThatAreNonsense(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	config := &rest.Config{Host: "https://user:hunter2@127.0.0.1:1", BearerToken: secretToken}
-	joinFails(t, NewWithConfig(config, WithNamespace("a")), "no answer from https://127.0.0.1:1", "refused")
+	for host, shown := range map[string]string{
+		"https://user:hunter2@127.0.0.1:1":  "https://127.0.0.1:1",
+		"user:hunter2@127.0.0.1:1":          "127.0.0.1:1",
+		"https://127.0.0.1:1?token=hunter2": "https://127.0.0.1:1",
+	} {
+		config := &rest.Config{Host: host, BearerToken: secretToken}
+		joinFails(t, NewWithConfig(config, WithNamespace("a")), "no answer from "+shown+":", "refused")
+	}
+	joinFails(t, NewWithConfig(&rest.Config{Host: "https://user:hunter2@127.0.0.1:x"}, WithNamespace("a")), "https://127.0.0.1:x")
 }
 
 func TestJoinEndsWithItsContext(t *testing.T) {
