@@ -182,6 +182,27 @@ func TestRecordTamperedWith(t *testing.T) {
 	}
 }
 
+// Members with another label prefix do not see each other's Leases: who comes with another one is told so, and takes nobody
+// for dead.
+func TestAnotherLabelPrefix(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.memberIn(1, "p", ttl)
+	p.Holds(t, p)
+	other := NewWithConfig(b.config, WithNamespace(b.namespace), WithPod(""), WithTTL(ttl), WithLabelPrefix("other.dev"))
+	session, err := other.Join(within(t), request("B", "127.0.0.1:2"))
+	if err == nil {
+		_, err = session.Watch(within(t), 0)
+		_ = session.Close()
+		t.Errorf("Join succeeded; Watch: %v", err)
+	} else if !strings.Contains(err.Error(), "WithLabelPrefix") || !strings.Contains(err.Error(), `"granary.dev"`) || errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("Join: %v; want an error that names both prefixes", err)
+	}
+	if p.Holds(t, p); p.Removals > 0 {
+		t.Error("the member was removed")
+	}
+}
+
 // Leases that others keep under the cluster's label, and nonsense in ours, make nobody alive or dead.
 func TestStrangeLeases(t *testing.T) {
 	t.Parallel()

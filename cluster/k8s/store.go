@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -85,17 +88,17 @@ func (s *store) ofCluster() metav1.ListOptions {
 // Read implements [driver.RecordStore]. Lists that ask for no resourceVersion are linearisable. A member whose Lease has
 // been unchanged for its whole duration, or whose container has ended, is alive until its Lease is taken from it.
 func (s *store) Read(ctx context.Context) (driver.Record, error) {
-	maps, all, err := s.lists(ctx)
+	views, all, err := s.lists(ctx)
 	if err != nil {
 		return driver.Record{}, err
 	}
 	now := s.config.now() // not before the answers came: a Lease may have been renewed until then
 	s.readPods(ctx)
-	v := &version{maps: maps.ResourceVersion, leases: all.ResourceVersion, alive: make(map[types.UID]held)}
+	v := &version{maps: views.ResourceVersion, leases: all.ResourceVersion, alive: make(map[types.UID]held)}
 	r := driver.Record{Alive: make(map[driver.MemberID][]byte), Version: v}
-	for i := range maps.Items {
-		v.record = &maps.Items[i].ObjectMeta
-		r.Data = recordOf(&maps.Items[i])
+	for i := range views.Items {
+		v.record = &views.Items[i].ObjectMeta
+		r.Data = recordOf(&views.Items[i])
 	}
 	s.forget(all.Items)
 	j := judge{store: s, now: now}
@@ -109,14 +112,34 @@ func (s *store) Read(ctx context.Context) (driver.Record, error) {
 }
 
 func (s *store) lists(ctx context.Context) (*corev1.ConfigMapList, *coordinationv1.LeaseList, error) {
-	maps, all := new(corev1.ConfigMapList), new(coordinationv1.LeaseList)
-	if err := s.client.list(ctx, configMaps, s.recordOnly(), maps); err != nil {
+	views, all := new(corev1.ConfigMapList), new(coordinationv1.LeaseList)
+	if err := s.client.list(ctx, configMaps, s.recordOnly(), views); err != nil {
 		return nil, nil, s.explain(ctx, "read the view record", err)
+	}
+	for i := range views.Items {
+		if prefix := s.stranger(&views.Items[i]); prefix != "" {
+			return nil, nil, fmt.Errorf("k8s: the ConfigMap %s is kept by members with the label prefix %q, and this process has %q: "+
+				"give all of them the same WithLabelPrefix, or the cluster another name or namespace", views.Items[i].Name, prefix, s.config.prefix)
+		}
 	}
 	if err := s.client.list(ctx, leases, s.ofCluster(), all); err != nil {
 		return nil, nil, s.explain(ctx, "read the Leases", err)
 	}
-	return maps, all, nil
+	return views, all, nil
+}
+
+// stranger gives the label prefix of those who keep a ConfigMap, if this process has another; else it is empty. Their
+// Leases have other labels: nobody would see them, and take the members for dead.
+func (s *store) stranger(m *corev1.ConfigMap) string {
+	if _, ours := m.Labels[s.key("cluster")]; ours {
+		return ""
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Labels)) {
+		if prefix, is := strings.CutSuffix(key, "/cluster"); is && m.Labels[key] == clusterWord(s.cluster) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 // recordOf is never nil: a ConfigMap without a record is a broken one, and not one that is not there.
