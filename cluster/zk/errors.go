@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 // advice says what to do about an error that the server, or the library, gave.
@@ -19,10 +23,24 @@ var advice = []struct {
 	{zk.ErrConnectionClosed, "the connection was lost before the answer; if that goes on, look at the server's log"},
 }
 
+// mayPass reports whether a connection has ended, as those to servers do that begin, end, or lose their leader. Whether
+// no answer came package record sees for itself.
+func mayPass(err error) bool {
+	for _, ended := range []error{zk.ErrConnectionClosed, errEnded, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, ended) {
+			return true
+		}
+	}
+	return false
+}
+
 // explain says what failed, and what to do about it. What a context has ended stays recognisable as that.
 func (s *store) explain(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if mayPass(err) {
+		err = fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 	}
 	if errors.Is(err, zk.ErrNoAuth) {
 		return fmt.Errorf("zk: %s: %w: the node %s, or one above it, is kept for others: give WithAuth the credentials it was made with, "+

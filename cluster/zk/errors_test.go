@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -218,6 +219,37 @@ func TestUnreachable(t *testing.T) {
 			p := New([]string{c.server}, WithTTL(leaseTime), WithAuth("digest", []byte("a:"+secret)))
 			refused(t, p, append(c.want, c.server)...)
 		})
+	}
+}
+
+// A server that opens a session and then breaks the connection, as one does that begins or ends, may serve a little later:
+// the cluster's Start waits for it.
+func TestConnectionThatEnds(t *testing.T) {
+	t.Parallel()
+	server, ctx := zktest.Start(t), within(t)
+	address := listen(t, func(c net.Conn) {
+		plain, err := tcp(ctx, "tcp", server.Address)
+		if err != nil {
+			return
+		}
+		defer plain.Close()
+		go func() { _, _ = io.Copy(c, plain) }() // ends with the connection
+		for range 2 {
+			var length [4]byte
+			if _, err := io.ReadFull(c, length[:]); err != nil {
+				return
+			}
+			frame := make([]byte, 4+binary.BigEndian.Uint32(length[:]))
+			copy(frame, length[:])
+			if _, err := io.ReadFull(c, frame[4:]); err != nil || len(frame) < 44 { // which is no handshake
+				return
+			}
+			_, _ = plain.Write(frame)
+		}
+	})
+	_, err := New([]string{address}, leased).Join(ctx, logged(t, "a"))
+	if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Join: %v; want driver.ErrUnavailable", err)
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 
 var (
 	errSessionOver = errors.New("zk: the session is over")
+	errEnded       = errors.New("the connection has ended")
 	errAbandoned   = errors.New("zk: the session is left to its time-out")
 )
 
@@ -175,5 +176,5 @@ func (l *link) cause() error {
 	if err := l.blamed.Load(); err != nil {
 		return *err
 	}
-	return errors.New("the connection has ended")
+	return errEnded
 }
