@@ -61,7 +61,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	table := results.table(cases, chosen)
-	fmt.Print(table)
+	fmt.Fprint(os.Stdout, table)
 	if *file == "" {
 		return nil
 	}

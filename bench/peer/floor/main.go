@@ -92,6 +92,12 @@ func (q *queue) get() envelope {
 
 type peer struct{ make func() inbox }
 
+// of gives what Spawn gave.
+func of(r workload.Ref) *worker {
+	w, _ := r.(*worker)
+	return w
+}
+
 // worker is an actor, and the context of its handler.
 type worker struct {
 	peer  peer
@@ -111,20 +117,20 @@ func (p peer) Spawn(h workload.Handler) workload.Ref {
 	return w
 }
 
-func (peer) Tell(to workload.Ref, m any) { to.(*worker).inbox.put(envelope{message: m}) }
+func (peer) Tell(to workload.Ref, m any) { of(to).inbox.put(envelope{message: m}) }
 
 var answers = sync.Pool{New: func() any { return make(chan any, 1) }}
 
 func (peer) Ask(to workload.Ref, m any) (any, error) {
-	answer := answers.Get().(chan any)
-	to.(*worker).inbox.put(envelope{m, answer})
+	answer, _ := answers.Get().(chan any)
+	of(to).inbox.put(envelope{m, answer})
 	got := <-answer
 	answers.Put(answer)
 	return got, nil
 }
 
 func (peer) Stop(r workload.Ref) {
-	w := r.(*worker)
+	w := of(r)
 	w.inbox.put(envelope{})
 	<-w.ended
 }

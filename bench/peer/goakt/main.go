@@ -25,6 +25,12 @@ func main() {
 
 const askTimeout = 10 * time.Second
 
+// pid gives what Spawn gave.
+func pid(r workload.Ref) *actor.PID {
+	p, _ := r.(*actor.PID)
+	return p
+}
+
 type peer struct {
 	system actor.ActorSystem
 	names  atomic.Int64 // actors must have one
@@ -33,25 +39,25 @@ type peer struct {
 func (p *peer) name() string { return "w" + strconv.FormatInt(p.names.Add(1), 10) }
 
 func (p *peer) Spawn(h workload.Handler) workload.Ref {
-	pid, err := p.system.Spawn(context.Background(), p.name(), &worker{peer: p, handle: h}, actor.WithLongLived())
+	spawned, err := p.system.Spawn(context.Background(), p.name(), &worker{peer: p, handle: h}, actor.WithLongLived())
 	if err != nil {
 		panic(err)
 	}
-	return pid
+	return spawned
 }
 
 func (*peer) Tell(to workload.Ref, m any) {
-	if err := actor.Tell(context.Background(), to.(*actor.PID), m); err != nil {
+	if err := actor.Tell(context.Background(), pid(to), m); err != nil {
 		panic(err)
 	}
 }
 
 func (*peer) Ask(to workload.Ref, m any) (any, error) {
-	return actor.Ask(context.Background(), to.(*actor.PID), m, askTimeout)
+	return actor.Ask(context.Background(), pid(to), m, askTimeout)
 }
 
 func (*peer) Stop(r workload.Ref) {
-	if err := r.(*actor.PID).Shutdown(context.Background()); err != nil {
+	if err := pid(r).Shutdown(context.Background()); err != nil {
 		panic(err)
 	}
 }
@@ -78,7 +84,7 @@ func (w *worker) Receive(ctx *actor.ReceiveContext) {
 }
 
 func (w *worker) Self() workload.Ref          { return w.ctx.Self() }
-func (w *worker) Tell(to workload.Ref, m any) { w.ctx.Tell(to.(*actor.PID), m) }
+func (w *worker) Tell(to workload.Ref, m any) { w.ctx.Tell(pid(to), m) }
 func (w *worker) Reply(m any)                 { w.ctx.Response(m) }
 func (w *worker) Spawn(h workload.Handler) workload.Ref {
 	return w.ctx.Spawn(w.peer.name(), &worker{peer: w.peer, handle: h}, actor.WithLongLived())

@@ -21,17 +21,23 @@ func main() {
 
 const askTimeout = 10 * time.Second
 
+// pid gives what Spawn gave.
+func pid(r workload.Ref) *actor.PID {
+	p, _ := r.(*actor.PID)
+	return p
+}
+
 type peer struct{ engine *actor.Engine }
 
 func (p *peer) Spawn(h workload.Handler) workload.Ref { return p.engine.Spawn(producer(h), "w") }
 
-func (p *peer) Tell(to workload.Ref, m any) { p.engine.Send(to.(*actor.PID), m) }
+func (p *peer) Tell(to workload.Ref, m any) { p.engine.Send(pid(to), m) }
 
 func (p *peer) Ask(to workload.Ref, m any) (any, error) {
-	return p.engine.Request(to.(*actor.PID), m, askTimeout).Result()
+	return p.engine.Request(pid(to), m, askTimeout).Result()
 }
 
-func (p *peer) Stop(r workload.Ref) { <-p.engine.Stop(r.(*actor.PID)).Done() }
+func (p *peer) Stop(r workload.Ref) { <-p.engine.Stop(pid(r)).Done() }
 
 func (*peer) Close() {} // an engine has no end
 
@@ -55,6 +61,6 @@ func (w *worker) Receive(ctx *actor.Context) {
 }
 
 func (w *worker) Self() workload.Ref                    { return w.ctx.PID() }
-func (w *worker) Tell(to workload.Ref, m any)           { w.ctx.Send(to.(*actor.PID), m) }
+func (w *worker) Tell(to workload.Ref, m any)           { w.ctx.Send(pid(to), m) }
 func (w *worker) Reply(m any)                           { w.ctx.Respond(m) }
 func (w *worker) Spawn(h workload.Handler) workload.Ref { return w.ctx.SpawnChild(producer(h), "w") }

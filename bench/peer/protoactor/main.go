@@ -19,17 +19,23 @@ func main() {
 
 const askTimeout = 10 * time.Second
 
+// pid gives what Spawn gave.
+func pid(r workload.Ref) *actor.PID {
+	p, _ := r.(*actor.PID)
+	return p
+}
+
 type peer struct{ system *actor.ActorSystem }
 
 func (p *peer) Spawn(h workload.Handler) workload.Ref { return p.system.Root.Spawn(props(h)) }
 
-func (p *peer) Tell(to workload.Ref, m any) { p.system.Root.Send(to.(*actor.PID), m) }
+func (p *peer) Tell(to workload.Ref, m any) { p.system.Root.Send(pid(to), m) }
 
 func (p *peer) Ask(to workload.Ref, m any) (any, error) {
-	return p.system.Root.RequestFuture(to.(*actor.PID), m, askTimeout).Result()
+	return p.system.Root.RequestFuture(pid(to), m, askTimeout).Result()
 }
 
-func (p *peer) Stop(r workload.Ref) { _ = p.system.Root.StopFuture(r.(*actor.PID)).Wait() }
+func (p *peer) Stop(r workload.Ref) { _ = p.system.Root.StopFuture(pid(r)).Wait() }
 
 func (p *peer) Close() { p.system.Shutdown() }
 
@@ -53,6 +59,6 @@ func (w *worker) Receive(ctx actor.Context) {
 }
 
 func (w *worker) Self() workload.Ref                    { return w.ctx.Self() }
-func (w *worker) Tell(to workload.Ref, m any)           { w.ctx.Send(to.(*actor.PID), m) }
+func (w *worker) Tell(to workload.Ref, m any)           { w.ctx.Send(pid(to), m) }
 func (w *worker) Reply(m any)                           { w.ctx.Respond(m) }
 func (w *worker) Spawn(h workload.Handler) workload.Ref { return w.ctx.Spawn(props(h)) }
