@@ -16,13 +16,15 @@
 //
 // The view record is changed by check-and-set on its index alone, and read with consistent reads, so that views have one
 // order, and all members see the same ones. A member's key is deleted by Consul when its session ends; the others then
-// take it out of the view. Both are JSON, for people to read. Deleting the record, the keys or the sessions of members
-// makes their members join again under new ids; their grains stop and start anew. In names all but letters, digits, dots,
-// dashes, underscores and tildes is escaped, as in a=2Fb for a/b.
+// take it out of the view. Both are JSON, for people to read. Deleting the record makes all members join again under new
+// ids after the lease time; their grains stop and start anew. A member whose key or session is deleted is out at once:
+// delete only those of processes that have ended, as one that cannot be told acts until its lease has ended, beside those
+// who have taken over. In names all but letters, digits, dots, dashes, underscores and tildes is escaped, as in a=2Fb for
+// a/b.
 //
 // The sessions are on a node of the catalog that the first member makes, granary-shop, and have no checks. Those that
 // Consul makes as it comes are on the agent's own node, and end with it: when an agent is stopped with a leave, or its
-// health check fails, long before the lease time is over. Nobody but an operator takes the node away.
+// health check fails, long before the lease time is over. Nobody but an operator takes the node away, and with it all members.
 //
 // # What operators see
 //

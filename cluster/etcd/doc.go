@@ -16,8 +16,9 @@
 //
 // The view record is changed by transactions on its revision alone, so that views have one order, and all members see
 // the same ones. A member's key is deleted by etcd when its lease ends; the others then take it out of the view.
-// Both are JSON, for people to read. Deleting the record, or the keys of members, makes their members join again under
-// new ids; their grains stop and start anew.
+// Both are JSON, for people to read. Deleting the record makes all members join again under new ids after the lease time;
+// their grains stop and start anew. A member whose key is deleted is out at once: delete only keys of processes that have
+// ended, as one that cannot be told acts until its lease has ended, beside those who have taken over.
 //
 // # Who may
 //
@@ -28,7 +29,9 @@
 // A user with a password costs the server a check of it, 60 to 100 ms of a processor, for each renewal and each watch; a
 // client certificate costs nothing. A wrong user, right, certificate or endpoint is an error of Join that says so. An
 // endpoint that is http:// beside a TLS configuration, or that holds a password, is refused. Errors and logs never tell a
-// password.
+// password. Servers up to 3.4 lock a client of clientv3 out for good once they have forgotten its user's token (after
+// --auth-token-ttl without a call, or a restart). [New] gets over it; with [NewWithClient] or a [FencedStore], on a client
+// of one's own, use a client certificate there instead of a user, or 3.5.
 //
 // # The lease time
 //
@@ -55,7 +58,9 @@
 //     leases for ended that its successor has renewed, and end them: seen with 3.4.23 and with 3.7.3, in 5 of 16 tries.
 //     Their members are removed, notice it as soon as they read that, and join again under new ids. Until then, an instant
 //     as a rule, a leased grain may be active twice; the writes of a strict one are refused.
-//   - An etcd that is restored from older data numbers views again that were used before. Members notice it and join again,
-//     but terms and tokens no longer rise. Before members reach it, delete its prefix (etcdctl del --prefix
-//     /granary/shop/): the cluster is then founded anew, with numbers above all others.
+//   - An etcd that is restored from older data has forgotten views and members. Members notice it and join again; epochs,
+//     and tokens with them, go on from the highest that a process which is there has seen. If all were stopped meanwhile
+//     nobody knows that: then delete the prefix before the first one starts (etcdctl del --prefix /granary/shop/), and the
+//     cluster is founded anew, with numbers from the time of day. With the old record tokens would come again, which
+//     strict stores refuse.
 package etcd

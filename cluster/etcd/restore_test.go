@@ -10,8 +10,8 @@ import (
 )
 
 // An etcd whose data are replaced by an older copy while members run has forgotten views that they have seen, and
-// members. Nobody goes on with the old record: all are out, and are together again under new ids. What operators do so
-// that epochs rise, too, the package's documentation says.
+// members. Nobody goes on with the old record: all are out, and are together again under new ids. Epochs go on from those
+// that they have seen.
 func TestOlderDataRestored(t *testing.T) {
 	t.Parallel()
 	etcdtest.Each(t, func(t *testing.T, v etcdtest.Version) {
@@ -35,6 +35,9 @@ func TestOlderDataRestored(t *testing.T) {
 		server.Restart(t)
 		membertest.Again(t, members...)
 		after := members[0].Seen
+		if after.Epoch <= before.Epoch {
+			t.Errorf("epoch %d comes after %d", after.Epoch, before.Epoch)
+		}
 		t.Logf("epoch %d of %s before, %d of %s after", before.Epoch, before.Incarnation, after.Epoch, after.Incarnation)
 	})
 }

@@ -18,8 +18,10 @@
 //
 // The record is changed by conditional writes alone, so that views have one order, and all members see the same ones. A
 // member's node is deleted by ZooKeeper when its session ends; the others then take it out of the view. Both are JSON,
-// for people to read. Deleting the record (deleteall /granary/shop/view), or the nodes of members, makes their members
-// join again under new ids; their grains stop and start anew. A record has at most [MaxRecord] bytes.
+// for people to read. Deleting the record (deleteall /granary/shop/view) makes all members join again under new ids after
+// the lease time; their grains stop and start anew. A member whose node is deleted is out at once: delete only nodes of
+// processes that have ended, as one that cannot be told acts until its lease has ended, beside those who have taken over.
+// A record has at most [MaxRecord] bytes.
 //
 // # Permissions
 //
