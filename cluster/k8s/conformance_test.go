@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(k8stest.Main(m)) }
 func open(ctx context.Context, c *rest.Config, namespace, cluster string, change ...func(*config)) (*store, error) {
 	begun := time.Now()
 	with := config{
-		prefix: DefaultLabelPrefix, namespace: namespace, started: processStart,
+		prefix: DefaultLabelPrefix, namespace: namespace, started: processStart, longestWait: longestWait,
 		now: func() time.Duration { return time.Since(begun) },
 	}
 	for _, f := range change {

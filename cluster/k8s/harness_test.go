@@ -37,6 +37,9 @@ func benchOn(t *testing.T, server *k8stest.Server) *bench {
 	return &bench{Server: server, t: t, namespace: server.Namespace(t), config: server.Config()}
 }
 
+// patient lets a Wait last until the test is over: what ends it sooner is what it waits for.
+func patient(c *config) { c.longestWait = time.Hour }
+
 // store opens a store of the cluster "shop", which ends with the test.
 func (b *bench) store(change ...func(*config)) *store {
 	b.t.Helper()

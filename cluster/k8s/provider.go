@@ -40,6 +40,7 @@ type config struct {
 	podUID                            types.UID
 	record                            []record.Option
 	now                               func() time.Duration
+	longestWait                       time.Duration
 	started                           func() (time.Time, bool)
 }
 
@@ -106,7 +107,7 @@ func NewWithConfig(kubernetes *rest.Config, opts ...Option) Provider {
 func newProvider(pod string, opts []Option, connect func() (*rest.Config, error)) Provider {
 	begun := time.Now()
 	c := config{
-		prefix: DefaultLabelPrefix, namespace: os.Getenv(EnvNamespace), pod: pod, started: processStart,
+		prefix: DefaultLabelPrefix, namespace: os.Getenv(EnvNamespace), pod: pod, started: processStart, longestWait: longestWait,
 		// It stands still while the machine sleeps: others are taken for dead later, which is safe.
 		now: func() time.Duration { return time.Since(begun) },
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 )
 
-// longestWait bounds a Wait: a server that was replaced by an emptied one may tell nothing to watches of the former.
+// longestWait bounds a Wait: a server that was replaced by an emptied one may tell nothing to watches of the former. Tests
+// of what ends a Wait before it have a longer one.
 const longestWait = 10 * time.Second
 
 var errWatchEnded = errors.New("k8s: the watch has ended; read again, and watch from there")
@@ -28,7 +29,7 @@ func (s *store) Wait(ctx context.Context, since driver.Record) error {
 	if !ok {
 		return nil // nothing was read
 	}
-	bounded, cancel := context.WithTimeout(ctx, longestWait)
+	bounded, cancel := context.WithTimeout(ctx, s.config.longestWait)
 	w := &waiter{store: s, ctx: bounded, read: v}
 	defer w.close()
 	defer cancel() // and then close, which waits for what it ends
@@ -83,7 +84,7 @@ func (w *waiter) wait() error {
 		return err
 	}
 	pods := w.openPods()
-	timer := time.NewTimer(longestWait)
+	timer := time.NewTimer(w.config.longestWait)
 	defer timer.Stop()
 	for changed := false; !changed; {
 		timer.Reset(w.next())
@@ -110,7 +111,7 @@ func (w *waiter) wait() error {
 
 // next is how long it takes until somebody is to be taken for dead.
 func (w *waiter) next() time.Duration {
-	next, now := longestWait, w.config.now()
+	next, now := w.config.longestWait, w.config.now()
 	for uid, h := range w.read.alive {
 		if at, mayAct := w.due(uid, h); mayAct {
 			next = min(next, at-now)
