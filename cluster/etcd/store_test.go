@@ -50,11 +50,17 @@ func TestStoreOverTrouble(t *testing.T) {
 		if _, err := client.Compact(ctx, last.Header.Revision); err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
-		if err := s.Wait(ctx, before); err != nil {
-			t.Errorf("Wait from a revision that is compacted away: %v; want nil", err)
+		var waited time.Duration
+		for range 5 { // a machine may be busy for a while
+			begun := time.Now()
+			if err := s.Wait(ctx, before); err != nil {
+				t.Errorf("Wait from a revision that is compacted away: %v; want nil", err)
+			}
+			if waited = time.Since(begun); waited < longestWait {
+				break
+			}
 		}
-		if waited := time.Since(begun); waited >= longestWait {
+		if waited >= longestWait {
 			t.Errorf("Wait took %v, as if nothing had happened", waited)
 		}
 	})

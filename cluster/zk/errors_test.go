@@ -45,9 +45,7 @@ func logged(t *testing.T, id driver.MemberID) driver.Request {
 func refused(t *testing.T, p Provider, want ...string) {
 	t.Helper()
 	begun := time.Now()
-	ctx, cancel := contextOf(t, 30*time.Second)
-	defer cancel()
-	session, err := p.Join(ctx, logged(t, "refused"))
+	session, err := p.Join(within(t), logged(t, "refused"))
 	if err == nil {
 		session.Close()
 		t.Fatal("Join succeeded")
@@ -60,7 +58,7 @@ func refused(t *testing.T, p Provider, want ...string) {
 	if strings.Contains(err.Error(), secret) {
 		t.Errorf("the error has a secret in it: %v", err)
 	}
-	if passed := time.Since(begun); passed > 20*time.Second {
+	if passed := time.Since(begun); passed > time.Minute { // a machine may be busy; nothing but the context, which has twice as long, would end it
 		t.Errorf("Join took %v", passed)
 	}
 	t.Log(err)
