@@ -69,7 +69,9 @@ func (s *store) forget(all []coordinationv1.Lease) {
 	}
 }
 
-// due tells when a member is to be taken for dead, by this process's clock; false if this is not for it to decide.
+// due tells when a member is to be taken for dead, by this process's clock; false if this is not for it to decide. All
+// members ask for the same lease time: a Lease with less was edited by hand, and its member does not know that before its
+// next renewal.
 func (s *store) due(uid types.UID, h held) (time.Duration, bool) {
 	why := s.ended(h.in)
 	s.mu.Lock()
@@ -78,7 +80,7 @@ func (s *store) due(uid types.UID, h held) (time.Duration, bool) {
 	if !known || s.observes {
 		return 0, false
 	}
-	at := seen.at + h.duration
+	at := seen.at + max(h.duration, s.lasts)
 	if why != "" {
 		at = seen.at
 	}

@@ -60,7 +60,7 @@ func (s *store) Register(ctx context.Context, id driver.MemberID, data []byte, t
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &duration, AcquireTime: &now, RenewTime: &now},
 	}
 	s.mu.Lock()
-	s.id, s.name = id, lease.Name
+	s.id, s.name, s.lasts = id, lease.Name, time.Duration(duration)*time.Second
 	s.mu.Unlock()
 	made := new(coordinationv1.Lease)
 	switch err := s.client.create(ctx, leases, lease, made); {

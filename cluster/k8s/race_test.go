@@ -107,6 +107,23 @@ func TestRenewalDoesNotBringALeaseBack(t *testing.T) {
 	}
 }
 
+// A Lease whose duration somebody has made shorter is its member's for as long as it was granted.
+func TestDurationMadeShorter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var c clock
+	member, remover := b.store(), b.store(c.set)
+	b.register(member, "A", ttl)
+	b.register(remover, "B", ttl)
+	b.Do(t, http.MethodPatch, b.leasePath(leaseName("shop", "A")), map[string]any{"spec": map[string]any{"leaseDurationSeconds": 1}}, nil)
+	b.alive(remover, "at first", "A", "B")
+	c.add(ttl - 1)
+	b.alive(remover, "before the lease time", "A", "B")
+	c.add(1)
+	b.alive(remover, "after the lease time") // it has not renewed its own either
+	b.lost(member, "of who was silent")
+}
+
 // Who comes late counts from when it came: it takes neither the living for dead, nor the dead for alive for ever. What
 // a Lease says of the time is not believed.
 func TestLateReader(t *testing.T) {

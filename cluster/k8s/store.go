@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -41,6 +42,7 @@ type store struct {
 	id     driver.MemberID // of this member; empty before Register
 	name   string          // of its Lease
 	mine   *coordinationv1.Lease
+	lasts  time.Duration // what this member asked for; 0 before Register
 	in     container
 	labels map[string]string // of its pod, as they were at first
 	sights map[types.UID]sight
