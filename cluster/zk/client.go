@@ -136,15 +136,15 @@ func call[T any](ctx context.Context, c *client, do func(*zk.Conn) (T, error)) (
 	case <-ctx.Done():
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		c.giveUp(l)
+		c.giveUp(l, errors.New("no answer in time"))
 		return none, fmt.Errorf("no answer from %s: %w", l.server, ctx.Err())
 	}
 	return none, ctx.Err()
 }
 
-// giveUp closes a connection that does not answer.
-func (c *client) giveUp(l *link) {
-	_ = l.blame(errors.New("no answer in time"))
+// giveUp closes a connection, for one that does not answer as a rule. The next call makes another.
+func (c *client) giveUp(l *link, why error) {
+	_ = l.blame(why)
 	_ = l.Close()
 	c.change(func() {
 		if c.link == l {

@@ -12,7 +12,10 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 )
 
-var errNotRegistered = errors.New("zk: this process has no liveness key; call Register first")
+var (
+	errNotRegistered = errors.New("zk: this process has no liveness key; call Register first")
+	errLate          = errors.New("zk: the renewal came so late, or the clock was set forward so far, that it proves nothing; renew again")
+)
 
 // keeper is the session that holds a liveness key.
 type keeper struct {
@@ -77,7 +80,7 @@ func (s *store) registered() *keeper {
 
 // Renew implements [driver.RecordStore]: a conditional write to the node, by the session that owns it. A read, or the
 // library's ping, would be answered by a server that has lost its leader, and prove nothing. [touches] says how much
-// time a write proves.
+// time a write proves. After one that proves none the session is attached anew: the handshake counts at once.
 func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	k := s.registered()
 	if k == nil {
@@ -97,15 +100,23 @@ func (s *store) Renew(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, s.lost(ctx, "renew the lease", err)
 	}
+	if granted := k.renewed(attached, sent); granted > 0 {
+		return granted, nil
+	}
+	if l, ok := k.client.begin(); ok {
+		k.client.giveUp(l, errLate)
+		k.client.calls.Done()
+	}
+	return 0, errLate
+}
+
+// renewed gives the time that a write grants which was just answered.
+func (k *keeper) renewed(attached, sent time.Time) time.Duration {
 	timeout := k.client.timeout()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.touches.timeout = timeout
-	granted := k.touches.renewed(attached, sent, time.Now())
-	if granted <= 0 {
-		return 0, errors.New("zk: the renewal came so late that it proves nothing; renew again")
-	}
-	return granted, nil
+	return k.touches.renewed(attached, sent, time.Now())
 }
 
 // renewal is a write to the node.

@@ -129,6 +129,25 @@ func TestServerGrantsLess(t *testing.T) {
 	renewUntil(ctx, t, s, "the session is given up", func(err error) bool { return errors.Is(err, driver.ErrLeaseLost) })
 }
 
+// A renewal that proves nothing, as after the wall clock was set forward, costs no lease: the next one does, at once.
+func TestRenewalThatProvesNothing(t *testing.T) {
+	t.Parallel()
+	server := zktest.Start(t)
+	s, ctx := newStore(t, server.Address), within(t)
+	register(t, s, "a", 20*time.Second)
+	k := s.registered()
+	k.mu.Lock()
+	k.touches.known = time.Now().Add(-time.Hour)
+	k.mu.Unlock()
+	k.client.change(func() { k.client.attached = time.Now().Add(-time.Hour) })
+	if granted, err := s.Renew(ctx); !errors.Is(err, errLate) {
+		t.Errorf("Renew, an hour after the last touch: %v, %v; want %v", granted, err, errLate)
+	}
+	if granted, err := s.Renew(ctx); err != nil || granted != 20*time.Second {
+		t.Errorf("Renew, again: %v, %v; want 20s", granted, err)
+	}
+}
+
 // Reads do not keep a liveness key, nor does the library: renewals alone do.
 func TestReadsRenewNothing(t *testing.T) {
 	t.Parallel()
