@@ -58,5 +58,6 @@
 // them fencing tokens, rise over a store that was emptied or put back to an older
 // state, also where wall clocks are hours apart, as long as one process that knew is
 // there when the cluster is founded. If none is left, the founder's wall clock has to
-// be ahead of the last epoch.
+// be ahead of the last epoch; and with an older record that was put back epochs go on
+// from that one, so that it has to be deleted before the first member starts.
 package record
