@@ -3,6 +3,7 @@ package drivertest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -271,4 +272,35 @@ func TestProvidersReportsWhatABackendCannotDo(t *testing.T) {
 			t.Errorf("%v of a case that is omitted", errs)
 		}
 	})
+}
+
+// failsOnce is a provider whose first Join of all fails.
+type failsOnce struct {
+	driver.Provider
+	failed *atomic.Bool
+	err    error
+}
+
+func (p failsOnce) Join(ctx context.Context, r driver.Request) (driver.Session, error) {
+	if p.failed.CompareAndSwap(false, true) {
+		return nil, p.err
+	}
+	return p.Provider.Join(ctx, r)
+}
+
+// A backend may be unavailable for a moment; any other error of Join is one.
+func TestProvidersTriesToJoinAgain(t *testing.T) {
+	for want, err := range map[string]error{
+		"":                 fmt.Errorf("busy: %w", driver.ErrUnavailable),
+		"joins: forbidden": errors.New("forbidden"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var failed atomic.Bool
+			s := changed(nil, func(p driver.Provider, _ func() driver.Provider) driver.Provider { return failsOnce{p, &failed, err} })
+			errs := drivertest.CheckProvider(t, s, "a crash")
+			if !failed.Load() || want == "" && len(errs) > 0 || want != "" && !contains(errs, want) {
+				t.Errorf("with an error %q the kit found %v; want something about %q", err, errs, want)
+			}
+		})
+	}
 }

@@ -37,6 +37,9 @@ func kitMember(n int) driver.Member {
 	}
 }
 
+// renamed gives an id for another life of the same process.
+func renamed(id driver.MemberID) driver.MemberID { return id[:3] + driver.MemberID(rand.Text()) }
+
 // String names a process in traces: the first two letters of the id tell which
 // it is, and the next four which of its lives.
 func (p *process) String() string { return short(p.member.ID) }
@@ -49,15 +52,27 @@ func short(id driver.MemberID) string {
 }
 
 // begin opens a session for a member, or an observer, that reaches the backend
-// as the setup says.
+// as the setup says. As the cluster does, it tries again, under a new id, when
+// the provider says that the backend is not available just now.
 func (tr *providerTrial) begin(m driver.Member, change ...func(*Setup)) *process {
 	p := &process{trial: tr, member: m, setup: Setup{Address: tr.backend.Address, TTL: tr.ttl}}
 	for _, c := range change {
 		c(&p.setup)
 	}
 	p.provider = tr.service.New(p.setup)
-	if err := p.open(); err != nil {
-		tr.errorf("%v joins: %w", p, err)
+	for {
+		err := p.open()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, driver.ErrUnavailable) || tr.ctx.Err() != nil {
+			tr.errorf("%v joins: %w", p, err)
+			break
+		}
+		pause(tr.ctx, 50*time.Millisecond)
+		if m.ID != "" {
+			p.member.ID = renamed(m.ID)
+		}
 	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -255,7 +270,7 @@ func (p *process) again() *process {
 func (p *process) succeed() *process {
 	tr := p.trial
 	next := &process{trial: tr, setup: p.setup, provider: p.provider, member: p.member, before: max(p.before, p.after)}
-	next.member.ID = p.member.ID[:3] + driver.MemberID(rand.Text())
+	next.member.ID = renamed(p.member.ID)
 	for {
 		err := next.open()
 		if err == nil {
