@@ -33,6 +33,16 @@ type counter struct {
 	broken                  []string                    // packages whose race detector broke, to be tested again
 	again                   bool                        // these are tested again: another break is a failure
 	repeated                int                         // packages that were tested again
+	beside                  bool                        // other modules are tested at the same time
+	doubtful                []doubt                     // what failed beside them, to be tested again alone
+	alone                   int                         // tests that failed beside others and passed alone
+}
+
+// A doubt is what failed in a package whose module was tested beside another one, and is not counted yet.
+type doubt struct {
+	pkg   string
+	tests []string // without a slash: with all their subtests
+	count int      // how many tests failed
 }
 
 // detectorBroke is what the race detector says when a check of itself fails, whatever the program did; it then ends the
@@ -137,17 +147,44 @@ func (run *packageRun) detectorBroke() bool {
 	return false
 }
 
+// doubtful gives the tests without a slash that failed, by themselves or in a subtest, if another try may say more: all of
+// them ended, and neither a data race nor a panic was told of.
+func (run *packageRun) doubtful() map[string]bool {
+	tests := map[string]bool{}
+	for _, test := range run.started {
+		switch run.results[test] {
+		case "fail":
+			tests[ancestry(test)[0]] = true
+		case "": // it was running when the process ended
+			return nil
+		}
+	}
+	for _, text := range run.output {
+		for line := range strings.Lines(text.String()) {
+			if strings.HasPrefix(line, "WARNING: DATA RACE") || strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+				return nil
+			}
+		}
+	}
+	return tests
+}
+
 // close counts a package that ended, and shows what failed in it.
 func (c *counter) close(e event, run *packageRun) {
 	if e.Action == "fail" && !c.again && run.detectorBroke() {
 		c.broken = append(c.broken, e.Package)
 		return
 	}
+	doubtful := map[string]bool{}
+	if e.Action == "fail" && c.beside {
+		doubtful = run.doubtful()
+	}
 	passed, skipped := 0, 0
 	var failed []string
 	for _, test := range run.started {
-		isParent := hasSubtest(run.started, test)
+		isParent, doubted := hasSubtest(run.started, test), doubtful[ancestry(test)[0]]
 		switch result := run.results[test]; {
+		case doubted && result != "fail":
 		case result == "pass" && !isParent:
 			passed++
 		case result == "skip" && !isParent && c.lacked(run.output[test]):
@@ -163,7 +200,12 @@ func (c *counter) close(e event, run *packageRun) {
 	if e.Action == "fail" && len(failed) == 0 {
 		failed = []string{""} // the package itself: its build, its TestMain, or a crash
 	}
-	c.passed, c.failed, c.skipped = c.passed+passed, c.failed+len(failed), c.skipped+skipped
+	c.passed, c.skipped = c.passed+passed, c.skipped+skipped
+	if len(doubtful) > 0 {
+		c.doubtful = append(c.doubtful, doubt{e.Package, slices.Sorted(maps.Keys(doubtful)), len(failed)})
+	} else {
+		c.failed += len(failed)
+	}
 	c.show(e, run, passed, skipped, failed)
 }
 
@@ -241,6 +283,7 @@ func ancestry(test string) []string {
 func (c *counter) merge(other *counter) {
 	c.passed, c.failed, c.skipped = c.passed+other.passed, c.failed+other.failed, c.skipped+other.skipped
 	c.repeated += other.repeated
+	c.alone += other.alone
 }
 
 // verdict gives the closing line, and an error unless it is good news.
@@ -251,6 +294,9 @@ func (c *counter) verdict() (line string, err error) {
 	}
 	if c.repeated > 0 {
 		line += fmt.Sprintf(" (packages tested again, as the race detector broke: %d)", c.repeated)
+	}
+	if c.alone > 0 {
+		line += fmt.Sprintf(" (tests that failed beside another module and passed alone, see above: %d)", c.alone)
 	}
 	switch {
 	case c.failed > 0:

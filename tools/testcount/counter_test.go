@@ -288,6 +288,62 @@ func TestA(t *testing.T) { t.Error("why") }
 	}
 }
 
+// What fails beside another module is tested alone at the end, and counted once. The test fails as many times as there are
+// lives left in a file.
+func TestWhatFailsBesideAnotherModule(t *testing.T) {
+	const fails = `package a
+import ("os"; "testing")
+func TestGood(t *testing.T) { t.Run("x", func(*testing.T) {}) }
+func TestLives(t *testing.T) {
+	t.Run("good", func(*testing.T) {})
+	t.Run("lives", func(t *testing.T) {
+		text, err := os.ReadFile("lives")
+		if err != nil { t.Fatal(err) }
+		if len(text) == 0 { return }
+		if err := os.WriteFile("lives", text[1:], 0o600); err != nil { t.Fatal(err) }
+		END
+	})
+}
+`
+	for name, c := range map[string]struct {
+		lives, end string
+		module     string // that has the test; a is tested first, and alone
+		want       string
+	}{
+		"once":             {"x", `t.Error("late")`, "b", "5 passed, 0 failed (tests that failed beside another module and passed alone, see above: 1)"},
+		"twice":            {"xx", `t.Error("late")`, "b", "4 passed, 1 failed"},
+		"in the core":      {"x", `t.Error("late")`, "a", "4 passed, 1 failed"},
+		"with a panic":     {"x", `panic("late")`, "b", "4 passed, 1 failed"},
+		"with a data race": {"x", `println("WARNING: DATA RACE"); t.Error("late")`, "b", "4 passed, 1 failed"},
+		"by an exit":       {"x", `println("late"); os.Exit(3)`, "b", "4 passed, 1 failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			files := map[string]string{"go.work": "go 1.26.0\n\nuse ./a\nuse ./b\nuse ./c\n"}
+			for _, module := range []string{"a", "b", "c"} {
+				files[module+"/go.mod"] = "module example.com/" + module + "\n\ngo 1.26.0\n"
+				files[module+"/a_test.go"] = "package a\nimport \"testing\"\nfunc TestAlone(*testing.T) {}\n"
+			}
+			files[c.module+"/a_test.go"] = strings.Replace(fails, "END", c.end, 1)
+			files[c.module+"/lives"] = c.lives
+			write(t, root, files)
+			var out strings.Builder
+			counter := newCounter(&out)
+			if err := runAll(t.Context(), counter, root, 2, nil); err != nil {
+				t.Error(err)
+			}
+			line, err := counter.verdict()
+			if line != c.want || (err == nil) != strings.Contains(c.want, " 0 failed") {
+				t.Errorf("verdict %q, %v; want %q\n%s", line, err, c.want, &out)
+			}
+			if !strings.Contains(out.String(), "late") {
+				t.Errorf("it does not show why the test failed:\n%s", &out)
+			}
+		})
+	}
+}
+
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {

@@ -19,6 +19,11 @@
 // package that does not build, or breaks outside of a test, is one failure, and so is a module that does not build
 // by itself.
 //
+// Tests that fail while another module is tested are run once more at the end, alone: the servers of the providers and the
+// leases above them measure time, and a machine that stands still for longer than a lease fails them with reason. What
+// they said is shown all the same, and the closing line says how many then passed. A data race, a panic, a crash, what
+// fails in the core, and what fails again, is a failure.
+//
 // A package that ends because the race detector itself broke ("ThreadSanitizer: CHECK failed"), before any test of it
 // failed, is tested once more, and the closing line says how many were.
 package main

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,17 +49,19 @@ func status() int {
 	return 0
 }
 
-// runAll tests every module of the workspace, the first alone, then some at a time: those of the providers mostly wait. What a module says is
-// shown when its tests are over. The error is about running; what failed is in the counter.
+// runAll tests every module of the workspace, the first alone, then some at a time: those of the providers mostly wait.
+// What a module says is shown when its tests are over. Tests that failed beside another module are then run alone. The
+// error is about running; what failed is in the counter.
 func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []string) error {
 	modules, err := workspace(ctx, root)
 	if err != nil {
 		return err
 	}
 	var (
-		mu   sync.Mutex // guards c and errs
-		errs []error
-		all  sync.WaitGroup
+		mu       sync.Mutex // guards c, errs and doubtful
+		errs     []error
+		doubtful = map[string][]doubt{} // by module
+		all      sync.WaitGroup
 	)
 	slots := make(chan struct{}, max(atOnce, 1))
 	for i, dir := range modules {
@@ -72,11 +76,12 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 			defer func() { <-slots }()
 			said := &transcript{}
 			one := newCounter(said)
-			one.all = c.all
+			one.all, one.beside = c.all, i > 0 && atOnce > 1
 			err := runModule(ctx, one, root, dir, flags)
 			mu.Lock()
 			defer mu.Unlock()
 			c.merge(one)
+			doubtful[dir] = one.doubtful
 			fmt.Fprint(c.out, said.text.String())
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
@@ -87,7 +92,28 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 		}
 	}
 	all.Wait()
+	for _, dir := range modules {
+		for _, d := range doubtful[dir] {
+			if err := tryAlone(ctx, c, filepath.Join(root, dir), flags, d); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
+			}
+		}
+	}
 	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// tryAlone runs tests of the module at dir that failed beside another module, while no other runs.
+func tryAlone(ctx context.Context, c *counter, dir string, flags []string, d doubt) error {
+	fmt.Fprintf(c.out, "== %s: what failed beside another module is tested alone: %s\n", d.pkg, strings.Join(d.tests, " "))
+	failed := c.failed
+	only := append(slices.Clone(flags), "-run=^("+strings.Join(d.tests, "|")+")$")
+	if err := testPackages(ctx, c, dir, only, d.pkg); err != nil {
+		return err
+	}
+	if c.failed == failed {
+		c.alone += d.count
+	}
+	return nil
 }
 
 // transcript keeps what several goroutines write.
@@ -146,9 +172,9 @@ func testPackages(ctx context.Context, c *counter, dir string, flags []string, p
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	failed, broken := c.failed, len(c.broken)
+	explained := c.failed + len(c.broken) + len(c.doubtful)
 	readErr := c.read(stdout)
-	if err := cmd.Wait(); err != nil && c.failed == failed && len(c.broken) == broken {
+	if err := cmd.Wait(); err != nil && c.failed+len(c.broken)+len(c.doubtful) == explained {
 		return fmt.Errorf("go test: %w, and no test says why", err)
 	}
 	return readErr
