@@ -42,7 +42,7 @@ func (v Version) Start(t testing.TB, flags ...string) *Server {
 // configuration.
 func (v Version) StartTLS(t testing.TB, clients *tls.Config, flags ...string) *Server {
 	t.Helper()
-	return v.startAll(t, 1, clients, append([]string{"--heartbeat-interval", "10", "--election-timeout", "100"}, flags...)).Servers[0]
+	return v.startAll(t, 1, clients, append([]string{"--heartbeat-interval", "100", "--election-timeout", "500"}, flags...)).Servers[0]
 }
 
 // StartThree starts three servers that are one etcd, and waits until they serve. Their timing is etcd's own: a leader
