@@ -19,9 +19,9 @@ func Ask[R any](ctx context.Context, sender Requester, pid *PID, message any) (R
 		return zero, err
 	}
 	future := sender.RequestFuture(pid, message, 0)
-	defer future.Cancel()
 	reply, err := future.ResultContext(ctx)
 	if err != nil {
+		future.Cancel() // nobody waits for it any more
 		return zero, err
 	}
 	if r, ok := reply.(R); ok {

@@ -33,6 +33,9 @@ type cell struct {
 	actor     Actor
 	env       MessageEnvelope // being handled
 	extras    *extras
+
+	home atomic.Pointer[shard] // where it ran last
+	next *cell                 // behind it in a shard; of the shard
 }
 
 // extras is what most actors have not.
@@ -69,14 +72,16 @@ func (c *cell) extra() *extras {
 }
 
 // SendUserMessage implements [Process].
-func (c *cell) SendUserMessage(pid *PID, env MessageEnvelope) {
+func (c *cell) SendUserMessage(pid *PID, env MessageEnvelope) { c.receiveFrom(nil, pid, env) }
+
+func (c *cell) receiveFrom(by *cell, pid *PID, env MessageEnvelope) {
 	if c.closing.Load() {
 		c.system.DeadLetter(pid, env, DeadLetterStopped)
 		return
 	}
 	c.user.Push(env)
 	if c.state.Load() == idle && c.state.CompareAndSwap(idle, running) {
-		c.system.dispatcher.schedule(c)
+		c.system.dispatcher.schedule(c, by)
 	}
 }
 
@@ -84,7 +89,7 @@ func (c *cell) SendUserMessage(pid *PID, env MessageEnvelope) {
 func (c *cell) SendSystemMessage(_ *PID, message any) {
 	c.control.Push(message)
 	if state := c.state.Load(); state != running && c.state.CompareAndSwap(state, running) {
-		c.system.dispatcher.schedule(c)
+		c.system.dispatcher.schedule(c, nil)
 	}
 }
 
@@ -112,7 +117,7 @@ func (c *cell) turn() (again bool) {
 		}
 		// Goexit cannot be stopped, but the cell can go on elsewhere.
 		c.exited()
-		c.system.dispatcher.schedule(c)
+		c.system.dispatcher.schedule(c, nil)
 	}()
 	again = c.handleSome()
 	returned = true

@@ -10,7 +10,7 @@ import (
 // byHand is a dispatcher that runs nothing until it is told to.
 type byHand struct{ woken []*cell }
 
-func (d *byHand) schedule(c *cell) { d.woken = append(d.woken, c) }
+func (d *byHand) schedule(c, _ *cell) { d.woken = append(d.woken, c) }
 
 func (d *byHand) close() {}
 

@@ -146,14 +146,14 @@ func (c *cell) Message() any                 { return c.env.Message }
 func (c *cell) Sender() *PID                 { return c.env.Sender }
 func (c *cell) MessageHeader() MessageHeader { return c.env.Header }
 
-func (c *cell) Respond(response any) { c.system.send(c.env.Sender, envelopeOf(response, nil)) }
-func (c *cell) Forward(pid *PID)     { c.system.send(pid, c.env) }
+func (c *cell) Respond(response any) { c.system.sendFrom(c, c.env.Sender, envelopeOf(response, nil)) }
+func (c *cell) Forward(pid *PID)     { c.system.sendFrom(c, pid, c.env) }
 
-func (c *cell) Send(pid *PID, message any)    { c.system.send(pid, envelopeOf(message, nil)) }
-func (c *cell) Request(pid *PID, message any) { c.system.send(pid, envelopeOf(message, &c.pid)) }
+func (c *cell) Send(pid *PID, message any)    { c.system.sendFrom(c, pid, envelopeOf(message, nil)) }
+func (c *cell) Request(pid *PID, message any) { c.system.sendFrom(c, pid, envelopeOf(message, &c.pid)) }
 
 func (c *cell) RequestWithCustomSender(pid *PID, message any, sender *PID) {
-	c.system.send(pid, envelopeOf(message, sender))
+	c.system.sendFrom(c, pid, envelopeOf(message, sender))
 }
 
 func (c *cell) RequestFuture(pid *PID, message any, timeout time.Duration) *Future {

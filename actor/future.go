@@ -87,6 +87,10 @@ func (f *Future) ResultContext(ctx context.Context) (any, error) {
 	select {
 	case <-done:
 	default:
+		if ctx.Done() == nil {
+			<-done
+			break
+		}
 		select {
 		case <-done:
 		case <-ctx.Done():

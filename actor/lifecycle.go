@@ -17,7 +17,7 @@ func (c *cell) abort() {
 	c.life = lifeStopped
 	c.closing.Store(true)
 	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
-	c.system.dispatcher.schedule(c)
+	c.system.dispatcher.schedule(c, nil)
 }
 
 // beginStop is what Stop and PoisonPill do.

@@ -81,7 +81,7 @@ func (s *ActorSystem) spawn(props *Props, id string, parent *cell) (*PID, error)
 	if parent != nil {
 		parent.extra().children.put(s.ProcessRegistry.key(&c.pid), &c.pid)
 	}
-	s.dispatcher.schedule(c)
+	s.dispatcher.schedule(c, c.parent)
 	return &c.pid, nil
 }
 

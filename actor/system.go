@@ -118,14 +118,22 @@ func (s *ActorSystem) abandon(cause error, match func(*Future) bool) int {
 }
 
 // send is the path of every message between actors.
-func (s *ActorSystem) send(pid *PID, env MessageEnvelope) {
+func (s *ActorSystem) send(pid *PID, env MessageEnvelope) { s.sendFrom(nil, pid, env) }
+
+// sendFrom sends for an actor, while it handles a message.
+func (s *ActorSystem) sendFrom(by *cell, pid *PID, env MessageEnvelope) {
 	switch {
 	case env.Message == nil:
 		s.sendNil(pid, env)
 	case pid == nil:
 		s.DeadLetter(pid, env, DeadLetterNoTarget)
 	default:
-		pid.resolve(s.ProcessRegistry).SendUserMessage(pid, env)
+		switch p := pid.resolve(s.ProcessRegistry).(type) {
+		case *cell:
+			p.receiveFrom(by, pid, env)
+		default:
+			p.SendUserMessage(pid, env)
+		}
 	}
 }
 
