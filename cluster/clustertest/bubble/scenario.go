@@ -203,9 +203,9 @@ func draw(seed uint64, faults, members int) []step {
 	for i := range alive {
 		alive[i] = i
 	}
-	steps := make([]step, faults)
+	steps := make([]step, 0, faults+1)
 	at := time.Duration(0)
-	for i := range steps {
+	for range faults {
 		at += time.Duration(r.IntN(3000)) * time.Millisecond
 		first := r.IntN(members)
 		s := step{at: at, fault: kinds[r.IntN(len(kinds))], member: alive[first]}
@@ -218,7 +218,7 @@ func draw(seed uint64, faults, members int) []step {
 			s.peer = alive[(first+1+r.IntN(members-1))%members]
 			s.delay = time.Duration(1+r.IntN(500)) * time.Millisecond
 		}
-		steps[i] = s
+		steps = append(steps, s)
 	}
 	return append(steps, step{at: at + lastHeal, fault: faultHeal})
 }
