@@ -25,17 +25,20 @@ type cell struct {
 	user    queue.Queue[MessageEnvelope]
 	control queue.List[any] // system messages; they come first
 	state   atomic.Int32    // idle, running or paused
-	closing atomic.Bool     // user messages are dead letters from now on
+	door    atomic.Int32    // open, aside or shut
 
 	life      lifecycle
 	suspended bool // user messages wait
 	mute      bool // the instance has received its last message
+	detour    bool // messages may be elsewhere than in user: see popDetour
 	actor     Actor
 	env       MessageEnvelope // being handled
 	extras    *extras
 
 	home atomic.Pointer[shard] // where it ran last
 	next *cell                 // behind it in a shard; of the shard
+
+	special *special // nil for most
 }
 
 // extras is what most actors have not.
@@ -47,7 +50,19 @@ type extras struct {
 	stats    *RestartStatistics
 	deferred []deferredTerminated
 	logger   *slog.Logger
+
+	stash      []MessageEnvelope
+	stashed    bool              // the message being handled is in the stash
+	first      []MessageEnvelope // to be handled before what is in the mailbox
+	generation uint32            // how often the instance was replaced
 }
+
+// What a sender of user messages finds.
+const (
+	open  int32 = iota
+	aside       // the mailbox or dispatcher is a special one
+	shut        // they are dead letters from now on
+)
 
 // States of a cell's mailbox.
 const (
@@ -60,6 +75,10 @@ func newCell(s *ActorSystem, props *Props, id string, parent *cell) *cell {
 	c := &cell{system: s, props: props, parent: parent}
 	c.ref.process, c.ref.registry = c, s.ProcessRegistry
 	c.pid.Address, c.pid.Id = s.Address(), id
+	if c.special = newSpecial(&props.propsConfig); c.special != nil {
+		c.detour = c.special.mailbox != nil
+		c.door.Store(aside)
+	}
 	c.state.Store(running) // by the spawner, until it schedules the cell
 	return c
 }
@@ -75,8 +94,8 @@ func (c *cell) extra() *extras {
 func (c *cell) SendUserMessage(pid *PID, env MessageEnvelope) { c.receiveFrom(nil, pid, env) }
 
 func (c *cell) receiveFrom(by *cell, pid *PID, env MessageEnvelope) {
-	if c.closing.Load() {
-		c.system.DeadLetter(pid, env, DeadLetterStopped)
+	if c.door.Load() != open {
+		c.receiveAside(by, pid, env)
 		return
 	}
 	c.user.Push(env)
@@ -85,11 +104,57 @@ func (c *cell) receiveFrom(by *cell, pid *PID, env MessageEnvelope) {
 	}
 }
 
+// patient stands for a root context: a sender that may be held up, if it waits for
+// no answer.
+var patient = &cell{}
+
+// receiveAside is receiveFrom for actors that stop, or are special.
+func (c *cell) receiveAside(by *cell, pid *PID, env MessageEnvelope) {
+	if c.door.Load() == shut {
+		c.system.DeadLetter(pid, env, DeadLetterStopped)
+		return
+	}
+	var out MessageEnvelope
+	full := false
+	if c.special.mailbox != nil {
+		out, full = c.special.mailbox.push(env, by == patient && env.Sender == nil)
+	} else {
+		c.user.Push(env)
+	}
+	if c.state.Load() == idle && c.state.CompareAndSwap(idle, running) {
+		c.schedule(by)
+	}
+	if full {
+		c.system.DeadLetter(pid, out, DeadLetterMailboxFull)
+	}
+}
+
+// popDetour takes the next message of an actor whose messages are not all in
+// c.user.
+func (c *cell) popDetour() (MessageEnvelope, bool) {
+	if c.extras != nil && len(c.extras.first) > 0 {
+		return c.extras.popFirst(), true
+	}
+	if c.special != nil && c.special.mailbox != nil {
+		return c.special.mailbox.pop()
+	}
+	c.detour = false
+	return c.user.Pop()
+}
+
+// pushed reports whether a message came after there was none.
+func (c *cell) pushed() bool {
+	if c.special != nil && c.special.mailbox != nil {
+		return c.special.mailbox.pushed()
+	}
+	return c.user.Pushed()
+}
+
 // SendSystemMessage implements [Process].
 func (c *cell) SendSystemMessage(_ *PID, message any) {
 	c.control.Push(message)
 	if state := c.state.Load(); state != running && c.state.CompareAndSwap(state, running) {
-		c.system.dispatcher.schedule(c, nil)
+		c.schedule(nil)
 	}
 }
 
@@ -117,7 +182,7 @@ func (c *cell) turn() (again bool) {
 		}
 		// Goexit cannot be stopped, but the cell can go on elsewhere.
 		c.exited()
-		c.system.dispatcher.schedule(c, nil)
+		c.schedule(nil)
 	}()
 	again = c.handleSome()
 	returned = true
@@ -137,7 +202,13 @@ func (c *cell) handleSome() (again bool) {
 		if c.suspended {
 			return c.release(paused)
 		}
-		env, ok := c.user.Pop()
+		var env MessageEnvelope
+		var ok bool
+		if c.detour {
+			env, ok = c.popDetour()
+		} else {
+			env, ok = c.user.Pop()
+		}
 		if !ok {
 			return c.release(idle)
 		}
@@ -153,7 +224,7 @@ func (c *cell) release(state int32) (again bool) {
 	c.env = MessageEnvelope{}
 	c.armReceiveTimer()
 	c.state.Store(state)
-	if c.control.Pushed() || (state == idle && c.user.Pushed()) {
+	if c.control.Pushed() || (state == idle && c.pushed()) {
 		return c.state.CompareAndSwap(state, running)
 	}
 	return false
@@ -161,11 +232,8 @@ func (c *cell) release(state int32) (again bool) {
 
 func (c *cell) handleUser(env MessageEnvelope) {
 	switch env.Message.(type) {
-	case *PoisonPill:
-		c.beginStop()
-		return
-	case *receiveTick:
-		c.receiveTick()
+	case *PoisonPill, *receiveTick, *Continuation, *MessageBatch:
+		c.handleOwn(env)
 		return
 	}
 	if c.life >= lifeStopping {
@@ -173,10 +241,40 @@ func (c *cell) handleUser(env MessageEnvelope) {
 		return
 	}
 	if c.extras != nil {
-		c.extras.timer.notice(env.Message)
+		c.extras.notice(env.Message)
 	}
 	c.env = env
 	c.invoke()
+}
+
+// handleOwn handles what the actor's Receive is not called for.
+func (c *cell) handleOwn(env MessageEnvelope) {
+	switch m := env.Message.(type) {
+	case *PoisonPill:
+		c.beginStop()
+		return
+	case *receiveTick:
+		c.receiveTick()
+		return
+	default:
+		if c.life >= lifeStopping {
+			c.system.DeadLetter(&c.pid, env, DeadLetterStopped)
+			return
+		}
+		c.extra().notice(m)
+	}
+	switch m := env.Message.(type) {
+	case *Continuation:
+		c.reenter(m)
+	case *MessageBatch:
+		c.unpack(m, env)
+	}
+}
+
+// notice takes account of a message that is about to be handled.
+func (x *extras) notice(message any) {
+	x.timer.notice(message)
+	x.stashed = false
 }
 
 func (c *cell) handleSystem(message any) {
@@ -212,11 +310,26 @@ func (c *cell) invoke() {
 	if c.mute || c.actor == nil {
 		return
 	}
+	ctx := Context(c)
+	if c.special != nil {
+		ctx = c.context()
+	}
 	if c.props.receive != nil {
-		c.props.receive(c, &c.env)
+		c.props.receive(ctx, &c.env)
 		return
 	}
-	c.actor.Receive(c)
+	c.actor.Receive(ctx)
+	if c.env.Sender != nil {
+		c.autoRespond(ctx)
+	}
+}
+
+// context is what the instance and its middleware see of the cell.
+func (c *cell) context() Context {
+	if c.special != nil && c.special.context != nil {
+		return c.special.context
+	}
+	return c
 }
 
 // receive is where an actor's middleware ends.
@@ -224,5 +337,12 @@ func (c *cell) receive(ctx Context, env *MessageEnvelope) {
 	if env != &c.env {
 		c.env = *env
 	}
+	if k, ok := c.env.Message.(*Continuation); ok {
+		c.goOn(k)
+		return
+	}
 	c.actor.Receive(ctx)
+	if c.env.Sender != nil {
+		c.autoRespond(ctx)
+	}
 }

@@ -102,7 +102,7 @@ func TestMessageThatSlippedIntoAStoppedMailbox(t *testing.T) {
 	var c *cell
 	pid := s.Root.Spawn(PropsFromFunc(func(ctx Context) {
 		if _, ok := ctx.Message().(*Stopping); ok {
-			c.user.Push(MessageEnvelope{Message: 1}) // its sender saw closing unset
+			c.user.Push(MessageEnvelope{Message: 1}) // its sender saw the door open
 		}
 	}))
 	c = cellOf(t, s, pid)
@@ -113,6 +113,33 @@ func TestMessageThatSlippedIntoAStoppedMailbox(t *testing.T) {
 	if dead != 1 {
 		t.Fatalf("%d dead letters", dead)
 	}
+}
+
+// The same of an actor whose own goroutine has ended.
+func TestMessageThatSlippedIntoAStoppedDedicatedActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewActorSystem(WithLogger(slog.New(slog.DiscardHandler)))
+		defer s.Shutdown()
+		dead := 0
+		SubscribeTo(s.EventStream, func(*DeadLetterEvent) { dead++ })
+		pid := s.Root.Spawn(PropsFromFunc(func(Context) {}, WithDispatcher(DispatcherDedicated)))
+		c := cellOf(t, s, pid)
+		if err := s.Root.StopFuture(pid).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			synctest.Wait()
+			c.user.Push(MessageEnvelope{Message: 1}) // its sender saw the door open
+			if !c.state.CompareAndSwap(idle, running) {
+				t.Fatal("the cell is not idle")
+			}
+			c.schedule(nil)
+		}
+		synctest.Wait()
+		if dead != 2 {
+			t.Fatalf("%d dead letters", dead)
+		}
+	})
 }
 
 func TestWatcherThatStoppedIsNotRemembered(t *testing.T) {

@@ -19,6 +19,8 @@ type Requester interface {
 // delivered is a dead letter.
 type SenderContext interface {
 	Requester
+	// ActorSystem returns the system in which is sent.
+	ActorSystem() *ActorSystem
 	// Send sends message to pid; the receiver sees no sender.
 	Send(pid *PID, message any)
 	// Request sends message to pid with this context's own PID as the sender.
@@ -27,10 +29,15 @@ type SenderContext interface {
 	// RequestWithCustomSender sends message to pid and lets sender receive the
 	// answer.
 	RequestWithCustomSender(pid *PID, message any, sender *PID)
+
+	// cell returns the actor that sends, nil for a root context.
+	cell() *cell
 }
 
 // SpawnerContext can spawn actors.
 type SpawnerContext interface {
+	// ActorSystem returns the system in which is spawned.
+	ActorSystem() *ActorSystem
 	// Spawn makes an actor with a generated name. It never returns nil: if the
 	// actor cannot be made, a [SpawnFailedEvent] and a log line say why, and
 	// what is sent to the PID is a dead letter.
@@ -40,6 +47,9 @@ type SpawnerContext interface {
 	// SpawnNamed makes an actor of the given name. If there is one already it
 	// returns that one's PID and [ErrNameExists].
 	SpawnNamed(props *Props, name string) (*PID, error)
+
+	// cell returns the actor that spawns, nil for a root context.
+	cell() *cell
 }
 
 // StopperContext can stop actors.
@@ -64,8 +74,6 @@ type Context interface {
 	SpawnerContext
 	StopperContext
 
-	// ActorSystem returns the system the actor lives in.
-	ActorSystem() *ActorSystem
 	// Self returns the actor's own PID.
 	Self() *PID
 	// Parent returns the PID of the actor that spawned this one, nil if it was
@@ -110,7 +118,24 @@ type Context interface {
 	// ReceiveTimeout returns what was set, 0 if nothing.
 	ReceiveTimeout() time.Duration
 
-	cell() *cell
+	// Stash keeps the message being handled for later, with its sender and
+	// header. It fails with [ErrNotStashable] for the system's messages and for
+	// one that is stashed already, and with [ErrStashFull], making a dead letter
+	// of the message, when there are more than [WithStashCapacity] allows. When
+	// the actor stops, what it has stashed becomes dead letters.
+	Stash() error
+	// UnstashAll lets the actor handle what it has stashed, in the order in
+	// which it came, next: before anything that waits in the mailbox. A restart
+	// does the same, since the new instance does not know what is stashed.
+	UnstashAll()
+	// ReenterAfter calls continuation when the future is complete, with its
+	// outcome. The actor goes on with other messages meanwhile; the
+	// continuation runs as one of them, in its turn, and there Message, Sender
+	// and MessageHeader are again those of the message at hand now. An actor
+	// that is restarted or stops before that never runs it: it is a dead
+	// letter, and the sender of the message gets no answer, as from an actor
+	// that fails.
+	ReenterAfter(f *Future, continuation func(result any, err error))
 }
 
 var _ Context = (*cell)(nil)
@@ -146,18 +171,20 @@ func (c *cell) Message() any                 { return c.env.Message }
 func (c *cell) Sender() *PID                 { return c.env.Sender }
 func (c *cell) MessageHeader() MessageHeader { return c.env.Header }
 
-func (c *cell) Respond(response any) { c.system.sendFrom(c, c.env.Sender, envelopeOf(response, nil)) }
-func (c *cell) Forward(pid *PID)     { c.system.sendFrom(c, pid, c.env) }
+func (c *cell) Respond(response any) { c.send(c.env.Sender, envelopeOf(response, nil)) }
+func (c *cell) Forward(pid *PID)     { c.send(pid, c.env) }
 
-func (c *cell) Send(pid *PID, message any)    { c.system.sendFrom(c, pid, envelopeOf(message, nil)) }
-func (c *cell) Request(pid *PID, message any) { c.system.sendFrom(c, pid, envelopeOf(message, &c.pid)) }
+func (c *cell) Send(pid *PID, message any)    { c.send(pid, envelopeOf(message, nil)) }
+func (c *cell) Request(pid *PID, message any) { c.send(pid, envelopeOf(message, &c.pid)) }
 
 func (c *cell) RequestWithCustomSender(pid *PID, message any, sender *PID) {
-	c.system.sendFrom(c, pid, envelopeOf(message, sender))
+	c.send(pid, envelopeOf(message, sender))
 }
 
 func (c *cell) RequestFuture(pid *PID, message any, timeout time.Duration) *Future {
-	return c.system.request(pid, message, timeout)
+	f := newFuture(c.system, pid, timeout)
+	c.send(pid, envelopeOf(message, &f.pid))
+	return f
 }
 
 func (c *cell) Stop(pid *PID)                 { c.system.stop(pid) }

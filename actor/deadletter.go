@@ -18,6 +18,17 @@ const (
 	DeadLetterNoTarget = "no target"
 	// DeadLetterNilMessage: the message was nil.
 	DeadLetterNilMessage = "nil message"
+	// DeadLetterMailboxFull: the actor's mailbox is bounded, and full.
+	DeadLetterMailboxFull = "mailbox full"
+	// DeadLetterStashFull: the actor stashed more than it may.
+	DeadLetterStashFull = "stash full"
+	// DeadLetterRestarted: a continuation whose instance was replaced before
+	// what it waited for came.
+	DeadLetterRestarted = "restarted"
+	// DeadLetterNoBehavior: the actor's [Behavior] had nothing to handle it.
+	DeadLetterNoBehavior = "no behavior"
+	// DeadLetterMiddleware: a sender middleware of a [RootContext] panicked.
+	DeadLetterMiddleware = "middleware panicked"
 	// DeadLetterNoTransport: the PID's address is another process's, and no
 	// transport that is registered with the system serves it.
 	DeadLetterNoTransport = "no transport"

@@ -16,6 +16,24 @@ var (
 	ErrNoActor = errors.New("actor: the producer returned no actor")
 	// ErrProducerPanicked says that a producer panicked.
 	ErrProducerPanicked = errors.New("actor: the producer panicked")
+	// ErrInvalidProps says that an option of the props was given something it
+	// cannot do; see [Props.Err].
+	ErrInvalidProps = errors.New("actor: invalid props")
+	// ErrMiddlewarePanicked says that a spawn middleware or a context decorator
+	// panicked.
+	ErrMiddlewarePanicked = errors.New("actor: a middleware panicked")
+	// ErrNoPID says that a spawn middleware returned neither a PID nor an error.
+	ErrNoPID = errors.New("actor: a spawn middleware returned neither a PID nor an error")
+	// ErrNoContext says that a context decorator returned nil.
+	ErrNoContext = errors.New("actor: a context decorator returned no context")
+	// ErrNotStashable says that there is nothing that [Context.Stash] could keep:
+	// the message is the system's, or stashed already.
+	ErrNotStashable = errors.New("actor: this message cannot be stashed: it is the system's, or stashed already")
+	// ErrStashFull says that an actor has stashed as much as it may. The message
+	// is a dead letter.
+	ErrStashFull = errors.New("actor: the stash is full; the message is a dead letter")
+	// ErrInterval says that something is to be repeated without a pause.
+	ErrInterval = errors.New("actor: the interval is not positive")
 	// ErrStopped says that the system, or the actor that was to spawn a child,
 	// has stopped.
 	ErrStopped = errors.New("actor: stopped")

@@ -54,6 +54,21 @@ func SubscribeTo[T any](es *EventStream, handler func(event T)) *Subscription {
 	})
 }
 
+// SubscribeActor sends the events of type T to an actor, which may take its time
+// with them: no publisher waits for it. The subscription ends by itself when the
+// actor, if it is one of this process, has stopped.
+func SubscribeActor[T any](system *ActorSystem, pid *PID) *Subscription {
+	var sub atomic.Pointer[Subscription]
+	sub.Store(SubscribeTo(system.EventStream, func(event T) {
+		if pid == nil || pid.resolve(system.ProcessRegistry) == system.ProcessRegistry.deadLetter {
+			system.EventStream.Unsubscribe(sub.Load())
+			return
+		}
+		system.send(pid, envelopeOf(event, nil)) // which waits for nobody
+	}))
+	return sub.Load()
+}
+
 // Unsubscribe ends a subscription. A publisher that is about to call the handler
 // in another goroutine may still do so. Nil and an ended subscription are
 // ignored.

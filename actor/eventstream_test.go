@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/granary-go/granary/actor"
 )
@@ -84,4 +85,30 @@ func TestEventStreamConcurrently(t *testing.T) {
 	if !called {
 		t.Fatal("a subscription was lost")
 	}
+}
+
+// An actor that takes its time with events holds up no publisher.
+func TestSubscribeActor(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, dead := &recorder{}, deadLetters(s)
+		pid := s.Root.Spawn(doer(r, actor.WithMailbox(actor.Bounded(1, actor.OverflowWait))))
+		gate := make(chan struct{})
+		s.Root.Send(pid, do(func(actor.Context) { <-gate }))
+		synctest.Wait()
+		actor.SubscribeActor[string](s, pid)
+		s.EventStream.Publish("a")
+		s.EventStream.Publish(1)   // another type
+		s.EventStream.Publish("b") // finds the mailbox full, and does not wait either
+		close(gate)
+		r.want(t, "Started", "a")
+		dead.want(t, "dead letter b: mailbox full")
+		if err := s.Root.StopFuture(pid).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		s.EventStream.Publish("c") // ends the subscription
+		dead.want(t)
+		actor.SubscribeActor[string](s, nil)
+		s.EventStream.Publish("d")
+		dead.want(t)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -120,4 +121,101 @@ func ExampleWithReceiverMiddleware() {
 	_ = system.Root.PoisonFuture(pid).Wait()
 	fmt.Println(count, "messages: Started, one, Stopping, Stopped")
 	// Output: 4 messages: Started, one, Stopping, Stopped
+}
+
+// A connection that stashes what it is asked until it is ready.
+type connection struct {
+	behavior actor.Behavior
+}
+
+func (c *connection) Receive(ctx actor.Context) { c.behavior.Receive(ctx) }
+
+func (c *connection) connecting(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case *actor.Started:
+		fmt.Println("connecting")
+	case string:
+		if err := ctx.Stash(); err != nil {
+			fmt.Println(err)
+		}
+	case bool: // connected
+		c.behavior.Become(c.connected)
+		ctx.UnstashAll()
+	}
+}
+
+func (c *connection) connected(ctx actor.Context) {
+	if query, ok := ctx.Message().(string); ok {
+		ctx.Respond("answer to " + query)
+	}
+}
+
+func ExampleBehavior() {
+	system := actor.NewActorSystem()
+	defer system.Shutdown()
+	pid := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
+		c := &connection{}
+		c.behavior.Become(c.connecting)
+		return c
+	}))
+	first := system.Root.RequestFuture(pid, "one", time.Second)
+	second := system.Root.RequestFuture(pid, "two", time.Second)
+	system.Root.Send(pid, true)
+	fmt.Println(first.Result())
+	fmt.Println(second.Result())
+	// Output:
+	// connecting
+	// answer to one <nil>
+	// answer to two <nil>
+}
+
+func ExampleContext_reenterAfter() {
+	system := actor.NewActorSystem()
+	defer system.Shutdown()
+	backend := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if n, ok := ctx.Message().(int); ok {
+			ctx.Respond(n * n)
+		}
+	}))
+	front := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if n, ok := ctx.Message().(int); ok {
+			// The actor handles other messages until the answer is there.
+			ctx.ReenterAfter(ctx.RequestFuture(backend, n, time.Second), func(result any, err error) {
+				if err != nil {
+					ctx.Respond(err)
+					return
+				}
+				ctx.Respond(fmt.Sprint(ctx.Message(), " squared is ", result))
+			})
+		}
+	}))
+	fmt.Println(system.Root.RequestFuture(front, 12, time.Second).Result())
+	// Output: 12 squared is 144 <nil>
+}
+
+func ExampleBounded() {
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
+	defer system.Shutdown()
+	begun, release := make(chan bool), make(chan bool)
+	pid := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if s, ok := ctx.Message().(string); ok {
+			begun <- true
+			<-release
+			ctx.Respond(s + " done")
+		}
+	}, actor.WithMailbox(actor.Bounded(1, actor.OverflowReject))))
+	first := system.Root.RequestFuture(pid, "first", time.Second)
+	<-begun
+	second := system.Root.RequestFuture(pid, "second", time.Second)
+	third := system.Root.RequestFuture(pid, "third", time.Second)
+	fmt.Println(errors.Is(third.Wait(), actor.ErrDeadLetter)) // told at once
+	release <- true
+	<-begun
+	release <- true
+	fmt.Println(first.Result())
+	fmt.Println(second.Result())
+	// Output:
+	// true
+	// first done <nil>
+	// second done <nil>
 }

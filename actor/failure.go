@@ -40,6 +40,7 @@ func (c *cell) supervise(strategy SupervisorStrategy, by Supervisor, f *failure)
 	if strategy == nil {
 		strategy = defaultStrategy
 	}
+	by = &decision{by, c.system.EventStream, f}
 	defer func() {
 		if r := recover(); r != nil {
 			c.system.logger.Error("actor: a supervisor strategy panicked; the actor it was to decide about is stopped",
@@ -59,6 +60,39 @@ func (c *cell) exited() {
 	c.mute = true
 	c.stopChildren()
 	c.childrenGone()
+}
+
+// decision is a supervisor that tells of what a strategy has it do.
+type decision struct {
+	Supervisor
+	events *EventStream
+	about  *failure
+}
+
+func (d *decision) publish(directive Directive, pids ...*PID) {
+	for _, pid := range pids {
+		d.events.Publish(&SupervisorEvent{Child: pid, Reason: d.about.reason, Directive: directive})
+	}
+}
+
+func (d *decision) EscalateFailure(reason, message any) {
+	d.publish(EscalateDirective, d.about.who)
+	d.Supervisor.EscalateFailure(reason, message)
+}
+
+func (d *decision) RestartChildren(pids ...*PID) {
+	d.publish(RestartDirective, pids...)
+	d.Supervisor.RestartChildren(pids...)
+}
+
+func (d *decision) StopChildren(pids ...*PID) {
+	d.publish(StopDirective, pids...)
+	d.Supervisor.StopChildren(pids...)
+}
+
+func (d *decision) ResumeChildren(pids ...*PID) {
+	d.publish(ResumeDirective, pids...)
+	d.Supervisor.ResumeChildren(pids...)
 }
 
 // supervisor is a cell as the supervisor of its children.

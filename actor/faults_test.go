@@ -17,6 +17,9 @@ import (
 //	a second waiter of a future hangs, futures race   TestFutureWithManyWaiters
 //	restart statistics grow without limit             TestRestartStatisticsAreBounded
 //	handlers that block freeze a worker pool          TestBlockedHandlersFreezeNobody
+//	"exponential" back-off that is linear             TestFaultExponentialBackoffIsLinear
+//	a "bounded" inbox grows without limit             TestFaultBoundedMailboxGrows
+//	more restarts than allowed crash the process      TestTooManyFailuresStopTheActor
 
 // The caller of an actor that stops waits out its timeout.
 func TestFaultMessagesToAStoppingActorVanish(t *testing.T) {

@@ -20,13 +20,13 @@ type Future struct {
 	underway atomic.Bool
 
 	mu        sync.Mutex
-	completed bool          // guarded by mu
-	result    any           // guarded by mu
-	err       error         // guarded by mu
-	done      chan struct{} // guarded by mu: made when somebody waits, closed on completion
-	timer     *time.Timer   // guarded by mu: nil without a timeout
-	pipes     []*PID        // guarded by mu: who receives the result
-	watching  bool          // guarded by mu: target was asked to tell of its end
+	completed bool               // guarded by mu
+	result    any                // guarded by mu
+	err       error              // guarded by mu
+	done      chan struct{}      // guarded by mu: made when somebody waits, closed on completion
+	timer     *time.Timer        // guarded by mu: nil without a timeout
+	then      []func(any, error) // guarded by mu: what is to be done on completion
+	watching  bool               // guarded by mu: target was asked to tell of its end
 }
 
 // futurePrefix begins the ids of futures.
@@ -109,14 +109,27 @@ func (f *Future) Wait() error {
 // PipeTo sends the answer to each of pids when it comes, at once if it is there.
 // Without an answer they receive the error.
 func (f *Future) PipeTo(pids ...*PID) {
+	f.onComplete(func(result any, err error) {
+		if err != nil {
+			result = err
+		}
+		for _, pid := range pids {
+			f.system.send(pid, MessageEnvelope{Message: result})
+		}
+	})
+}
+
+// onComplete calls do with the outcome, in the goroutine that completes the
+// future, or at once if it is complete. do must be quick.
+func (f *Future) onComplete(do func(result any, err error)) {
 	f.mu.Lock()
 	if !f.completed {
-		f.pipes = append(f.pipes, pids...)
+		f.then = append(f.then, do)
 		f.mu.Unlock()
 		return
 	}
 	f.mu.Unlock()
-	f.pipe(pids)
+	do(f.outcome())
 }
 
 // Cancel completes the future with [ErrCanceled]; a late answer is a dead
@@ -179,8 +192,8 @@ func (f *Future) complete(result any, err error) bool {
 	if f.done != nil {
 		close(f.done)
 	}
-	timer, pipes, watching := f.timer, f.pipes, f.watching
-	f.timer, f.pipes = nil, nil
+	timer, then, watching := f.timer, f.then, f.watching
+	f.timer, f.then = nil, nil
 	f.mu.Unlock()
 
 	if timer != nil {
@@ -189,7 +202,9 @@ func (f *Future) complete(result any, err error) bool {
 	if watching {
 		f.unwatch(result)
 	}
-	f.pipe(pipes)
+	for _, do := range then {
+		do(result, err)
+	}
 	return true
 }
 
@@ -209,18 +224,5 @@ func (f *Future) watch() {
 func (f *Future) unwatch(result any) {
 	if _, ended := result.(*Terminated); !ended {
 		f.system.sendSystem(f.target, &Unwatch{Watcher: &f.pid})
-	}
-}
-
-func (f *Future) pipe(pids []*PID) {
-	if len(pids) == 0 {
-		return
-	}
-	result, err := f.outcome()
-	if err != nil {
-		result = err
-	}
-	for _, pid := range pids {
-		f.system.send(pid, MessageEnvelope{Message: result})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 )
@@ -18,10 +19,13 @@ func bubble(t *testing.T, f func(t *testing.T, s *actor.ActorSystem)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewActorSystem(actor.WithLogger(discard))
+		defer s.Shutdown()
 		f(t, s)
-		s.Shutdown()
 	})
 }
+
+// pass lets fake time pass, in a bubble.
+func pass(d time.Duration) { <-time.After(d) }
 
 // recorder keeps what happened, in order.
 type recorder struct {

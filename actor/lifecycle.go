@@ -15,9 +15,10 @@ const (
 // schedules it for the last time, for what arrived in its mailbox.
 func (c *cell) abort() {
 	c.life = lifeStopped
-	c.closing.Store(true)
+	c.door.Store(shut)
 	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
-	c.system.dispatcher.schedule(c, nil)
+	c.ended()
+	c.schedule(nil)
 }
 
 // beginStop is what Stop and PoisonPill do.
@@ -28,18 +29,19 @@ func (c *cell) beginStop() {
 	c.life = lifeStopping
 	c.suspended = false
 	c.CancelReceiveTimeout()
-	c.closing.Store(true)
+	c.door.Store(shut)
 	c.drain()
 	c.deliverFinal(stoppingMessage)
 	c.stopChildren()
 	c.childrenGone()
 }
 
-// drain makes dead letters of what waits in the mailbox. What a sender pushes
+// drain makes dead letters of what waits in the stash and the mailbox. What a sender pushes
 // behind its back finds the same end in handleUser.
 func (c *cell) drain() {
+	c.UnstashAll()
 	for {
-		env, ok := c.user.Pop()
+		env, ok := c.popDetour()
 		if !ok {
 			return
 		}
@@ -77,6 +79,7 @@ func (c *cell) finish() {
 	c.life = lifeStopped
 	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
 	c.announceEnd()
+	c.ended()
 	c.actor, c.extras, c.env = nil, nil, MessageEnvelope{}
 }
 
@@ -90,6 +93,7 @@ func (c *cell) beginRestart() {
 	c.CancelReceiveTimeout()
 	c.deliverFinal(restartingMessage)
 	c.mute = true
+	c.extra().generation++
 	c.forgetChildren()
 	c.stopChildren()
 	c.childrenGone()
@@ -98,12 +102,12 @@ func (c *cell) beginRestart() {
 func (c *cell) reincarnate() {
 	c.life = lifeAlive
 	c.actor = nil
-	instance, err := c.props.produce()
-	if err != nil {
+	if err := c.equip(); err != nil {
 		c.fail(err)
 		return
 	}
-	c.actor, c.mute, c.suspended = instance, false, false
+	c.mute, c.suspended = false, false
+	c.UnstashAll()
 	c.redeliver()
 	c.deliver(startedMessage)
 }

@@ -1,6 +1,11 @@
 package actor
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
 
 // Actor handles messages, one at a time.
 type Actor interface {
@@ -19,22 +24,42 @@ func (f ReceiveFunc) Receive(ctx Context) { f(ctx) }
 // must not return the same instance twice unless that has no state.
 type Producer func() Actor
 
-// ReceiverFunc handles one envelope. env is valid until the call returns.
-type ReceiverFunc func(ctx Context, env *MessageEnvelope)
-
-// ReceiverMiddleware wraps the handling of every message of an actor, lifecycle
-// messages included. It may change *env, hand on another envelope, or not call
-// next at all. A panic in it is a failure of the actor.
-type ReceiverMiddleware func(next ReceiverFunc) ReceiverFunc
+// ProducerWithActorSystem is a [Producer] that is told the system the actor will
+// live in.
+type ProducerWithActorSystem func(system *ActorSystem) Actor
 
 // Props say how an actor is made. They do not change once they are made and may
-// be shared.
+// be shared, also by systems.
 type Props struct {
-	producer   Producer
-	middleware []ReceiverMiddleware
-	receive    ReceiverFunc // the middleware, folded; nil without any
+	propsConfig
+	// merged are these props under the defaults of the system that last
+	// spawned with them.
+	merged atomic.Pointer[mergedProps]
+}
+
+type mergedProps struct {
+	system *ActorSystem
+	props  *Props
+}
+
+type propsConfig struct {
+	producer   ProducerWithActorSystem
+	receivers  []ReceiverMiddleware
+	senders    []SenderMiddleware
+	spawners   []SpawnMiddleware
+	decorators []ContextDecorator
 	supervisor SupervisorStrategy
 	guardian   SupervisorStrategy
+	mailbox    Mailbox
+	dispatcher Dispatcher
+	stash      int // 0: the default; less: none
+	errs       []error
+
+	// The middleware, folded; nil without any.
+	receive  ReceiverFunc
+	send     SenderFunc
+	spawn    SpawnFunc
+	decorate ContextDecoratorFunc
 }
 
 // PropsOption changes props while they are made.
@@ -42,11 +67,13 @@ type PropsOption func(*Props)
 
 // PropsFromProducer returns props for actors made by p.
 func PropsFromProducer(p Producer, opts ...PropsOption) *Props {
-	return (&Props{producer: p}).Configure(opts...)
+	return (&Props{}).Configure(WithProducer(p)).Configure(opts...)
 }
 
-// Producer returns what makes the actors, nil if there is nothing.
-func (p *Props) Producer() Producer { return p.producer }
+// PropsFromProducerWithActorSystem returns props for actors made by p.
+func PropsFromProducerWithActorSystem(p ProducerWithActorSystem, opts ...PropsOption) *Props {
+	return (&Props{propsConfig: propsConfig{producer: p}}).Configure(opts...)
+}
 
 // PropsFromFunc returns props for actors that are one function. State that f
 // closes over is shared by all of them and survives restarts.
@@ -59,32 +86,155 @@ func PropsFromFunc(f ReceiveFunc, opts ...PropsOption) *Props {
 	}, opts...)
 }
 
-// Configure returns a copy with opts applied; the receiver is unchanged.
-func (p *Props) Configure(opts ...PropsOption) *Props {
-	c := *p
-	c.middleware = slices.Clone(p.middleware)
-	for _, opt := range opts {
-		opt(&c)
+// ProducerIn returns what makes the actors in the given system, nil if there is
+// nothing.
+func (p *Props) ProducerIn(system *ActorSystem) Producer {
+	if p == nil || p.producer == nil {
+		return nil
 	}
-	c.receive = foldMiddleware(c.middleware)
-	return &c
+	return func() Actor { return p.producer(system) }
+}
+
+// Err returns what is wrong with the options that the props were made with, as an
+// [ErrInvalidProps], or nil. No actor can be spawned with such props.
+func (p *Props) Err() error {
+	if p == nil || len(p.errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidProps, errors.Join(p.errs...))
+}
+
+// Configure returns a copy with opts applied; the receiver is unchanged. A nil
+// option is ignored.
+func (p *Props) Configure(opts ...PropsOption) *Props {
+	c := &Props{propsConfig: p.propsConfig}
+	c.receivers, c.senders = slices.Clone(p.receivers), slices.Clone(p.senders)
+	c.spawners, c.decorators = slices.Clone(p.spawners), slices.Clone(p.decorators)
+	c.errs = slices.Clone(p.errs)
+	for _, opt := range opts {
+		if opt != nil {
+			opt(c)
+		}
+	}
+	c.fold()
+	return c
+}
+
+func (p *propsConfig) fold() {
+	p.receive = fold(p.receivers, receiveHere)
+	p.send = fold(p.senders, deliverFrom)
+	p.spawn = fold(p.spawners, spawnFor)
+	p.decorate = fold(p.decorators, func(ctx Context) Context { return ctx })
+}
+
+func (p *propsConfig) refuse(err error) { p.errs = append(p.errs, err) }
+
+// stashLimit is how many messages an actor may stash.
+func (p *propsConfig) stashLimit() int {
+	if p.stash == 0 {
+		return DefaultStashCapacity
+	}
+	return max(p.stash, 0)
+}
+
+// under returns p with the system's defaults: what p leaves open is theirs, and
+// their middleware is outside of p's.
+func (p *Props) under(system *ActorSystem) *Props {
+	if system.defaults == nil {
+		return p
+	}
+	if m := p.merged.Load(); m != nil && m.system == system {
+		return m.props
+	}
+	d, m := system.defaults, &Props{propsConfig: p.propsConfig}
+	m.receivers = slices.Concat(d.receivers, p.receivers)
+	m.senders = slices.Concat(d.senders, p.senders)
+	m.spawners = slices.Concat(d.spawners, p.spawners)
+	m.decorators = slices.Concat(d.decorators, p.decorators)
+	if m.producer == nil {
+		m.producer = d.producer
+	}
+	if m.supervisor == nil {
+		m.supervisor = d.supervisor
+	}
+	if m.guardian == nil {
+		m.guardian = d.guardian
+	}
+	if m.mailbox.make == nil {
+		m.mailbox = d.mailbox
+	}
+	if m.dispatcher == DispatcherDefault {
+		m.dispatcher = d.dispatcher
+	}
+	if m.stash == 0 {
+		m.stash = d.stash
+	}
+	m.errs = slices.Concat(d.errs, p.errs)
+	m.fold()
+	p.merged.Store(&mergedProps{system, m})
+	return m
 }
 
 // WithProducer replaces the producer.
 func WithProducer(p Producer) PropsOption {
-	return func(props *Props) { props.producer = p }
+	return func(props *Props) {
+		props.producer = nil
+		if p != nil {
+			props.producer = func(*ActorSystem) Actor { return p() }
+		}
+	}
+}
+
+// addTo appends middleware, and refuses nil.
+func addTo[M any](p *Props, to *[]M, middleware []M, isNil func(M) bool, what string) {
+	for i, m := range middleware {
+		if isNil(m) {
+			p.refuse(fmt.Errorf("%s %d is nil", what, i))
+			return
+		}
+	}
+	*to = append(*to, middleware...)
 }
 
 // WithReceiverMiddleware adds middleware; the first given is the outermost.
 func WithReceiverMiddleware(middleware ...ReceiverMiddleware) PropsOption {
-	return func(p *Props) { p.middleware = append(p.middleware, middleware...) }
+	return func(p *Props) {
+		addTo(p, &p.receivers, middleware, func(m ReceiverMiddleware) bool { return m == nil }, "receiver middleware")
+	}
 }
 
 // WithOutermostMiddleware adds middleware outside of all that the props have: it
 // sees a message before everybody else, and may keep it from them. The first
 // given is the outermost.
 func WithOutermostMiddleware(middleware ...ReceiverMiddleware) PropsOption {
-	return func(p *Props) { p.middleware = slices.Concat(middleware, p.middleware) }
+	return func(p *Props) {
+		inner := p.receivers
+		p.receivers = nil
+		WithReceiverMiddleware(middleware...)(p)
+		p.receivers = append(p.receivers, inner...)
+	}
+}
+
+// WithSenderMiddleware adds middleware; the first given is the outermost.
+func WithSenderMiddleware(middleware ...SenderMiddleware) PropsOption {
+	return func(p *Props) {
+		addTo(p, &p.senders, middleware, func(m SenderMiddleware) bool { return m == nil }, "sender middleware")
+	}
+}
+
+// WithSpawnMiddleware adds middleware for the children of the actor; the first
+// given is the outermost.
+func WithSpawnMiddleware(middleware ...SpawnMiddleware) PropsOption {
+	return func(p *Props) {
+		addTo(p, &p.spawners, middleware, func(m SpawnMiddleware) bool { return m == nil }, "spawn middleware")
+	}
+}
+
+// WithContextDecorator adds decorators; the first given is the outermost.
+func WithContextDecorator(decorators ...ContextDecorator) PropsOption {
+	return func(p *Props) {
+		addTo(p, &p.decorators, decorators, func(m ContextDecorator) bool { return m == nil }, "context decorator")
+	}
 }
 
 // WithSupervisor sets what happens when a child of the actor fails. Defaults to
@@ -100,13 +250,37 @@ func WithGuardian(strategy SupervisorStrategy) PropsOption {
 	return func(p *Props) { p.guardian = strategy }
 }
 
-func foldMiddleware(middleware []ReceiverMiddleware) ReceiverFunc {
-	if len(middleware) == 0 {
-		return nil
+// WithMailbox sets where the actor's messages wait. Defaults to [Unbounded].
+func WithMailbox(mailbox Mailbox) PropsOption {
+	return func(p *Props) {
+		p.mailbox = mailbox
+		if mailbox.err != nil {
+			p.refuse(mailbox.err)
+		}
 	}
-	receive := ReceiverFunc(func(ctx Context, env *MessageEnvelope) { ctx.cell().receive(ctx, env) })
-	for _, m := range slices.Backward(middleware) {
-		receive = m(receive)
+}
+
+// WithDispatcher sets who runs the actor. Defaults to [DispatcherDefault].
+func WithDispatcher(dispatcher Dispatcher) PropsOption {
+	return func(p *Props) {
+		p.dispatcher = dispatcher
+		if err := dispatcher.check(); err != nil {
+			p.refuse(err)
+		}
 	}
-	return receive
+}
+
+// WithStashCapacity sets how many messages [Context.Stash] keeps. Defaults to
+// [DefaultStashCapacity]; with 0 there is no stash.
+func WithStashCapacity(n int) PropsOption {
+	return func(p *Props) {
+		switch {
+		case n < 0:
+			p.refuse(fmt.Errorf("a stash for %d messages", n))
+		case n == 0:
+			p.stash = -1
+		default:
+			p.stash = n
+		}
+	}
 }

@@ -17,45 +17,72 @@ func (c *cell) Spawn(props *Props) *PID { return c.SpawnPrefix(props, "") }
 
 // SpawnPrefix implements [SpawnerContext].
 func (c *cell) SpawnPrefix(props *Props, prefix string) *PID {
-	return c.system.spawnPrefix(props, c.pid.Id+"/"+prefix, c)
+	return c.system.spawnPrefix(props, c.pid.Id+"/"+prefix, c.context(), c.props.spawn)
 }
 
 // SpawnNamed implements [SpawnerContext].
 func (c *cell) SpawnNamed(props *Props, name string) (*PID, error) {
-	return c.system.spawnNamed(props, name, c)
+	return c.system.spawnNamed(props, name, c.pid.Id+"/"+name, c.context(), c.props.spawn)
 }
 
-func (s *ActorSystem) spawnPrefix(props *Props, prefix string, parent *cell) *PID {
-	for {
-		pid, err := s.spawn(props, s.ProcessRegistry.nextID(prefix), parent)
-		switch {
-		case err == nil:
-			return pid
-		case errors.Is(err, ErrNameExists):
-		default:
-			s.EventStream.Publish(&SpawnFailedEvent{PID: pid, Err: err})
-			s.logger.Error("actor: cannot spawn; what is sent to it is a dead letter", "actor", pid, "error", err)
+// maxNames is how many generated names are tried. Each is new: only a user who
+// takes such names, or a middleware, can be in the way.
+const maxNames = 1000
+
+func (s *ActorSystem) spawnPrefix(props *Props, prefix string, parent SpawnerContext, via SpawnFunc) (pid *PID) {
+	err := ErrNameExists
+	for range maxNames {
+		pid, err = s.spawn(props, s.ProcessRegistry.nextID(prefix), parent, via)
+		if err == nil {
 			return pid
 		}
+		if !errors.Is(err, ErrNameExists) {
+			break
+		}
 	}
+	s.EventStream.Publish(&SpawnFailedEvent{PID: pid, Err: err})
+	s.logger.Error("actor: cannot spawn; what is sent to it is a dead letter", "actor", pid, "error", err)
+	return pid
 }
 
-func (s *ActorSystem) spawnNamed(props *Props, name string, parent *cell) (*PID, error) {
+func (s *ActorSystem) spawnNamed(props *Props, name, id string, parent SpawnerContext, via SpawnFunc) (*PID, error) {
 	if name == "" {
 		return s.NewLocalPID(""), ErrEmptyName
 	}
-	id := name
-	if parent != nil {
-		id = parent.pid.Id + "/" + name
-	}
-	return s.spawn(props, id, parent)
+	return s.spawn(props, id, parent, via)
 }
 
-// spawn makes, registers and starts an actor. The producer runs here, in the
+// spawn makes an actor through the parent's middleware. It never returns a nil
+// PID.
+func (s *ActorSystem) spawn(props *Props, id string, parent SpawnerContext, via SpawnFunc) (pid *PID, err error) {
+	if via == nil {
+		return s.spawnNow(props, id, parent.cell())
+	}
+	defer func() {
+		if pid == nil {
+			pid = s.NewLocalPID(id)
+		}
+	}()
+	defer recoverAs(&err, ErrMiddlewarePanicked)
+	pid, err = via(s, id, props, parent)
+	if pid == nil && err == nil {
+		err = ErrNoPID
+	}
+	return pid, err
+}
+
+// spawnNow makes, registers and starts an actor. The producer runs here, in the
 // caller's goroutine, so that the caller learns of its failure; what arrives in
 // the meantime waits in the mailbox.
-func (s *ActorSystem) spawn(props *Props, id string, parent *cell) (*PID, error) {
-	if props == nil || props.producer == nil {
+func (s *ActorSystem) spawnNow(props *Props, id string, parent *cell) (*PID, error) {
+	if props == nil {
+		return s.NewLocalPID(id), ErrNoProducer
+	}
+	props = props.under(s)
+	if err := props.Err(); err != nil {
+		return s.NewLocalPID(id), err
+	}
+	if props.producer == nil {
 		return s.NewLocalPID(id), ErrNoProducer
 	}
 	if parent != nil && parent.life >= lifeStopping {
@@ -72,26 +99,33 @@ func (s *ActorSystem) spawn(props *Props, id string, parent *cell) (*PID, error)
 		c.abort()
 		return s.NewLocalPID(id), fmt.Errorf("%w: the system is shut down", ErrStopped)
 	}
-	instance, err := props.produce()
-	if err != nil {
+	if err := c.equip(); err != nil {
 		c.abort()
 		return s.NewLocalPID(id), err
 	}
-	c.actor = instance
 	if parent != nil {
 		parent.extra().children.put(s.ProcessRegistry.key(&c.pid), &c.pid)
 	}
-	s.dispatcher.schedule(c, c.parent)
+	c.schedule(parent)
 	return &c.pid, nil
 }
 
-func (p *Props) produce() (instance Actor, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			instance, err = nil, fmt.Errorf("%w: %v", ErrProducerPanicked, r)
-		}
-	}()
-	if instance = p.producer(); instance == nil {
+// equip gives the cell a new instance, and that its context.
+func (c *cell) equip() error {
+	instance, err := c.props.produce(c.system)
+	if err != nil {
+		return err
+	}
+	if err := c.decorate(); err != nil {
+		return err
+	}
+	c.actor = instance
+	return nil
+}
+
+func (p *Props) produce(system *ActorSystem) (instance Actor, err error) {
+	defer recoverAs(&err, ErrProducerPanicked)
+	if instance = p.producer(system); instance == nil {
 		return nil, ErrNoActor
 	}
 	return instance, nil

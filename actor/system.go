@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // ActorSystem holds actors. A process may have several; they know nothing of
@@ -21,7 +20,8 @@ type ActorSystem struct {
 	deadLetters deadLetterLog
 	extensions  sync.Map
 	dispatcher  dispatcher
-	stopped     atomic.Bool // set by the first shutdown; nothing is spawned after it
+	defaults    *propsConfig // nil without any
+	stopped     atomic.Bool  // set by the first shutdown; nothing is spawned after it
 }
 
 // SystemOption changes a system while it is made.
@@ -36,6 +36,20 @@ func WithLogger(logger *slog.Logger) SystemOption {
 	}
 }
 
+// WithDefaults sets props options for every actor of the system, whoever spawns
+// it: what an actor's own props leave open is as opts say, and their middleware
+// is outside of the actor's own. Sender and spawn middleware are the root
+// context's, too.
+func WithDefaults(opts ...PropsOption) SystemOption {
+	return func(s *ActorSystem) {
+		base := &Props{}
+		if s.defaults != nil {
+			base.propsConfig = *s.defaults
+		}
+		s.defaults = &base.Configure(opts...).propsConfig
+	}
+}
+
 // NewActorSystem returns a system without actors. It runs nothing until
 // something is spawned, and keeps no goroutine for actors that are idle, but
 // some for a tenth of a second after they were busy. A test in a synctest bubble shuts it
@@ -46,6 +60,9 @@ func NewActorSystem(opts ...SystemOption) *ActorSystem {
 		opt(s)
 	}
 	s.Root = &RootContext{system: s}
+	if s.defaults != nil {
+		s.Root.via = *s.defaults
+	}
 	s.EventStream = NewEventStream(s.logger)
 	s.ProcessRegistry = newProcessRegistry(&deadLetterProcess{system: s})
 	return s
@@ -157,12 +174,6 @@ func (s *ActorSystem) sendSystem(pid *PID, message any) {
 		return
 	}
 	pid.resolve(s.ProcessRegistry).SendSystemMessage(pid, message)
-}
-
-func (s *ActorSystem) request(pid *PID, message any, timeout time.Duration) *Future {
-	f := newFuture(s, pid, timeout)
-	s.send(pid, envelopeOf(message, &f.pid))
-	return f
 }
 
 func (s *ActorSystem) stop(pid *PID)   { s.sendSystem(pid, stopMessage) }
