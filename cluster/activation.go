@@ -147,11 +147,12 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	c.activations.byPID.Store(name, act)
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
-		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.Producer()} }),
+		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.ProducerIn(c.system)} }),
 		actor.WithOutermostMiddleware(a.observe(act))), name)
 	if err != nil {
-		// Only a system that has been shut down refuses this. The PID leads
-		// nowhere, which whoever watches it is told at once.
+		// The system has been shut down, or the system's defaults for all
+		// actors are invalid. The PID leads nowhere, which whoever watches it
+		// is told at once.
 		c.logger.Error("grain not activated", "grain", id, "error", err)
 		c.activations.forget(act)
 		return act.pid

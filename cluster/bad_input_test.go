@@ -30,6 +30,8 @@ func TestConfigurationThatMakesNoSense(t *testing.T) {
 		{"no remote", cluster.Configure("x", provider, nil), "remote.Configure"},
 		{"kind without a name", cluster.Configure("x", provider, address, cluster.NewKind("", props)), "kind is empty"},
 		{"kind with a slash", cluster.Configure("x", provider, address, cluster.NewKind("a/b", props)), "slash"},
+		{"kind with invalid props", cluster.Configure("x", provider, address, cluster.NewKind("k",
+			actor.PropsFromFunc(func(actor.Context) {}, actor.WithMailbox(actor.Bounded(0, actor.OverflowReject))))), "capacity"},
 		{"kind without props", cluster.Configure("x", provider, address, cluster.NewKind("k", nil)), "no props"},
 		{
 			"kind twice", cluster.Configure("x", provider, address, cluster.NewKind("k", props), cluster.NewKind("k", props)),

@@ -77,9 +77,14 @@ func (g *gate) turn(ctx actor.Context, env *actor.MessageEnvelope, next actor.Re
 // to the next activation. Of the actor's last messages it gets the very last
 // only, to free what it holds; Stopping is where grains store their state.
 func (g *gate) refuse(env *actor.MessageEnvelope, next actor.ReceiverFunc) {
-	switch env.Message.(type) {
+	switch m := env.Message.(type) {
 	case *actor.Stopped:
 		next(g, env)
+	case *actor.Continuation: // whose message has run in part
+		g.act.counters.refused.Add(1)
+		if asked := m.Asked(); asked.Sender != nil {
+			g.Context.Send(asked.Sender, &GrainError{CodeFenced, ReasonFenced})
+		}
 	case *actor.Started, *actor.Stopping, *actor.Restarting, *actor.ReceiveTimeout, *actor.Terminated:
 	default:
 		g.act.counters.refused.Add(1)

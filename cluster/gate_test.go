@@ -252,3 +252,54 @@ func TestFencedGrainDoesNotCallGrains(t *testing.T) {
 		t.Errorf("its call: %v; want %q", err, cluster.ReasonFenced)
 	}
 }
+
+// A grain that goes on with others while it waits has the gate before its
+// continuation, too: it does not run after the lease has ended, and its caller
+// learns at once that the outcome is unknown, since the first half has run.
+func TestContinuationAfterTheLease(t *testing.T) {
+	w, lease := newWorld(t), clustertest.NewLease()
+	client := w.client()
+	began := make(chan *actor.Future, 1)
+	w.leased(lease, cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			f := actor.NewFuture(ctx.ActorSystem(), 0)
+			ctx.ReenterAfter(f, func(any, error) {
+				t.Error("the continuation ran")
+				ctx.Respond(m)
+			})
+			began <- f
+		}
+	})))
+	done := make(chan error, 1)
+	go func() {
+		_, err := pay(client, 1, cluster.WithTimeout(time.Minute))
+		done <- err
+	}()
+	f := <-began
+	lease.Set(driver.LeaseFenced)
+	f.Cancel()
+	if err := <-done; !errors.Is(err, cluster.ErrUnknownOutcome) || errors.Is(err, cluster.ErrTimeout) {
+		t.Errorf("%v; want ErrUnknownOutcome", err)
+	}
+}
+
+// What a strict grain's continuation sends waits for the write of its own turn.
+func TestContinuationOfAStrictGrain(t *testing.T) {
+	w, store := newWorld(t), clustertest.NewFencedStore()
+	client := w.client()
+	w.leased(clustertest.NewLease(), cluster.NewKind(ledgerKind, actor.PropsFromFunc(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			_ = cluster.StateOf(ctx).Save(context.Background(), []byte("x"))
+			f := actor.NewFuture(ctx.ActorSystem(), 0)
+			ctx.ReenterAfter(f, func(any, error) {
+				ctx.Respond(m)
+				store.FailWrites(1)
+				_ = cluster.StateOf(ctx).Save(context.Background(), []byte("y"))
+			})
+			f.Cancel()
+		}
+	}), cluster.WithStrict(store)))
+	if sum, err := pay(client, 1, cluster.WithTimeout(time.Minute)); !errors.Is(err, cluster.ErrUnknownOutcome) || errors.Is(err, cluster.ErrTimeout) {
+		t.Errorf("%d, %v; want ErrUnknownOutcome", sum, err)
+	}
+}

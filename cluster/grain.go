@@ -107,6 +107,10 @@ func (g *grainContext) Kind() string        { return g.activation.identity.Kind 
 func (g *grainContext) Cluster() *Cluster   { return g.cluster }
 func (g *grainContext) Fence() driver.Fence { return g.activation.fence }
 
+// Stash implements actor.Context: a call is answered when its method returns, so
+// that it cannot be kept for later.
+func (g *grainContext) Stash() error { return actor.ErrNotStashable }
+
 func (g *grainContext) State() *State {
 	if g.activation.state == nil {
 		return new(State)

@@ -135,6 +135,9 @@ func (k *Kind) validate() error {
 	if k.props == nil {
 		return fmt.Errorf("kind %q has no props", k.name)
 	}
+	if err := k.props.Err(); err != nil {
+		return fmt.Errorf("kind %q: %w", k.name, err)
+	}
 	if k.chosen && k.guarantee == driver.Strict && k.store == nil {
 		return fmt.Errorf("kind %q is strict without a store: give WithStrict one", k.name)
 	}
