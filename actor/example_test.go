@@ -133,10 +133,10 @@ func (c *connection) Receive(ctx actor.Context) { c.behavior.Receive(ctx) }
 func (c *connection) connecting(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Started:
-		fmt.Println("connecting")
+		ctx.Logger().Debug("connecting")
 	case string:
 		if err := ctx.Stash(); err != nil {
-			fmt.Println(err)
+			ctx.Logger().Warn("refused", "error", err)
 		}
 	case bool: // connected
 		c.behavior.Become(c.connected)
@@ -164,7 +164,6 @@ func ExampleBehavior() {
 	fmt.Println(first.Result())
 	fmt.Println(second.Result())
 	// Output:
-	// connecting
 	// answer to one <nil>
 	// answer to two <nil>
 }

@@ -245,14 +245,19 @@ type prioritized struct {
 // byPriority is a heap whose first is the next to be handled.
 type byPriority []prioritized
 
-func (h byPriority) Len() int      { return len(h) }
-func (h byPriority) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+// Len implements heap.Interface.
+func (h *byPriority) Len() int { return len(*h) }
 
-func (h byPriority) Less(i, j int) bool {
-	if h[i].priority != h[j].priority {
-		return h[i].priority > h[j].priority
+// Swap implements heap.Interface.
+func (h *byPriority) Swap(i, j int) { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
+
+// Less implements heap.Interface.
+func (h *byPriority) Less(i, j int) bool {
+	a, b := &(*h)[i], &(*h)[j]
+	if a.priority != b.priority {
+		return a.priority > b.priority
 	}
-	return h[i].count < h[j].count
+	return a.count < b.count
 }
 
 // Push implements heap.Interface.

@@ -23,7 +23,7 @@ func goroutine() int {
 func TestDedicatedDispatcher(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		seen := make(map[int]int)
-		pid := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) { seen[goroutine()]++ },
+		pid := s.Root.Spawn(actor.PropsFromFunc(func(actor.Context) { seen[goroutine()]++ },
 			actor.WithDispatcher(actor.DispatcherDedicated)))
 		other := s.Root.Spawn(doer(&recorder{}))
 		for range 20 {
