@@ -9,7 +9,7 @@
 // missing or too old in one go.mod shows only there, and shows when compiling. The tests then run once, in the
 // workspace, with the race detector; running them a second time would double the time and find the same faults.
 //
-// The first module is tested alone, the others two at a time ([-at-once N]): those of the providers mostly wait for leases.
+// The first module is tested alone, the others three at a time ([-at-once N]): those of the providers mostly wait for leases.
 //
 // A test that wants a server which tools/servers builds skips where there is none, and says "needs consul, which `make
 // test-all` builds" (in one line). One line after each module adds these up. With GRANARY_TEST_SERVERS set, which says

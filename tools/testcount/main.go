@@ -24,7 +24,7 @@ func main() {
 
 func status() int {
 	root := flag.String("root", ".", "the root of the house")
-	atOnce := flag.Int("at-once", 2, "how many modules are tested at a time")
+	atOnce := flag.Int("at-once", 3, "how many modules are tested at a time")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: testcount [-root DIR] [-at-once N] [-- flags of go test]")
 		flag.PrintDefaults()
