@@ -250,6 +250,16 @@ func WithGuardian(strategy SupervisorStrategy) PropsOption {
 	return func(p *Props) { p.guardian = strategy }
 }
 
+// WithInvalid makes the props invalid, for the reason that err gives, unless that
+// is nil. It is for packages that make props of arguments of their own.
+func WithInvalid(err error) PropsOption {
+	return func(p *Props) {
+		if err != nil {
+			p.refuse(err)
+		}
+	}
+}
+
 // WithMailbox sets where the actor's messages wait. Defaults to [Unbounded].
 func WithMailbox(mailbox Mailbox) PropsOption {
 	return func(p *Props) {
