@@ -19,6 +19,7 @@ import (
 //	handlers that block freeze a worker pool          TestBlockedHandlersFreezeNobody
 //	"exponential" back-off that is linear             TestFaultExponentialBackoffIsLinear
 //	a "bounded" inbox grows without limit             TestFaultBoundedMailboxGrows
+//	an empty round-robin router divides by zero       router: TestFaultEmptyRouterCrashes
 //	more restarts than allowed crash the process      TestTooManyFailuresStopTheActor
 
 // The caller of an actor that stops waits out its timeout.
