@@ -39,6 +39,7 @@ func (b *Behavior) Receive(ctx Context) {
 	switch m := ctx.Message().(type) {
 	case *Started, *Stopping, *Stopped, *Restarting, *ReceiveTimeout, *Terminated:
 	default:
+		ctx.cell().extra().turn.handedOn = true
 		ctx.ActorSystem().DeadLetter(ctx.Self(),
 			MessageEnvelope{Message: m, Sender: ctx.Sender(), Header: ctx.MessageHeader()}, DeadLetterNoBehavior)
 	}

@@ -31,9 +31,11 @@ type cell struct {
 	suspended bool // user messages wait
 	mute      bool // the instance has received its last message
 	detour    bool // messages may be elsewhere than in user: see popDetour
-	actor     Actor
-	env       MessageEnvelope // being handled
-	extras    *extras
+	// generation is how often the instance was replaced. The cell alone writes it.
+	generation atomic.Uint32
+	actor      Actor
+	env        MessageEnvelope // being handled
+	extras     *extras
 
 	home atomic.Pointer[shard] // where it ran last
 	next *cell                 // behind it in a shard; of the shard
@@ -51,10 +53,27 @@ type extras struct {
 	deferred []deferredTerminated
 	logger   *slog.Logger
 
-	stash      []MessageEnvelope
-	stashed    bool              // the message being handled is in the stash
-	first      []MessageEnvelope // to be handled before what is in the mailbox
-	generation uint32            // how often the instance was replaced
+	stash []parked // what Stash keeps
+	first []parked // to be handled before what is in the mailbox
+	turn  turn     // of the message being handled
+	next  bool     // the next one is part of something that has begun already
+}
+
+// parked is a message that was put aside.
+type parked struct {
+	env MessageEnvelope
+	// begun says that what the sender asked for has run in part: it must not
+	// be told that it has not.
+	begun bool
+}
+
+// turn is what became of the message being handled.
+type turn struct {
+	begun     bool // it is part of something that has begun already: see parked
+	continued bool // it is that of a continuation, and has run in part
+	handedOn  bool // it was stashed, forwarded or refused: it is not to be answered by AutoRespond
+	stashed   bool // it is in the stash, or after UnstashAll in first
+	stashedAt int  // where
 }
 
 // What a sender of user messages finds.
@@ -274,7 +293,7 @@ func (c *cell) handleOwn(env MessageEnvelope) {
 // notice takes account of a message that is about to be handled.
 func (x *extras) notice(message any) {
 	x.timer.notice(message)
-	x.stashed = false
+	x.turn, x.next = turn{begun: x.next}, false
 }
 
 func (c *cell) handleSystem(message any) {
@@ -294,7 +313,9 @@ func (c *cell) handleSystem(message any) {
 	case *failure:
 		c.childFailed(m)
 	case *restart:
-		c.beginRestart()
+		c.beginRestart(m)
+	case *proceed:
+		c.proceed()
 	case *resume:
 		c.resumed()
 	}

@@ -15,8 +15,9 @@ type Requester interface {
 	RequestFuture(pid *PID, message any, timeout time.Duration) *Future
 }
 
-// SenderContext can send. None of its methods blocks or panics: what cannot be
-// delivered is a dead letter.
+// SenderContext can send. What cannot be delivered is a dead letter: none of its
+// methods panics, unless a sender middleware does, and none blocks, but for
+// [RootContext.Send] to an actor that asks for it with [OverflowWait].
 type SenderContext interface {
 	Requester
 	// ActorSystem returns the system in which is sent.
@@ -60,7 +61,8 @@ type StopperContext interface {
 	// StopFuture is Stop with a future that completes when the actor and its
 	// children are gone, also if there was none. It has no timeout.
 	StopFuture(pid *PID) *Future
-	// Poison stops pid after the messages that were sent to it before.
+	// Poison stops pid after the messages that were sent to it before; an actor
+	// with a mailbox by priority when there is no other message.
 	Poison(pid *PID)
 	// PoisonFuture is to Poison what StopFuture is to Stop.
 	PoisonFuture(pid *PID) *Future
@@ -119,10 +121,14 @@ type Context interface {
 	ReceiveTimeout() time.Duration
 
 	// Stash keeps the message being handled for later, with its sender and
-	// header. It fails with [ErrNotStashable] for the system's messages and for
-	// one that is stashed already, and with [ErrStashFull], making a dead letter
-	// of the message, when there are more than [WithStashCapacity] allows. When
-	// the actor stops, what it has stashed becomes dead letters.
+	// header, as it is at the moment: middleware that changes messages sees it
+	// again. It fails with [ErrNotStashable] for the system's messages, for one
+	// that is stashed already and in a continuation, and with [ErrStashFull],
+	// making a dead letter of the message, when there are more than
+	// [WithStashCapacity] allows. When the actor stops, what it has stashed
+	// becomes dead letters, whose senders are told that it did not run: a handler
+	// that stashes has done nothing else. One that fails afterwards has stashed
+	// nothing.
 	Stash() error
 	// UnstashAll lets the actor handle what it has stashed, in the order in
 	// which it came, next: before anything that waits in the mailbox. A restart
@@ -172,7 +178,13 @@ func (c *cell) Sender() *PID                 { return c.env.Sender }
 func (c *cell) MessageHeader() MessageHeader { return c.env.Header }
 
 func (c *cell) Respond(response any) { c.send(c.env.Sender, envelopeOf(response, nil)) }
-func (c *cell) Forward(pid *PID)     { c.send(pid, c.env) }
+
+func (c *cell) Forward(pid *PID) {
+	if _, answers := c.env.Message.(AutoRespond); answers {
+		c.extra().turn.handedOn = true
+	}
+	c.send(pid, c.env)
+}
 
 func (c *cell) Send(pid *PID, message any)    { c.send(pid, envelopeOf(message, nil)) }
 func (c *cell) Request(pid *PID, message any) { c.send(pid, envelopeOf(message, &c.pid)) }
@@ -183,7 +195,14 @@ func (c *cell) RequestWithCustomSender(pid *PID, message any, sender *PID) {
 
 func (c *cell) RequestFuture(pid *PID, message any, timeout time.Duration) *Future {
 	f := newFuture(c.system, pid, timeout)
+	sent := false
+	defer func() {
+		if !sent { // a middleware panicked: nobody gets to know the future
+			f.Cancel()
+		}
+	}()
 	c.send(pid, envelopeOf(message, &f.pid))
+	sent = true
 	return f
 }
 

@@ -20,15 +20,17 @@ var (
 	// cannot do; see [Props.Err].
 	ErrInvalidProps = errors.New("actor: invalid props")
 	// ErrMiddlewarePanicked says that a spawn middleware or a context decorator
-	// panicked.
+	// panicked, or a sender middleware after it had sent a request, so that it is
+	// unknown whether that has run.
 	ErrMiddlewarePanicked = errors.New("actor: a middleware panicked")
 	// ErrNoPID says that a spawn middleware returned neither a PID nor an error.
 	ErrNoPID = errors.New("actor: a spawn middleware returned neither a PID nor an error")
 	// ErrNoContext says that a context decorator returned nil.
 	ErrNoContext = errors.New("actor: a context decorator returned no context")
 	// ErrNotStashable says that there is nothing that [Context.Stash] could keep:
-	// the message is the system's, or stashed already.
-	ErrNotStashable = errors.New("actor: this message cannot be stashed: it is the system's, or stashed already")
+	// the message is the system's, stashed already, or has run in part, as that of
+	// a continuation or of a grain's method.
+	ErrNotStashable = errors.New("actor: this message cannot be stashed: it is the system's, stashed already, or has run in part")
 	// ErrStashFull says that an actor has stashed as much as it may. The message
 	// is a dead letter.
 	ErrStashFull = errors.New("actor: the stash is full; the message is a dead letter")

@@ -20,6 +20,7 @@ type EventStream struct {
 type Subscription struct {
 	handler func(event any)
 	active  atomic.Bool
+	over    func() bool // nil, or whether nobody listens any more
 }
 
 // NewEventStream returns an event stream of its own, apart from any system's. A
@@ -37,12 +38,17 @@ func NewEventStream(logger *slog.Logger) *EventStream {
 // unsubscribe, also itself. A panic of the handler is logged and harms nobody.
 func (es *EventStream) Subscribe(handler func(event any)) *Subscription {
 	sub := &Subscription{handler: handler}
+	es.add(sub)
+	return sub
+}
+
+func (es *EventStream) add(sub *Subscription) {
 	sub.active.Store(true)
 	es.mu.Lock()
 	defer es.mu.Unlock()
-	all := append(slices.Clone(es.all()), sub)
+	all := slices.DeleteFunc(slices.Clone(es.all()), func(s *Subscription) bool { return s.over != nil && s.over() })
+	all = append(all, sub)
 	es.subs.Store(&all)
-	return sub
 }
 
 // SubscribeTo is [EventStream.Subscribe] for the events of type T.
@@ -56,17 +62,38 @@ func SubscribeTo[T any](es *EventStream, handler func(event T)) *Subscription {
 
 // SubscribeActor sends the events of type T to an actor, which may take its time
 // with them: no publisher waits for it. The subscription ends by itself when the
-// actor, if it is one of this process, has stopped.
+// actor, if it is one of this process, has stopped. A restart does not end it: an
+// actor that subscribes itself when it is started keeps the Subscription where its
+// next instance finds it, or unsubscribes when it is told *[Restarting]. Dead letters
+// of the subscriber's own are not sent to it.
 func SubscribeActor[T any](system *ActorSystem, pid *PID) *Subscription {
-	var sub atomic.Pointer[Subscription]
-	sub.Store(SubscribeTo(system.EventStream, func(event T) {
-		if pid == nil || pid.resolve(system.ProcessRegistry) == system.ProcessRegistry.deadLetter {
-			system.EventStream.Unsubscribe(sub.Load())
+	sub := &Subscription{over: func() bool { return true }}
+	if pid == nil {
+		return sub
+	}
+	process := pid.resolve(system.ProcessRegistry)
+	if process == system.ProcessRegistry.deadLetter {
+		return sub
+	}
+	sub.over = func() bool { return false }
+	if c, ok := process.(*cell); ok {
+		sub.over = func() bool { return c.door.Load() == shut }
+	}
+	sub.handler = func(event any) {
+		if _, ok := event.(T); !ok {
 			return
 		}
-		system.send(pid, envelopeOf(event, nil)) // which waits for nobody
-	}))
-	return sub.Load()
+		if sub.over() {
+			system.EventStream.Unsubscribe(sub)
+			return
+		}
+		if d, ok := event.(*DeadLetterEvent); ok && pid.Equal(d.PID) {
+			return
+		}
+		process.SendUserMessage(pid, envelopeOf(event, nil)) // which waits for nobody
+	}
+	system.EventStream.add(sub)
+	return sub
 }
 
 // Unsubscribe ends a subscription. A publisher that is about to call the handler

@@ -7,6 +7,9 @@ import "runtime/debug"
 func (c *cell) fail(reason any) {
 	message := c.env.Message
 	c.env = MessageEnvelope{}
+	if c.extras != nil {
+		c.extras.forgetStashed()
+	}
 	if c.life >= lifeStopping {
 		return
 	}
@@ -20,7 +23,7 @@ func (c *cell) suspend(reason, message any) {
 	if x.stats == nil {
 		x.stats = &RestartStatistics{}
 	}
-	f := &failure{who: &c.pid, stats: x.stats, reason: reason, message: message}
+	f := &failure{who: c, generation: c.generation.Load(), stats: x.stats, reason: reason, message: message}
 	if c.parent == nil {
 		c.supervise(c.props.guardian, (*guardian)(c), f)
 		return
@@ -44,11 +47,11 @@ func (c *cell) supervise(strategy SupervisorStrategy, by Supervisor, f *failure)
 	defer func() {
 		if r := recover(); r != nil {
 			c.system.logger.Error("actor: a supervisor strategy panicked; the actor it was to decide about is stopped",
-				"actor", f.who, "panic", r, "stack", stack())
-			by.StopChildren(f.who)
+				"actor", &f.who.pid, "panic", r, "stack", stack())
+			by.StopChildren(&f.who.pid)
 		}
 	}()
-	strategy.HandleFailure(c.system, by, f.who, f.stats, f.reason, f.message)
+	strategy.HandleFailure(c.system, by, &f.who.pid, f.stats, f.reason, f.message)
 }
 
 // exited goes on where runtime.Goexit cut the handling of a message short.
@@ -58,8 +61,7 @@ func (c *cell) exited() {
 		return
 	}
 	c.mute = true
-	c.stopChildren()
-	c.childrenGone()
+	c.control.Push(proceedMessage)
 }
 
 // decision is a supervisor that tells of what a strategy has it do.
@@ -75,24 +77,41 @@ func (d *decision) publish(directive Directive, pids ...*PID) {
 	}
 }
 
+// failed reports whether pid is who failed. A decision that comes later must not
+// reach somebody else who has the name by then.
+func (d *decision) failed(pid *PID) bool { return pid == &d.about.who.pid }
+
+// carryOut tells others of the decision as the supervisor does, and who failed
+// directly, unless that has stopped meanwhile.
+func (d *decision) carryOut(directive Directive, toFailed any, pids []*PID, others func(pids ...*PID)) {
+	for _, pid := range pids {
+		if !d.failed(pid) {
+			d.publish(directive, pid)
+			others(pid)
+			continue
+		}
+		if who := d.about.who; who.door.Load() != shut {
+			d.publish(directive, pid)
+			who.SendSystemMessage(pid, toFailed)
+		}
+	}
+}
+
 func (d *decision) EscalateFailure(reason, message any) {
-	d.publish(EscalateDirective, d.about.who)
+	d.publish(EscalateDirective, &d.about.who.pid)
 	d.Supervisor.EscalateFailure(reason, message)
 }
 
 func (d *decision) RestartChildren(pids ...*PID) {
-	d.publish(RestartDirective, pids...)
-	d.Supervisor.RestartChildren(pids...)
+	d.carryOut(RestartDirective, &restart{d.about.generation}, pids, d.Supervisor.RestartChildren)
 }
 
 func (d *decision) StopChildren(pids ...*PID) {
-	d.publish(StopDirective, pids...)
-	d.Supervisor.StopChildren(pids...)
+	d.carryOut(StopDirective, stopMessage, pids, d.Supervisor.StopChildren)
 }
 
 func (d *decision) ResumeChildren(pids ...*PID) {
-	d.publish(ResumeDirective, pids...)
-	d.Supervisor.ResumeChildren(pids...)
+	d.carryOut(ResumeDirective, resumeMessage, pids, d.Supervisor.ResumeChildren)
 }
 
 // supervisor is a cell as the supervisor of its children.
@@ -102,7 +121,7 @@ func (s *supervisor) Children() []*PID { return (*cell)(s).Children() }
 
 func (s *supervisor) EscalateFailure(reason, message any) { (*cell)(s).suspend(reason, message) }
 
-func (s *supervisor) RestartChildren(pids ...*PID) { s.system.tell(restartMessage, pids) }
+func (s *supervisor) RestartChildren(pids ...*PID) { s.system.restart(pids) }
 func (s *supervisor) StopChildren(pids ...*PID)    { s.system.tell(stopMessage, pids) }
 func (s *supervisor) ResumeChildren(pids ...*PID)  { s.system.tell(resumeMessage, pids) }
 
@@ -113,11 +132,20 @@ func (g *guardian) Children() []*PID { return []*PID{&g.pid} }
 
 func (g *guardian) EscalateFailure(any, any) { g.StopChildren(&g.pid) }
 
-func (g *guardian) RestartChildren(pids ...*PID) { g.system.tell(restartMessage, pids) }
+func (g *guardian) RestartChildren(pids ...*PID) { g.system.restart(pids) }
 func (g *guardian) StopChildren(pids ...*PID)    { g.system.tell(stopMessage, pids) }
 func (g *guardian) ResumeChildren(pids ...*PID)  { g.system.tell(resumeMessage, pids) }
 
 func stack() string { return string(debug.Stack()) }
+
+// restart restarts the instances that the actors have at this moment.
+func (s *ActorSystem) restart(pids []*PID) {
+	for _, pid := range pids {
+		if c, ok := pid.resolve(s.ProcessRegistry).(*cell); ok {
+			c.SendSystemMessage(pid, &restart{c.generation.Load()})
+		}
+	}
+}
 
 func (s *ActorSystem) tell(message any, pids []*PID) {
 	for _, pid := range pids {

@@ -18,6 +18,7 @@ func (c *cell) abort() {
 	c.door.Store(shut)
 	c.system.ProcessRegistry.remove(&c.ref, c.pid.Id)
 	c.ended()
+	c.stopChildren() // of a context decorator
 	c.schedule(nil)
 }
 
@@ -45,7 +46,11 @@ func (c *cell) drain() {
 		if !ok {
 			return
 		}
-		c.system.DeadLetter(&c.pid, env, DeadLetterStopped)
+		begun := c.extras != nil && c.extras.next
+		if begun {
+			c.extras.next = false
+		}
+		c.system.DeadLetter(&c.pid, c.unasked(parked{env, begun}), DeadLetterStopped)
 	}
 }
 
@@ -84,17 +89,26 @@ func (c *cell) finish() {
 }
 
 // beginRestart replaces the instance.
-func (c *cell) beginRestart() {
-	if c.life != lifeAlive {
-		return
+func (c *cell) beginRestart(m *restart) {
+	if c.life != lifeAlive || m.generation != c.generation.Load() {
+		return // it was restarted for another reason since
 	}
 	c.life = lifeRestarting
 	c.suspended = true
+	c.generation.Add(1)
+	c.forgetChildren()
 	c.CancelReceiveTimeout()
 	c.deliverFinal(restartingMessage)
 	c.mute = true
-	c.extra().generation++
-	c.forgetChildren()
+	c.stopChildren()
+	c.childrenGone()
+}
+
+// proceed goes on with a stop or a restart that runtime.Goexit cut short.
+func (c *cell) proceed() {
+	if c.life == lifeStopping {
+		c.drain()
+	}
 	c.stopChildren()
 	c.childrenGone()
 }

@@ -1,9 +1,12 @@
 package actor_test
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 )
@@ -228,4 +231,76 @@ func TestGoexitInEveryStage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// runtime.Goexit in Restarting does not let the next instance run what the old one
+// was waiting for, and a failure of that one is a failure like others.
+func TestGoexitInRestarting(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		f := actor.NewFuture(s, 0)
+		starts := 0
+		pid := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *actor.Started:
+				starts++
+				r.add(fmt.Sprint("start ", starts))
+				switch starts {
+				case 2:
+					panic("in Started")
+				case 3:
+					runtime.Goexit()
+				}
+			case *actor.Restarting:
+				runtime.Goexit()
+			case do:
+				m(ctx)
+			case string:
+				r.add(m)
+			}
+		}))
+		s.Root.Send(pid, do(func(ctx actor.Context) {
+			ctx.ReenterAfter(f, func(any, error) { r.add("continued") })
+			panic("boom")
+		}))
+		s.Root.Send(pid, "on")
+		r.want(t, "start 1", "start 2", "start 3", "start 4", "on")
+		f.Cancel()
+		r.want(t)
+	})
+}
+
+// Actors that never came to be are in nobody's way.
+func TestSpawnThatIsCutShort(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = s.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
+				runtime.Goexit()
+				return nil
+			}), "x")
+		}()
+		<-done
+		if pid, err := s.Root.SpawnNamed(recording(&recorder{}), "x"); err != nil || pid.Id != "x" {
+			t.Error("the name is taken:", err)
+		}
+		r := &recorder{}
+		_, err := s.Root.SpawnNamed(recording(&recorder{}, actor.WithContextDecorator(
+			func(actor.ContextDecoratorFunc) actor.ContextDecoratorFunc {
+				return func(ctx actor.Context) actor.Context {
+					ctx.Spawn(recording(r))
+					return nil
+				}
+			})), "y")
+		if !errors.Is(err, actor.ErrNoContext) {
+			t.Error(err)
+		}
+		r.want(t, "Started", "Stopping", "Stopped")
+		start := time.Now()
+		s.Shutdown()
+		if time.Since(start) != 0 {
+			t.Error("the shutdown took", time.Since(start))
+		}
+	})
 }

@@ -13,13 +13,14 @@ import (
 // Mailbox is [Unbounded]. The system's own messages, such as *[Terminated], have
 // a queue of their own beside every mailbox and come first.
 type Mailbox struct {
-	make func() mailbox // nil: unbounded
-	err  error
+	make   func() mailbox // nil: unbounded
+	chosen bool           // else it is what the system's defaults say
+	err    error
 }
 
 // Unbounded returns the default: first in first out, and as long as memory
-// lasts.
-func Unbounded() Mailbox { return Mailbox{} }
+// lasts. Given to [WithMailbox] it wins over the system's defaults ([WithDefaults]).
+func Unbounded() Mailbox { return Mailbox{chosen: true} }
 
 // Overflow says what a [Bounded] mailbox does with a message when it is full. No
 // message is lost in silence: one that has no place becomes a dead letter with
@@ -42,9 +43,16 @@ const (
 	OverflowWait
 )
 
+// MailboxExempt is implemented by messages that find room in a mailbox that is full,
+// because an actor sends them to itself and would stand still without them.
+type MailboxExempt interface {
+	MailboxExempt()
+}
+
 // Bounded returns a mailbox for at most capacity messages, from 1 to 16,777,216.
-// PoisonPill and the continuations of [Context.ReenterAfter] find room in any
-// case and do not count; a *[MessageBatch] counts as one.
+// PoisonPill, the continuations of [Context.ReenterAfter] and messages that are
+// [MailboxExempt] find room in any case and do not count; a *[MessageBatch] counts
+// as one.
 func Bounded(capacity int, whenFull Overflow) Mailbox {
 	const most = 1 << 24
 	switch {
@@ -53,7 +61,7 @@ func Bounded(capacity int, whenFull Overflow) Mailbox {
 	case whenFull < OverflowReject || whenFull > OverflowWait:
 		return Mailbox{err: fmt.Errorf("%d is no Overflow; use one of its constants", whenFull)}
 	}
-	return Mailbox{make: func() mailbox {
+	return Mailbox{chosen: true, make: func() mailbox {
 		b := &boundedMailbox{capacity: capacity, whenFull: whenFull}
 		b.room.L = &b.mu
 		return b
@@ -64,15 +72,17 @@ func Bounded(capacity int, whenFull Overflow) Mailbox {
 // [UnboundedPriority] mailbox should not have to wait for, or that can wait.
 type PriorityMessage interface {
 	// Priority is 0 for messages that do not implement the interface. Higher
-	// numbers come first. It must not change while the message waits.
+	// numbers come first. It must not change while the message waits. One that
+	// panics is taken for 0.
 	Priority() int
 }
 
 // UnboundedPriority returns a mailbox that gives out the message of the highest
 // [PriorityMessage] first, and of one priority the first that came. A PoisonPill
-// comes after everything that waits.
+// comes after everything that waits, also what came later: an actor that is always
+// sent to is stopped by Stop.
 func UnboundedPriority() Mailbox {
-	return Mailbox{make: func() mailbox { return &priorityMailbox{} }}
+	return Mailbox{chosen: true, make: func() mailbox { return &priorityMailbox{} }}
 }
 
 // mailbox holds the messages of one actor, instead of cell.user. Push is called
@@ -90,7 +100,7 @@ type mailbox interface {
 // not meet a full mailbox.
 func exempt(message any) bool {
 	switch message.(type) {
-	case *PoisonPill, *receiveTick, *Continuation:
+	case *PoisonPill, *receiveTick, *Continuation, MailboxExempt:
 		return true
 	default:
 		return false
@@ -111,6 +121,9 @@ type boundedMailbox struct {
 	counted int               // guarded by mu: how many of them are not exempt
 	waiting int               // guarded by mu: how many wait for room
 }
+
+// keptRing is the largest ring that a mailbox keeps when it is empty.
+const keptRing = 64
 
 func (b *boundedMailbox) push(env MessageEnvelope, wait bool) (out MessageEnvelope, full bool) {
 	b.mu.Lock()
@@ -160,12 +173,20 @@ func (b *boundedMailbox) remove(i, direction int) MessageEnvelope {
 		i += direction
 	}
 	env := *b.at(i)
-	for ; i < b.n-1; i++ {
-		*b.at(i) = *b.at(i + 1)
-	}
-	*b.at(b.n - 1) = MessageEnvelope{}
 	b.n--
 	b.counted--
+	if i < b.n/2 { // those before it go one place on, of which there are few
+		for ; i > 0; i-- {
+			*b.at(i) = *b.at(i - 1)
+		}
+		*b.at(0) = MessageEnvelope{}
+		b.head = (b.head + 1) % len(b.ring)
+		return env
+	}
+	for ; i < b.n; i++ {
+		*b.at(i) = *b.at(i + 1)
+	}
+	*b.at(b.n) = MessageEnvelope{}
 	return env
 }
 
@@ -178,6 +199,9 @@ func (b *boundedMailbox) pop() (env MessageEnvelope, ok bool) {
 	env, *b.at(0) = *b.at(0), MessageEnvelope{}
 	b.head = (b.head + 1) % len(b.ring)
 	b.n--
+	if b.n == 0 && len(b.ring) > keptRing {
+		b.ring, b.head = nil, 0
+	}
 	if !exempt(env.Message) {
 		b.counted--
 		if b.waiting > 0 {
@@ -201,13 +225,17 @@ type priorityMailbox struct {
 	count   uint64     // of messages that were sorted
 }
 
+// sortedAtOnce is how many messages are sorted in before one is taken out.
+const sortedAtOnce = 256
+
 func (p *priorityMailbox) push(env MessageEnvelope, _ bool) (out MessageEnvelope, full bool) {
 	p.arrived.Push(env)
 	return out, false
 }
 
 func (p *priorityMailbox) pop() (env MessageEnvelope, ok bool) {
-	for {
+	// Not all at once: senders may be faster, and the first has to come out.
+	for n := 0; n < sortedAtOnce || len(p.sorted) == 0; n++ {
 		arrived, more := p.arrived.Pop()
 		if !more {
 			break
@@ -219,13 +247,21 @@ func (p *priorityMailbox) pop() (env MessageEnvelope, ok bool) {
 		return env, false
 	}
 	first, _ := heap.Pop(&p.sorted).(prioritized)
+	if len(p.sorted) == 0 && cap(p.sorted) > keptRing {
+		p.sorted = nil
+	}
 	return first.env, true
 }
 
 // pushed is asked after pop found nothing: the heap is empty.
 func (p *priorityMailbox) pushed() bool { return p.arrived.Pushed() }
 
-func priorityOf(message any) int {
+func priorityOf(message any) (priority int) {
+	defer func() {
+		if recover() != nil { // it is the message that is wrong, not its receiver
+			priority = 0
+		}
+	}()
 	switch m := message.(type) {
 	case *PoisonPill, *receiveTick:
 		return math.MinInt

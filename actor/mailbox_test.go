@@ -3,6 +3,9 @@ package actor_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -286,4 +289,97 @@ func TestInvalidMailboxesAndDispatchers(t *testing.T) {
 			t.Error("a nil option:", err)
 		}
 	})
+}
+
+type rude struct{ name string }
+
+func (rude) Priority() int    { panic("rude") }
+func (r rude) String() string { return r.name }
+
+// A message whose Priority panics is handled like one without, also while its actor
+// stops.
+func TestPriorityThatPanics(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, dead := &recorder{}, deadLetters(s)
+		pid, release := held(s, r, actor.UnboundedPriority())
+		s.Root.Send(pid, rude{"a"})
+		s.Root.Send(pid, urgency{1, "first"})
+		release()
+		r.want(t, "Started", "first", "a")
+		pid, release = held(s, r, actor.UnboundedPriority())
+		s.Root.Send(pid, rude{"b"})
+		gone := s.Root.StopFuture(pid)
+		release()
+		if err := gone.Wait(); err != nil {
+			t.Error(err)
+		}
+		dead.want(t, "dead letter b: stopped")
+	})
+}
+
+type exempted int
+
+func (exempted) MailboxExempt() {}
+
+// Order, counts and exemptions of a ring against a plain slice, by chance.
+func TestBoundedMailboxAgainstASlice(t *testing.T) {
+	for _, overflow := range []actor.Overflow{actor.OverflowReject, actor.OverflowDropOldest, actor.OverflowDropNewest} {
+		bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+			const capacity, rounds = 5, 300
+			r, dead := &recorder{}, deadLetters(s)
+			random := rand.New(rand.NewPCG(uint64(overflow), 1))
+			for range rounds {
+				pid, release := held(s, r, actor.Bounded(capacity, overflow))
+				var want, lost []string
+				counted := func(m string) bool { return m[0] != 'x' }
+				for i := range random.IntN(25) {
+					if random.IntN(4) == 0 {
+						s.Root.Send(pid, exempted(i))
+						want = append(want, fmt.Sprint("x", i))
+						continue
+					}
+					name := fmt.Sprint(i)
+					s.Root.Send(pid, name)
+					n := 0
+					for _, m := range want {
+						if counted(m) {
+							n++
+						}
+					}
+					if n < capacity {
+						want = append(want, name)
+						continue
+					}
+					switch overflow {
+					case actor.OverflowReject:
+						lost = append(lost, name)
+						continue
+					case actor.OverflowDropOldest:
+						j := slices.IndexFunc(want, counted)
+						lost = append(lost, want[j])
+						want = slices.Delete(want, j, j+1)
+					default:
+						j := len(want) - 1
+						for !counted(want[j]) {
+							j--
+						}
+						lost = append(lost, want[j])
+						want = slices.Delete(want, j, j+1)
+					}
+					want = append(want, name)
+				}
+				release()
+				got := r.take()
+				for i := range want {
+					want[i] = strings.TrimPrefix(want[i], "x")
+				}
+				if !slices.Equal(got[1:], want) {
+					t.Fatalf("%d: handled %q, want %q", overflow, got, want)
+				}
+				if n := len(dead.take()); n != len(lost) {
+					t.Fatalf("%d: %d dead letters, want %q", overflow, n, lost)
+				}
+			}
+		})
+	}
 }

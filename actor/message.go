@@ -133,12 +133,16 @@ var (
 type (
 	// failure tells a parent that its child failed and is suspended.
 	failure struct {
-		who     *PID
-		stats   *RestartStatistics
-		reason  any
-		message any
+		who        *cell
+		generation uint32 // of the instance that failed
+		stats      *RestartStatistics
+		reason     any
+		message    any
 	}
-	restart struct{}
+	// restart replaces the instance, unless it is a later one than this.
+	restart struct{ generation uint32 }
+	// proceed goes on with a stop or a restart that was cut short.
+	proceed struct{}
 	resume  struct{}
 	// receiveTick is a fired receive timer. It queues behind the messages
 	// that were sent before it, and is void if one of them counted.
@@ -146,7 +150,7 @@ type (
 )
 
 var (
-	restartMessage any = &restart{}
 	resumeMessage  any = &resume{}
+	proceedMessage any = &proceed{}
 	tickMessage    any = &receiveTick{}
 )

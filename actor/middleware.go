@@ -2,6 +2,7 @@ package actor
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -9,7 +10,8 @@ import (
 type ReceiverFunc func(ctx Context, env *MessageEnvelope)
 
 // ReceiverMiddleware wraps the handling of every message of an actor, lifecycle
-// messages included. It may change *env, hand on another envelope, or not call
+// messages included. It is called once when the props are made: what it keeps is
+// shared by all actors of the props, which run at the same time. It may change *env, hand on another envelope, or not call
 // next at all. A panic in it is a failure of the actor.
 type ReceiverMiddleware func(next ReceiverFunc) ReceiverFunc
 
@@ -43,14 +45,19 @@ type ContextDecoratorFunc func(ctx Context) Context
 type ContextDecorator func(next ContextDecoratorFunc) ContextDecoratorFunc
 
 // fold makes one function of middleware, the first given outermost. It returns
-// nil if there is none.
-func fold[F any, M ~func(F) F](middleware []M, innermost F) (f F) {
+// nil if there is none. One that makes nothing of the next is refused.
+func fold[F any, M ~func(F) F](p *propsConfig, middleware []M, innermost F) (f F) {
 	if len(middleware) == 0 {
 		return f
 	}
 	f = innermost
 	for _, m := range slices.Backward(middleware) {
-		f = m(f)
+		wrapped := m(f)
+		if reflect.ValueOf(wrapped).IsNil() {
+			p.refuse(fmt.Errorf("a %T returned nil instead of what wraps the next", m))
+			return f
+		}
+		f = wrapped
 	}
 	return f
 }

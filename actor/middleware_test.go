@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/granary-go/granary/actor"
 )
@@ -320,5 +321,86 @@ func TestProducerWithActorSystem(t *testing.T) {
 		if _, err := s.Root.SpawnNamed(actor.PropsFromProducerWithActorSystem(nil), "x"); !errors.Is(err, actor.ErrNoProducer) {
 			t.Error(err)
 		}
+	})
+}
+
+// A middleware that panics after it has sent a request does not make it seem that it
+// did not run: whoever asks would send it again.
+func TestSenderMiddlewareThatPanicsAfterTheSend(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, dead := &recorder{}, deadLetters(s)
+		pid := s.Root.Spawn(recording(r))
+		late := func(next actor.SenderFunc) actor.SenderFunc {
+			return func(ctx actor.SenderContext, target *actor.PID, env *actor.MessageEnvelope) {
+				next(struct{ actor.SenderContext }{ctx}, target, env)
+				panic("boom")
+			}
+		}
+		root := s.Root.WithSenderMiddleware(late)
+		root.Send(pid, "a")
+		err := root.RequestFuture(pid, "b", 0).Wait()
+		if !errors.Is(err, actor.ErrMiddlewarePanicked) || errors.Is(err, actor.ErrDeadLetter) {
+			t.Error(err)
+		}
+		r.want(t, "Started", "a", "b")
+		dead.want(t)
+		// An actor fails by it, and its future is not left behind.
+		asker := s.Root.Spawn(doer(&recorder{}, actor.WithSenderMiddleware(late)))
+		s.Root.Send(asker, do(func(ctx actor.Context) { ctx.RequestFuture(pid, "c", 0) }))
+		r.want(t, "c")
+	})
+}
+
+func TestMiddlewareThatMakesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		for name, opt := range map[string]actor.PropsOption{
+			"receiver":  actor.WithReceiverMiddleware(func(actor.ReceiverFunc) actor.ReceiverFunc { return nil }),
+			"outermost": actor.WithOutermostMiddleware(func(actor.ReceiverFunc) actor.ReceiverFunc { return nil }),
+			"sender":    actor.WithSenderMiddleware(func(actor.SenderFunc) actor.SenderFunc { return nil }),
+			"spawn":     actor.WithSpawnMiddleware(func(actor.SpawnFunc) actor.SpawnFunc { return nil }),
+			"decorator": actor.WithContextDecorator(func(actor.ContextDecoratorFunc) actor.ContextDecoratorFunc { return nil }),
+		} {
+			if _, err := s.Root.SpawnNamed(recording(&recorder{}, opt), "x"); !errors.Is(err, actor.ErrInvalidProps) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// An actor wins over the defaults also where it asks for what is the default anyway,
+// its outermost middleware is outside of theirs, and a library's actors have none.
+func TestActorsAgainstTheDefaults(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *actor.ActorSystem) {
+		r := &recorder{}
+		tag := func(name string) actor.ReceiverMiddleware {
+			return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+				return func(ctx actor.Context, env *actor.MessageEnvelope) {
+					if _, ok := env.Message.(int); ok {
+						r.add(name)
+					}
+					next(ctx, env)
+				}
+			}
+		}
+		s := actor.NewActorSystem(actor.WithLogger(discard), actor.WithDefaults(
+			actor.WithMailbox(actor.Bounded(1, actor.OverflowReject)), actor.WithDispatcher(actor.DispatcherSynchronous),
+			actor.WithReceiverMiddleware(tag("default"))))
+		defer s.Shutdown()
+		dead := deadLetters(s)
+		gate := make(chan struct{})
+		fill := func(opts ...actor.PropsOption) {
+			pid := s.Root.Spawn(doer(&recorder{}, append(opts, actor.WithDispatcher(actor.DispatcherDefault))...))
+			s.Root.Send(pid, do(func(actor.Context) { <-gate }))
+			synctest.Wait()
+			s.Root.Send(pid, 1)
+			s.Root.Send(pid, 2)
+		}
+		fill()
+		dead.want(t, "dead letter 2: mailbox full")
+		fill(actor.WithMailbox(actor.Unbounded()), actor.WithOutermostMiddleware(tag("outermost")), actor.WithReceiverMiddleware(tag("own")))
+		fill(actor.WithoutDefaults())
+		dead.want(t)
+		close(gate)
+		r.heard(t, "default", "outermost", "default", "own", "outermost", "default", "own")
 	})
 }

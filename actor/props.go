@@ -44,6 +44,7 @@ type mergedProps struct {
 
 type propsConfig struct {
 	producer   ProducerWithActorSystem
+	outermost  []ReceiverMiddleware
 	receivers  []ReceiverMiddleware
 	senders    []SenderMiddleware
 	spawners   []SpawnMiddleware
@@ -52,7 +53,9 @@ type propsConfig struct {
 	guardian   SupervisorStrategy
 	mailbox    Mailbox
 	dispatcher Dispatcher
-	stash      int // 0: the default; less: none
+	dispatched bool // the dispatcher was chosen
+	stash      int  // 0: the default; less: none
+	alone      bool // without the system's defaults
 	errs       []error
 
 	// The middleware, folded; nil without any.
@@ -108,6 +111,7 @@ func (p *Props) Err() error {
 // option is ignored.
 func (p *Props) Configure(opts ...PropsOption) *Props {
 	c := &Props{propsConfig: p.propsConfig}
+	c.outermost = slices.Clone(p.outermost)
 	c.receivers, c.senders = slices.Clone(p.receivers), slices.Clone(p.senders)
 	c.spawners, c.decorators = slices.Clone(p.spawners), slices.Clone(p.decorators)
 	c.errs = slices.Clone(p.errs)
@@ -121,10 +125,10 @@ func (p *Props) Configure(opts ...PropsOption) *Props {
 }
 
 func (p *propsConfig) fold() {
-	p.receive = fold(p.receivers, receiveHere)
-	p.send = fold(p.senders, deliverFrom)
-	p.spawn = fold(p.spawners, spawnFor)
-	p.decorate = fold(p.decorators, func(ctx Context) Context { return ctx })
+	p.receive = fold(p, slices.Concat(p.outermost, p.receivers), receiveHere)
+	p.send = fold(p, p.senders, deliverFrom)
+	p.spawn = fold(p, p.spawners, spawnFor)
+	p.decorate = fold(p, p.decorators, func(ctx Context) Context { return ctx })
 }
 
 func (p *propsConfig) refuse(err error) { p.errs = append(p.errs, err) }
@@ -138,15 +142,16 @@ func (p *propsConfig) stashLimit() int {
 }
 
 // under returns p with the system's defaults: what p leaves open is theirs, and
-// their middleware is outside of p's.
+// their middleware is outside of p's, but for what is outermost.
 func (p *Props) under(system *ActorSystem) *Props {
-	if system.defaults == nil {
+	if system.defaults == nil || p.alone {
 		return p
 	}
 	if m := p.merged.Load(); m != nil && m.system == system {
 		return m.props
 	}
 	d, m := system.defaults, &Props{propsConfig: p.propsConfig}
+	m.outermost = slices.Concat(p.outermost, d.outermost)
 	m.receivers = slices.Concat(d.receivers, p.receivers)
 	m.senders = slices.Concat(d.senders, p.senders)
 	m.spawners = slices.Concat(d.spawners, p.spawners)
@@ -160,10 +165,10 @@ func (p *Props) under(system *ActorSystem) *Props {
 	if m.guardian == nil {
 		m.guardian = d.guardian
 	}
-	if m.mailbox.make == nil {
+	if !m.mailbox.chosen {
 		m.mailbox = d.mailbox
 	}
-	if m.dispatcher == DispatcherDefault {
+	if !m.dispatched {
 		m.dispatcher = d.dispatcher
 	}
 	if m.stash == 0 {
@@ -204,14 +209,14 @@ func WithReceiverMiddleware(middleware ...ReceiverMiddleware) PropsOption {
 }
 
 // WithOutermostMiddleware adds middleware outside of all that the props have: it
-// sees a message before everybody else, and may keep it from them. The first
-// given is the outermost.
+// sees a message before everybody else, also before the middleware of the system's
+// defaults, and may keep it from them. The first given is the outermost.
 func WithOutermostMiddleware(middleware ...ReceiverMiddleware) PropsOption {
 	return func(p *Props) {
-		inner := p.receivers
-		p.receivers = nil
-		WithReceiverMiddleware(middleware...)(p)
-		p.receivers = append(p.receivers, inner...)
+		inner := p.outermost
+		p.outermost = nil
+		addTo(p, &p.outermost, middleware, func(m ReceiverMiddleware) bool { return m == nil }, "outermost middleware")
+		p.outermost = append(p.outermost, inner...)
 	}
 }
 
@@ -260,10 +265,17 @@ func WithInvalid(err error) PropsOption {
 	}
 }
 
+// WithoutDefaults keeps the system's defaults ([WithDefaults]) from the actor: for
+// actors that belong to a library, and that the program does not know.
+func WithoutDefaults() PropsOption {
+	return func(p *Props) { p.alone = true }
+}
+
 // WithMailbox sets where the actor's messages wait. Defaults to [Unbounded].
 func WithMailbox(mailbox Mailbox) PropsOption {
 	return func(p *Props) {
 		p.mailbox = mailbox
+		p.mailbox.chosen = true
 		if mailbox.err != nil {
 			p.refuse(mailbox.err)
 		}
@@ -273,7 +285,7 @@ func WithMailbox(mailbox Mailbox) PropsOption {
 // WithDispatcher sets who runs the actor. Defaults to [DispatcherDefault].
 func WithDispatcher(dispatcher Dispatcher) PropsOption {
 	return func(p *Props) {
-		p.dispatcher = dispatcher
+		p.dispatcher, p.dispatched = dispatcher, true
 		if err := dispatcher.check(); err != nil {
 			p.refuse(err)
 		}

@@ -5,6 +5,7 @@ package actor
 // called for it. Middleware does, as the message that it hands on, and may keep
 // it from running.
 type Continuation struct {
+	cell       *cell
 	asked      MessageEnvelope
 	result     any
 	err        error
@@ -18,19 +19,24 @@ func (k *Continuation) Asked() MessageEnvelope { return k.asked }
 
 // ReenterAfter implements [Context].
 func (c *cell) ReenterAfter(f *Future, continuation func(result any, err error)) {
-	k := &Continuation{asked: c.env, run: continuation, generation: c.extra().generation}
+	if f == nil || continuation == nil {
+		panic("actor: ReenterAfter needs a future and a continuation")
+	}
+	k := &Continuation{cell: c, asked: c.env, run: continuation, generation: c.generation.Load()}
 	f.onComplete(func(result any, err error) {
 		k.result, k.err = result, err
 		c.SendUserMessage(&c.pid, MessageEnvelope{Message: k})
 	})
 }
 
-// reenter begins the turn of a continuation, unless its instance is gone.
+// reenter begins the turn of a continuation, unless its instance is gone, or it is
+// nobody's or somebody else's.
 func (c *cell) reenter(k *Continuation) {
-	if k.generation != c.extra().generation {
+	if k == nil || k.cell != c || k.generation != c.generation.Load() {
 		c.system.DeadLetter(&c.pid, MessageEnvelope{Message: k}, DeadLetterRestarted)
 		return
 	}
+	c.extra().turn.continued = true
 	if c.props.receive == nil {
 		c.goOn(k)
 		return

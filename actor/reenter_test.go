@@ -160,35 +160,52 @@ func TestContinuationInAFullMailbox(t *testing.T) {
 	})
 }
 
+// A message that has run in part is not stashed: when the actor stops, its sender would
+// be told that it did not run.
 func TestStashInAContinuation(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		for _, opt := range []actor.PropsOption{nil, actor.WithReceiverMiddleware(
+			func(next actor.ReceiverFunc) actor.ReceiverFunc { return next })} {
+			r := &recorder{}
+			p := s.Root.Spawn(doer(r, opt))
+			f := actor.NewFuture(s, 0)
+			s.Root.Send(p, do(func(ctx actor.Context) {
+				ctx.ReenterAfter(f, func(any, error) { r.add(errors.Is(ctx.Stash(), actor.ErrNotStashable)) })
+			}))
+			s.Root.Send(f.PID(), "x")
+			r.want(t, "Started", "true")
+		}
+	})
+}
+
+// Continuations that are nobody's, and waits for nothing.
+func TestContinuationsThatMakeNoSense(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		r := &recorder{}
-		f := actor.NewFuture(s, 0)
-		first := true
-		pid := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-			m, ok := ctx.Message().(string)
-			switch {
-			case !ok:
-			case m == "go":
-				ctx.UnstashAll()
-			case first:
-				first = false
-				ctx.ReenterAfter(f, func(any, error) {
-					if err := ctx.Stash(); err != nil {
-						r.add(err)
-					}
-					if err := ctx.Stash(); !errors.Is(err, actor.ErrNotStashable) {
-						r.add("stashed twice")
-					}
-				})
-			default:
-				r.add(m)
+		var kept any
+		pid := s.Root.Spawn(doer(r, actor.WithReceiverMiddleware(func(next actor.ReceiverFunc) actor.ReceiverFunc {
+			return func(ctx actor.Context, env *actor.MessageEnvelope) {
+				if _, ok := env.Message.(*actor.Continuation); ok {
+					kept = env.Message
+				}
+				next(ctx, env)
 			}
-		}))
-		s.Root.Send(pid, "a")
-		s.Root.Send(f.PID(), "x")
-		r.want(t)
-		s.Root.Send(pid, "go")
-		r.want(t, "a")
+		})))
+		s.Root.Send(pid, &actor.Continuation{})
+		s.Root.Send(pid, (*actor.Continuation)(nil))
+		f := actor.NewFuture(s, 0)
+		s.Root.Send(pid, do(func(ctx actor.Context) { ctx.ReenterAfter(f, func(any, error) { r.add("continued") }) }))
+		f.Cancel()
+		r.want(t, "Started", "continued")
+		other := s.Root.Spawn(doer(r))
+		s.Root.Send(other, kept)
+		r.want(t, "Started")
+		for _, wrong := range []do{
+			func(ctx actor.Context) { ctx.ReenterAfter(nil, func(any, error) {}) },
+			func(ctx actor.Context) { ctx.ReenterAfter(f, nil) },
+		} {
+			s.Root.Send(other, wrong)
+			r.want(t, "Restarting", "Started") // it fails at once, where the mistake is
+		}
 	})
 }

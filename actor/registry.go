@@ -113,6 +113,10 @@ func (r *ProcessRegistry) remote(pid *PID) (Process, bool) {
 	return r.deadLetter, false
 }
 
+// IsLocal reports whether pid is one of this system: its address is the system's, or
+// the one that PIDs have before a transport gave it an address.
+func (r *ProcessRegistry) IsLocal(pid *PID) bool { return pid != nil && r.isLocal(pid.Address) }
+
 func (r *ProcessRegistry) isLocal(address string) bool {
 	return address == localAddress || address == "" || address == r.Address()
 }

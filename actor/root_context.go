@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -89,15 +90,40 @@ func (r *RootContext) send(pid *PID, env MessageEnvelope) {
 }
 
 func (r *RootContext) sendVia(pid *PID, env MessageEnvelope) {
-	e := env
+	e, by := env, &sending{RootContext: r}
 	defer func() {
-		if p := recover(); p != nil {
-			r.system.logger.Error("actor: a sender middleware panicked; the message is a dead letter",
-				"target", pid, "message", typeName(env.Message), "panic", p, "stack", stack())
+		p := recover()
+		if p == nil {
+			return
+		}
+		r.system.logger.Error("actor: a sender middleware panicked",
+			"target", pid, "message", typeName(env.Message), "sent", by.reached, "panic", p, "stack", stack())
+		if !by.reached {
 			r.system.DeadLetter(pid, env, DeadLetterMiddleware)
+			return
+		}
+		if env.Sender == nil {
+			return
+		}
+		// The message may run: nobody may be told that it did not.
+		if f, ok := env.Sender.resolve(r.system.ProcessRegistry).(*Future); ok {
+			f.complete(nil, fmt.Errorf("%w: %v", ErrMiddlewarePanicked, p))
 		}
 	}()
-	r.via.send(r, pid, &e)
+	r.via.send(by, pid, &e)
+}
+
+// sending is a root context for one message. It knows whether the middleware has
+// sent it.
+type sending struct {
+	*RootContext
+	reached bool
+}
+
+// cell is asked when the message is sent, and by nobody else.
+func (s *sending) cell() *cell {
+	s.reached = true
+	return nil
 }
 
 // Spawn implements [SpawnerContext].

@@ -57,6 +57,7 @@ type scheduled struct {
 	message   any
 	sender    *PID
 	interval  time.Duration // 0: once
+	cell      *cell         // who is pid, if that is an actor of this process
 
 	mu    sync.Mutex
 	timer *time.Timer // guarded by mu
@@ -67,6 +68,9 @@ type scheduled struct {
 func (t *scheduled) begin(delay time.Duration) CancelFunc {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.interval > 0 && t.pid != nil {
+		t.cell, _ = t.pid.resolve(t.scheduler.sender.system.ProcessRegistry).(*cell)
+	}
 	delay = max(delay, 0)
 	t.due = time.Now().Add(delay)
 	t.timer = time.AfterFunc(delay, t.fire)
@@ -83,15 +87,25 @@ func (t *scheduled) cancel() {
 // fire sends, and sets the timer anew only then: a sender that is held up does
 // not let messages pile up.
 func (t *scheduled) fire() {
-	system := t.scheduler.sender.system
-	gone := t.pid == nil || t.pid.resolve(system.ProcessRegistry) == system.ProcessRegistry.deadLetter
+	gone := t.gone()
 	if t.isOver() {
 		return
 	}
-	t.scheduler.sender.RequestWithCustomSender(t.pid, t.message, t.sender)
+	if gone && t.cell != nil {
+		t.cell.SendUserMessage(t.pid, envelopeOf(t.message, t.sender)) // and to nobody who has its name
+	} else {
+		t.scheduler.sender.RequestWithCustomSender(t.pid, t.message, t.sender)
+	}
 	if t.interval > 0 && !gone { // else the message has told of it
 		t.again()
 	}
+}
+
+// gone reports whether the actor that was to be sent to has stopped, whoever has its
+// name by now.
+func (t *scheduled) gone() bool {
+	registry := t.scheduler.sender.system.ProcessRegistry
+	return t.cell != nil && t.cell.door.Load() == shut || t.cell == nil && (t.pid == nil || t.pid.resolve(registry) == registry.deadLetter)
 }
 
 func (t *scheduled) isOver() bool {

@@ -90,7 +90,10 @@ func TestSchedulerEndsWithTheActor(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(time.Hour)
-		dead.want(t, "dead letter tick: no actor")
+		dead.want(t, "dead letter tick: stopped")
+		if _, err := s.Root.SpawnNamed(recording(&recorder{}), "again"); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := timers.SendRepeatedly(0, time.Second, nil, "to nobody"); err != nil {
 			t.Fatal(err)
 		}

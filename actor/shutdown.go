@@ -51,7 +51,12 @@ func (s *ActorSystem) ShutdownContext(ctx context.Context) error {
 	defer s.dispatcher.close()
 	defer s.abandon(ErrStopped, func(*Future) bool { return true })
 	for {
-		for _, f := range s.stopRoots() {
+		ends := s.stopRoots()
+		if left := s.actors(); len(ends) == 0 && len(left) > 0 {
+			// Children of an actor that never began stop by themselves.
+			ends = append(ends, s.watchFuture(left[0]))
+		}
+		for _, f := range ends {
 			if _, err := f.ResultContext(ctx); err != nil {
 				f.Cancel()
 			}

@@ -2,7 +2,9 @@ package actor_test
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
@@ -16,7 +18,7 @@ import (
 )
 
 var (
-	soakActors = flag.Int("soak.actors", 20_000, "how many actors TestSoak spawns; make soak sets a million")
+	soakActors = flag.Int("soak.actors", 20_000, "how many actors TestSoak spawns; make soak sets eight million")
 	soakSeed   = flag.Uint64("soak.seed", 1, "the seed of TestSoak")
 )
 
@@ -32,34 +34,64 @@ type soak struct {
 	system *actor.ActorSystem
 	kinds  []*actor.Props
 
-	spawned, sent, crashes, requests atomic.Int64
-	handled, dead, answered, refused atomic.Int64
+	spawned, crashes           atomic.Int64
+	sent, handled, dead        soakTally
+	requests, ran, undelivered soakTally // requests alone: sent, handled, dead
+	answered, refused          atomic.Int64
+	// Continuations: begun, run, and void because their instance was gone.
+	begun, continued, void atomic.Int64
 	// Instances: each is born, and hears last that it is restarted or stopped.
 	born, restarted, stopped atomic.Int64
 }
 
-// Messages of the soak. Each that is sent is handled or a dead letter, and counted
-// there.
-type (
-	soakPlain   struct{}
-	soakCrash   struct{}
-	soakLater   struct{} // is stashed once
-	soakRequest struct{} // is answered
-	soakReenter struct{} // is answered after something else was
-	soakUrgent  struct{}
-	soakChild   struct{} // spawns a child, which gets a message
-	soakAnswer  struct{} // is one, and does not count
+// soakTally counts messages, and adds up their ids, so that one that was lost is not
+// made up for by another that came twice.
+type soakTally struct {
+	n   atomic.Int64
+	ids atomic.Uint64
+}
+
+func (a *soakTally) add(m *soakMessage) {
+	a.n.Add(1)
+	a.ids.Add(m.id)
+}
+
+// soakMessage is handled or a dead letter, once.
+type soakMessage struct {
+	what soakKind
+	id   uint64
+}
+
+type soakKind uint8
+
+const (
+	soakPlain soakKind = iota
+	soakUrgent
+	soakCrash
+	soakLater   // is stashed a few times
+	soakRequest // is answered
+	soakReenter // begins a continuation
+	soakChild   // spawns a child, which gets a message
 )
 
-func (soakUrgent) Priority() int { return 1 }
-
-func soakMessage(m any) bool {
-	switch m.(type) {
-	case soakPlain, soakCrash, soakLater, soakRequest, soakReenter, soakUrgent, soakChild:
-		return true
-	default:
-		return false
+// Priority implements actor.PriorityMessage.
+func (m *soakMessage) Priority() int {
+	if m.what == soakUrgent {
+		return 1
 	}
+	return 0
+}
+
+var soakIDs atomic.Uint64
+
+// message makes one, and books it as sent.
+func (w *soak) message(what soakKind) *soakMessage {
+	m := &soakMessage{what, soakIDs.Add(1)}
+	w.sent.add(m)
+	if what == soakRequest {
+		w.requests.add(m)
+	}
+	return m
 }
 
 // soaked is the actor.
@@ -69,55 +101,61 @@ type soaked struct {
 }
 
 func (a *soaked) Receive(ctx actor.Context) {
-	switch ctx.Message().(type) {
+	switch m := ctx.Message().(type) {
 	case *actor.Stopped:
 		a.w.stopped.Add(1)
 	case *actor.Restarting:
 		a.w.restarted.Add(1)
-	case soakLater:
-		if a.later < 3 {
+	case *soakMessage:
+		if m.what == soakLater && a.later < 3 {
 			a.later++
-			if ctx.Stash() == nil {
-				return
-			}
-			a.w.handled.Add(-1) // no place in the stash: it is a dead letter, too
+			_ = ctx.Stash() // if there is no room it is a dead letter
+			return
 		}
-		a.w.handled.Add(1)
+		a.w.handled.add(m)
+		a.handle(ctx, m)
+	}
+}
+
+func (a *soaked) handle(ctx actor.Context, m *soakMessage) {
+	switch m.what {
 	case soakPlain, soakUrgent:
-		a.w.handled.Add(1)
 		if a.later > 0 {
 			a.later = 3
 			ctx.UnstashAll()
 		}
 	case soakCrash:
-		a.w.handled.Add(1)
 		panic("crash")
 	case soakRequest:
-		a.w.handled.Add(1)
-		ctx.Respond(soakAnswer{})
+		a.w.ran.add(m)
+		ctx.Respond("answer")
 	case soakReenter:
-		a.w.handled.Add(1)
 		other := ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
 			if ctx.Message() == "ask" {
 				ctx.Respond("answer")
 				ctx.Stop(ctx.Self())
 			}
 		}))
-		ctx.ReenterAfter(ctx.RequestFuture(other, "ask", 0), func(any, error) { ctx.Respond(soakAnswer{}) })
+		a.w.begun.Add(1)
+		ctx.ReenterAfter(ctx.RequestFuture(other, "ask", 0), func(any, error) { a.w.continued.Add(1) })
 	case soakChild:
-		a.w.handled.Add(1)
 		child := ctx.Spawn(a.w.kinds[0])
 		a.w.spawned.Add(1)
-		a.w.sent.Add(1)
-		ctx.Send(child, soakPlain{})
+		ctx.Send(child, a.w.message(soakPlain))
 	}
 }
 
 func newSoak(logger *slog.Logger) *soak {
 	w := &soak{system: actor.NewActorSystem(actor.WithLogger(logger))}
 	actor.SubscribeTo(w.system.EventStream, func(e *actor.DeadLetterEvent) {
-		if soakMessage(e.Message) {
-			w.dead.Add(1)
+		switch m := e.Message.(type) {
+		case *soakMessage:
+			w.dead.add(m)
+			if m.what == soakRequest {
+				w.undelivered.add(m)
+			}
+		case *actor.Continuation:
+			w.void.Add(1)
 		}
 	})
 	produce := func() actor.Actor {
@@ -173,30 +211,24 @@ func (k *soaker) run(spawns int) {
 // act does something to the i-th actor.
 func (k *soaker) act(i int) {
 	root, pid := k.w.system.Root, k.alive[i]
-	send := func(message any) {
-		k.w.sent.Add(1)
-		root.Send(pid, message)
-	}
 	switch n := k.r.IntN(1000); {
 	case n < 2:
 		k.w.crashes.Add(1)
-		send(soakCrash{})
+		root.Send(pid, k.w.message(soakCrash))
 	case n < 30:
 		k.stop(i)
 	case n < 60:
-		send(soakLater{})
+		root.Send(pid, k.w.message(soakLater))
 	case n < 90:
-		send(soakUrgent{})
+		root.Send(pid, k.w.message(soakUrgent))
 	case n < 100:
-		send(soakChild{})
+		root.Send(pid, k.w.message(soakChild))
 	case n < 200:
-		k.w.sent.Add(1)
-		k.w.requests.Add(1)
-		k.futures = append(k.futures, root.RequestFuture(pid, soakRequest{}, 0))
+		k.futures = append(k.futures, root.RequestFuture(pid, k.w.message(soakRequest), 0))
 	case n < 205:
-		send(soakReenter{})
+		root.Send(pid, k.w.message(soakReenter))
 	default:
-		send(soakPlain{})
+		root.Send(pid, k.w.message(soakPlain))
 	}
 	if len(k.futures) > 1000 {
 		k.await()
@@ -217,28 +249,58 @@ func (k *soaker) stop(i int) {
 // await waits for every answer: each request has one, or an error that says that
 // it did not run.
 func (k *soaker) await() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for _, f := range k.futures {
-		if _, err := f.Result(); err != nil {
-			k.w.refused.Add(1)
-		} else {
+		switch _, err := f.ResultContext(ctx); {
+		case err == nil:
 			k.w.answered.Add(1)
-		}
+		case errors.Is(err, actor.ErrDeadLetter):
+			k.w.refused.Add(1)
+		} // else it is in neither tally, which is found out
 	}
 	k.futures = nil
 }
 
-// settle waits until all that was sent is accounted for and all actors are gone.
-func (w *soak) settle(t *testing.T) {
+// settled reports whether all that was sent is accounted for and all actors are gone.
+func (w *soak) settled() bool {
+	return w.handled.n.Load()+w.dead.n.Load() == w.sent.n.Load() &&
+		w.restarted.Load()+w.stopped.Load() == w.born.Load() &&
+		w.continued.Load()+w.void.Load() == w.begun.Load()
+}
+
+func (w *soak) String() string {
+	return fmt.Sprintf("seed %d: %d actors; %d messages: %d handled, %d dead letters; %d crashes, of %d instances %d restarted and %d stopped; "+
+		"%d requests: %d answered, %d refused; %d continuations: %d ran, %d void", *soakSeed, w.spawned.Load(),
+		w.sent.n.Load(), w.handled.n.Load(), w.dead.n.Load(), w.crashes.Load(), w.born.Load(), w.restarted.Load(), w.stopped.Load(),
+		w.requests.n.Load(), w.answered.Load(), w.refused.Load(), w.begun.Load(), w.continued.Load(), w.void.Load())
+}
+
+// settle waits until all is settled.
+func (w *soak) settle(t *testing.T, dropped *dropCount) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(time.Minute)
-	for w.handled.Load()+w.dead.Load() != w.sent.Load() || w.restarted.Load()+w.stopped.Load() != w.born.Load() {
+	for !w.settled() {
 		if time.Now().After(deadline) {
-			t.Fatalf("seed %d: %d messages were sent, %d handled, %d dead letters; of %d instances %d were restarted and %d have stopped",
-				*soakSeed, w.sent.Load(), w.handled.Load(), w.dead.Load(), w.born.Load(), w.restarted.Load(), w.stopped.Load())
+			t.Fatalf("it does not settle (lines about dead letter events that were dropped: %d): %v", dropped.lines.Load(), w)
 		}
 		<-tick.C
+	}
+}
+
+// check looks at the tallies of a world that has settled.
+func (w *soak) check(t *testing.T) {
+	t.Helper()
+	if got, want := w.handled.ids.Load()+w.dead.ids.Load(), w.sent.ids.Load(); got != want {
+		t.Errorf("messages were lost, and others came twice: ids add up to %d, not %d: %v", got, want, w)
+	}
+	if w.ran.n.Load() != w.answered.Load() || w.undelivered.n.Load() != w.refused.Load() {
+		t.Errorf("%d requests ran and %d were dead letters: %v", w.ran.n.Load(), w.undelivered.n.Load(), w)
+	}
+	if w.dead.n.Load() == 0 || w.restarted.Load() == 0 || w.refused.Load() == 0 || w.continued.Load() == 0 || w.void.Load() == 0 {
+		t.Errorf("something did not happen at all: this soaks nothing: %v", w)
 	}
 }
 
@@ -257,35 +319,28 @@ func TestSoak(t *testing.T) {
 			wg.Go(func() { k.run(*soakActors / soakPhases / soakers) })
 		}
 		wg.Wait()
-		w.settle(t)
+		w.settle(t, dropped)
 		heap[phase] = heapInUse()
 	}
-	t.Logf("seed %d: %d actors in %v, %d messages: %d handled, %d dead letters; %d crashes, %d restarts; %d requests: %d answered, %d refused",
-		*soakSeed, w.spawned.Load(), time.Since(start).Round(time.Millisecond), w.sent.Load(), w.handled.Load(), w.dead.Load(),
-		w.crashes.Load(), w.restarted.Load(), w.requests.Load(), w.answered.Load(), w.refused.Load())
+	t.Logf("%v in %v", w, time.Since(start).Round(time.Millisecond))
 	t.Logf("heap after each quarter, everything stopped: %d KiB", scaled(heap[:]))
-	if n := dropped.events.Load(); n > 0 {
-		t.Errorf("%d dead letter events were dropped, so that the count above is none", n)
-	}
-	if w.answered.Load()+w.refused.Load() != w.requests.Load() {
-		t.Error("requests without an outcome")
-	}
-	if w.dead.Load() == 0 || w.restarted.Load() == 0 || w.refused.Load() == 0 {
-		t.Error("nothing was refused, lost or restarted: this soaks nothing")
-	}
+	w.check(t)
 	for phase := 1; phase < soakPhases; phase++ {
 		if heap[phase] > heap[0]+soakMaxHeap {
 			t.Errorf("the heap grows: %d KiB", scaled(heap[:]))
 		}
 	}
-	w.system.Shutdown()
+	if err := w.system.ShutdownContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.check(t) // nothing came twice meanwhile
 	if leaked(before) {
 		t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 	}
 }
 
 // dropCount is a log that counts the dead letter events that were dropped.
-type dropCount struct{ events atomic.Int64 }
+type dropCount struct{ lines atomic.Int64 }
 
 func (d *dropCount) Enabled(context.Context, slog.Level) bool { return true }
 func (d *dropCount) WithAttrs([]slog.Attr) slog.Handler       { return d }
@@ -293,7 +348,7 @@ func (d *dropCount) WithGroup(string) slog.Handler            { return d }
 
 func (d *dropCount) Handle(_ context.Context, r slog.Record) error {
 	if strings.Contains(r.Message, "event is dropped") {
-		d.events.Add(1)
+		d.lines.Add(1)
 	}
 	return nil
 }

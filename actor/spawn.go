@@ -99,10 +99,16 @@ func (s *ActorSystem) spawnNow(props *Props, id string, parent *cell) (*PID, err
 		c.abort()
 		return s.NewLocalPID(id), fmt.Errorf("%w: the system is shut down", ErrStopped)
 	}
+	equipped := false
+	defer func() {
+		if !equipped { // also if the producer called runtime.Goexit
+			c.abort()
+		}
+	}()
 	if err := c.equip(); err != nil {
-		c.abort()
 		return s.NewLocalPID(id), err
 	}
+	equipped = true
 	if parent != nil {
 		parent.extra().children.put(s.ProcessRegistry.key(&c.pid), &c.pid)
 	}

@@ -171,7 +171,7 @@ func TestMessageBatch(t *testing.T) {
 		s.Root.Send(busy, do(func(ctx actor.Context) {
 			ctx.Send(pid, openUp{})
 			ctx.RequestWithCustomSender(pid, &actor.MessageEnvelope{
-				Message: &actor.MessageBatch{Messages: []any{"a", nil, "b", &actor.MessageBatch{Messages: []any{"c", "d"}}, "e"}},
+				Message: &actor.MessageBatch{Messages: []any{"a", "b", &actor.MessageBatch{Messages: []any{"c", "d"}}, "e"}},
 				Header:  actor.MessageHeader{"h": "1"},
 			}, s.NewLocalPID("x"))
 			ctx.Send(pid, (*actor.MessageBatch)(nil))
@@ -181,10 +181,7 @@ func TestMessageBatch(t *testing.T) {
 		}))
 		<-gate
 		r.want(t, "a from x 1", "b from x 1", "c from x 1", "d from x 1", "e from x 1", "f from nobody ")
-		got := dead.take()
-		if len(got) < 2 || got[0] != "dead letter <nil>: nil message" {
-			t.Errorf("dead letters %q", got)
-		}
+		dead.heard(t, "dead letter <nil>: nil message", "dead letter &{[]}: nil message")
 	})
 }
 
@@ -222,5 +219,97 @@ func TestAutoRespond(t *testing.T) {
 			default:
 			}
 		}
+	})
+}
+
+// A batch with nothing in it is refused as a whole, before a part of it runs.
+func TestMessageBatchWithANil(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		pid := s.Root.Spawn(recording(r))
+		for _, batch := range [][]any{{}, {"a", nil}, {"a", &actor.MessageEnvelope{}}, {(*actor.MessageEnvelope)(nil)}} {
+			err := s.Root.RequestFuture(pid, &actor.MessageBatch{Messages: batch}, 0).Wait()
+			if !errors.Is(err, actor.ErrDeadLetter) {
+				t.Errorf("%v: %v", batch, err)
+			}
+		}
+		r.want(t, "Started")
+	})
+}
+
+// Who has sent a batch is not told that it did not run when a part of it has.
+func TestMessageBatchOfAnActorThatStops(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, dead := &recorder{}, deadLetters(s)
+		pid := s.Root.Spawn(doer(r, actor.WithStashCapacity(1)))
+		own := actor.NewFuture(s, 0)
+		f := s.Root.RequestFuture(pid, &actor.MessageBatch{Messages: []any{
+			do(func(ctx actor.Context) { ctx.Stop(ctx.Self()) }), "b",
+			&actor.MessageEnvelope{Message: "c", Sender: own.PID()},
+		}}, 0)
+		dead.want(t, "dead letter b: stopped", "dead letter c: stopped")
+		select {
+		case <-f.Done():
+			t.Error("the sender of the batch was told")
+		default:
+		}
+		if err := own.Wait(); !errors.Is(err, actor.ErrDeadLetter) {
+			t.Error("the sender of c alone:", err)
+		}
+	})
+}
+
+// A handler that fails after it has stashed its message has stashed nothing.
+func TestStashAndFail(t *testing.T) {
+	for name, also := range map[string]func(ctx actor.Context){
+		"":              func(actor.Context) {},
+		"and unstashed": func(ctx actor.Context) { ctx.UnstashAll() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+				r, runs := &recorder{}, 0
+				pid := s.Root.Spawn(doer(r))
+				for range 2 {
+					s.Root.Send(pid, do(func(ctx actor.Context) {
+						if runs++; runs < 3 {
+							_ = ctx.Stash()
+						}
+						if runs == 2 {
+							also(ctx)
+							panic("boom")
+						}
+						r.add(runs)
+					}))
+				}
+				// The first was stashed in run 1, the second failed in run 2: the first
+				// comes again in run 3, and the second does not.
+				r.want(t, "Started", "1", "Restarting", "Started", "3")
+			})
+		})
+	}
+}
+
+// A message that somebody else is to handle is answered by them.
+func TestAutoRespondOfAForwardedMessage(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		dead := deadLetters(s)
+		last := s.Root.Spawn(recording(&recorder{}))
+		first := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(ack); ok {
+				ctx.Forward(last)
+			}
+		}))
+		answers := &recorder{}
+		asker := s.Root.Spawn(recording(answers))
+		s.Root.RequestWithCustomSender(first, ack{7}, asker)
+		answers.want(t, "Started", "7 handled by "+last.Id)
+		full := s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(ack); ok {
+				_ = ctx.Stash()
+			}
+		}, actor.WithStashCapacity(0)))
+		s.Root.RequestWithCustomSender(full, ack{8}, asker)
+		answers.want(t, "undelivered to "+full.Id+": stash full") // and no answer besides
+		dead.want(t, "dead letter {8}: stash full")
 	})
 }

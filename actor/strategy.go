@@ -94,7 +94,13 @@ type exponential struct{ window, initial time.Duration }
 
 // HandleFailure implements SupervisorStrategy.
 func (s *exponential) HandleFailure(_ *ActorSystem, supervisor Supervisor, child *PID, rs *RestartStatistics, _, _ any) {
-	wait := s.backoff(rs.Streak(s.window))
+	// The time of good behaviour begins when the child has been restarted.
+	good := s.window
+	if rs.streak > 0 {
+		good += s.backoff(rs.streak)
+	}
+	wait := s.backoff(rs.Streak(max(good, s.window)))
+	wait = min(wait+rand.N(wait/10+1), s.window)
 	time.AfterFunc(wait, func() { supervisor.RestartChildren(child) })
 }
 
@@ -107,7 +113,6 @@ func (s *exponential) backoff(failures int) time.Duration {
 			wait = s.window
 		}
 	}
-	wait += rand.N(wait/10 + 1)
 	return min(wait, s.window)
 }
 

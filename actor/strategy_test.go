@@ -210,3 +210,81 @@ func TestEveryDecisionIsAnEvent(t *testing.T) {
 		}
 	})
 }
+
+// A child that fails whenever it starts does not begin anew with short waits when
+// these have become as long as the window.
+func TestExponentialBackoffStaysLong(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		const window = time.Second
+		var starts []time.Time
+		s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*actor.Started); ok {
+				starts = append(starts, time.Now())
+				pass(time.Millisecond)
+				panic("boom")
+			}
+		}, actor.WithGuardian(actor.NewExponentialBackoffStrategy(window, 100*time.Millisecond))))
+		pass(time.Minute)
+		s.Shutdown()
+		for i := 5; i < len(starts); i++ {
+			if wait := starts[i].Sub(starts[i-1]); wait < window {
+				t.Fatalf("start %d came %v after the one before", i, wait)
+			}
+		}
+		if len(starts) < 50 {
+			t.Errorf("%d starts", len(starts))
+		}
+	})
+}
+
+// A restart that comes late does not reach somebody else who has the name by then.
+func TestLateRestartOfAnotherActor(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r, events := &recorder{}, &recorder{}
+		old, err := s.Root.SpawnNamed(fragileProps(&recorder{}, actor.WithGuardian(
+			actor.NewExponentialBackoffStrategy(time.Hour, time.Minute))), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Root.Send(old, fall{"boom"})
+		synctest.Wait()
+		if err := s.Root.StopFuture(old).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		actor.SubscribeTo(s.EventStream, func(e *actor.SupervisorEvent) { events.add(e) })
+		if _, err := s.Root.SpawnNamed(recording(r), "x"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		r.want(t, "Started")
+		events.want(t)
+	})
+}
+
+// Two children that fail at one moment are restarted once each, with their sisters.
+func TestAllForOneOfTwoFailures(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		gate := make(chan struct{})
+		parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(actor.NewAllForOneStrategy(10, time.Minute, nil))))
+		var children [3]*actor.PID
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			for i := range children {
+				children[i] = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+					if m, ok := ctx.Message().(fall); ok {
+						panic(m.with)
+					}
+					r.add(describe(ctx.Message()))
+				}))
+			}
+			<-gate
+		}))
+		synctest.Wait()
+		r.take()
+		s.Root.Send(children[0], fall{"boom"})
+		s.Root.Send(children[1], fall{"boom"})
+		synctest.Wait()
+		close(gate)
+		r.heard(t, "Restarting", "Restarting", "Restarting", "Started", "Started", "Started")
+	})
+}

@@ -64,7 +64,8 @@ type SupervisorStrategy interface {
 
 // SupervisorEvent is published for each actor that a decision about a failure
 // changes, when it is carried out: for each child that is restarted or stopped,
-// whatever the strategy. With EscalateDirective, Child is who failed.
+// whatever the strategy. With EscalateDirective, Child is who failed; if that has no
+// parent it is stopped.
 type SupervisorEvent struct {
 	Child     *PID
 	Reason    any

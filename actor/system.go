@@ -37,8 +37,8 @@ func WithLogger(logger *slog.Logger) SystemOption {
 }
 
 // WithDefaults sets props options for every actor of the system, whoever spawns
-// it: what an actor's own props leave open is as opts say, and their middleware
-// is outside of the actor's own. Sender and spawn middleware are the root
+// it, but for [WithoutDefaults]: what an actor's own props leave open is as opts say,
+// and their middleware is outside of the actor's own. Sender and spawn middleware are the root
 // context's, too.
 func WithDefaults(opts ...PropsOption) SystemOption {
 	return func(s *ActorSystem) {

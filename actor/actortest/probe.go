@@ -23,6 +23,7 @@ type Probe struct {
 	pid      *actor.PID
 	patience time.Duration
 	last     actor.MessageEnvelope // what was expected last
+	equal    func(got, want any) bool
 
 	mu      sync.Mutex
 	queue   []actor.MessageEnvelope // guarded by mu
@@ -39,8 +40,8 @@ type order struct {
 // NewProbe returns a probe that lives in the given system.
 func NewProbe(t testing.TB, system *actor.ActorSystem) *Probe {
 	t.Helper()
-	p := &Probe{t: t, system: system, patience: DefaultPatience, arrived: make(chan struct{}, 1)}
-	p.pid = system.Root.SpawnPrefix(actor.PropsFromFunc(p.receive), "probe")
+	p := &Probe{t: t, system: system, patience: DefaultPatience, equal: equal, arrived: make(chan struct{}, 1)}
+	p.pid = system.Root.SpawnPrefix(actor.PropsFromFunc(p.receive, actor.WithoutDefaults()), "probe")
 	return p
 }
 
@@ -96,6 +97,21 @@ func (p *Probe) PID() *actor.PID { return p.pid }
 // SetPatience sets how long the probe waits for what is expected from now on.
 func (p *Probe) SetPatience(d time.Duration) { p.patience = d }
 
+// SetEqual sets what ExpectMessage and ExpectMessages take for equal from now on.
+// Without it that are PIDs of one name, and what is deeply equal. For protobuf
+// messages, which are not to be compared deeply, give
+//
+//	func(got, want any) bool { return proto.Equal(got.(proto.Message), want.(proto.Message)) }
+func (p *Probe) SetEqual(equal func(got, want any) bool) { p.equal = equal }
+
+func equal(got, want any) bool {
+	if g, ok := got.(*actor.PID); ok {
+		w, ok := want.(*actor.PID)
+		return ok && g.Equal(w)
+	}
+	return reflect.DeepEqual(got, want)
+}
+
 // Send sends message to pid, without a sender.
 func (p *Probe) Send(pid *actor.PID, message any) { p.system.Root.Send(pid, message) }
 
@@ -111,7 +127,7 @@ func (p *Probe) Reply(message any) {
 	if p.last.Sender == nil {
 		p.t.Fatalf("actortest: nobody to reply to: the last message, %s, has no sender", show(p.last.Message))
 	}
-	p.Request(p.last.Sender, message)
+	p.Send(p.last.Sender, message)
 }
 
 // Sender returns who sent the message that was expected last, or nil.
@@ -161,11 +177,11 @@ func (p *Probe) pop() (env actor.MessageEnvelope, ok bool) {
 	return env, true
 }
 
-func (p *Probe) expect(what string) any {
+func (p *Probe) expect(what func() string) any {
 	p.t.Helper()
 	env, ok := p.next(time.Now().Add(p.patience))
 	if !ok {
-		p.t.Fatalf("actortest: no message within %v, expected %s", p.patience, what)
+		p.t.Fatalf("actortest: no message within %v, expected %s", p.patience, what())
 	}
 	p.last = env
 	return env.Message
@@ -176,7 +192,7 @@ func (p *Probe) expect(what string) any {
 func Expect[T any](p *Probe) T {
 	p.t.Helper()
 	what := fmt.Sprintf("a %v", reflect.TypeFor[T]())
-	message := p.expect(what)
+	message := p.expect(func() string { return what })
 	m, ok := message.(T)
 	if !ok {
 		p.t.Fatalf("actortest: got %s, expected %s", show(message), what)
@@ -203,23 +219,24 @@ func Fish[T any](p *Probe, match func(T) bool) T {
 	}
 }
 
-// ExpectMessage waits for the next message, which is to be deeply equal to want.
+// ExpectMessage waits for the next message, which is to be equal to want: see
+// [Probe.SetEqual].
 func (p *Probe) ExpectMessage(want any) {
 	p.t.Helper()
-	if got := p.expect(show(want)); !reflect.DeepEqual(got, want) {
+	if got := p.expect(func() string { return show(want) }); !p.equal(got, want) {
 		p.t.Fatalf("actortest: got %s, expected %s", show(got), show(want))
 	}
 }
 
-// ExpectMessages waits for so many messages, which are to be deeply equal to want in
-// some order.
+// ExpectMessages waits for so many messages, which are to be equal to want in some
+// order.
 func (p *Probe) ExpectMessages(want ...any) {
 	p.t.Helper()
 	left := append([]any{}, want...)
 	for len(left) > 0 {
-		got := p.expect(show(left[0]) + fmt.Sprintf(" or one of %d", len(left)))
+		got := p.expect(func() string { return fmt.Sprintf("%s or one of %d", show(left[0]), len(left)) })
 		i := 0
-		for i < len(left) && !reflect.DeepEqual(got, left[i]) {
+		for i < len(left) && !p.equal(got, left[i]) {
 			i++
 		}
 		if i == len(left) {

@@ -127,6 +127,33 @@ func TestProbeExpectsInAnyOrder(t *testing.T) {
 	})
 }
 
+func TestProbeEquality(t *testing.T) {
+	in(t, func(t *testing.T, system *actor.ActorSystem) {
+		probe := actortest.NewProbe(t, system)
+		probe.Send(probe.PID(), probe.PID())
+		probe.ExpectMessage(actor.NewPID(system.Address(), probe.PID().Id)) // has led nowhere yet
+		probe.SetEqual(func(got, want any) bool { return got == want || want == "any" })
+		probe.Send(probe.PID(), 7)
+		probe.Send(probe.PID(), 8)
+		probe.ExpectMessage("any")
+		probe.ExpectMessages(8)
+	})
+}
+
+// A reply has no sender, as that of an actor: who is gone by then does not answer.
+func TestProbeRepliesLate(t *testing.T) {
+	in(t, func(t *testing.T, system *actor.ActorSystem) {
+		probe := actortest.NewProbe(t, system)
+		asked := system.Root.RequestFuture(probe.PID(), "x", time.Second)
+		probe.ExpectMessage("x")
+		if asked.Wait() == nil {
+			t.Error("answered")
+		}
+		probe.Reply("late")
+		probe.ExpectNone(time.Second)
+	})
+}
+
 func TestSubscribe(t *testing.T) {
 	in(t, func(t *testing.T, system *actor.ActorSystem) {
 		dead := actortest.Subscribe[*actor.DeadLetterEvent](t, system)
