@@ -14,6 +14,10 @@ type (
 	// remove so many of those that it has spawned, the youngest first. There are
 	// never more than [MaxPoolSize]. Groups log that they spawn nobody.
 	AdjustPoolSize struct{ Change int }
+	// Drain ends a router without losing what it was sent before: the routees that
+	// it has spawned handle that and stop, those of others are left alone, and then
+	// the router stops. What it is sent meanwhile is a dead letter.
+	Drain struct{}
 	// GetRoutees is answered with *[Routees].
 	GetRoutees struct{}
 	// Routees are the routees at the moment, in the order in which they came.
@@ -33,6 +37,8 @@ type Hasher interface {
 const (
 	// ReasonNoRoutees: the router has none.
 	ReasonNoRoutees = "no routees"
+	// ReasonDraining: the router ends ([Drain]).
+	ReasonDraining = "router is draining"
 	// ReasonNoHash: a consistent hash router was sent a message that is no
 	// [Hasher], or whose Hash panicked.
 	ReasonNoHash = "no hash"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // MaxPoolSize is how many routees a pool spawns at most.
-const MaxPoolSize = 100_000
+const MaxPoolSize = 10_000
 
 // NewBroadcastPool returns props of a router that spawns size routees and hands
 // every message on to each of them. Who asks gets an answer from each; a future
@@ -92,13 +93,30 @@ type router struct {
 	given   []*actor.PID // whom it begins with
 	spawned uint64       // how many it has spawned; names them
 
-	routees []routee
+	routees  []routee
+	draining bool
 }
 
 type routee struct {
 	pid *actor.PID
 	own bool // the router has spawned it
-	at  uint64
+	name
+}
+
+// name is what tells an actor from others.
+type name struct {
+	full string // the same for all addresses of this process
+	at   uint64 // its hash
+}
+
+// nameOf gives the name of an actor. A PID of this process may have been made before
+// that had its address.
+func nameOf(ctx actor.Context, pid *actor.PID) name {
+	full := pid.String()
+	if here := ctx.ActorSystem(); here.ProcessRegistry.IsLocal(pid) {
+		full = here.NewLocalPID(pid.Id).String()
+	}
+	return name{full, hash(full)}
 }
 
 // Receive implements actor.Actor.
@@ -110,8 +128,21 @@ func (r *router) Receive(ctx actor.Context) {
 		}
 		r.spawn(ctx, r.size)
 	case *actor.Terminated:
-		r.drop(m.Who)
+		r.ended(ctx, m)
 	case *actor.Stopping, *actor.Stopped, *actor.Restarting, *actor.ReceiveTimeout:
+	case *AddRoutee, *RemoveRoutee, *AdjustPoolSize, *GetRoutees, *BroadcastMessage, *Drain:
+		if reflect.ValueOf(m).IsNil() {
+			r.refuse(ctx, ctx.Message(), actor.DeadLetterNilMessage)
+			return
+		}
+		r.control(ctx)
+	default:
+		r.route(ctx)
+	}
+}
+
+func (r *router) control(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
 	case *AddRoutee:
 		r.add(ctx, m.PID)
 	case *RemoveRoutee:
@@ -122,14 +153,14 @@ func (r *router) Receive(ctx actor.Context) {
 		ctx.Respond(r.list())
 	case *BroadcastMessage:
 		r.broadcast(ctx, m.Message)
-	default:
-		r.route(ctx)
+	case *Drain:
+		r.drain(ctx)
 	}
 }
 
 func (r *router) route(ctx actor.Context) {
-	if len(r.routees) == 0 {
-		r.refuse(ctx, ctx.Message(), ReasonNoRoutees)
+	if reason := r.closed(); reason != "" {
+		r.refuse(ctx, ctx.Message(), reason)
 		return
 	}
 	switch i, ok := r.routing.pick(r.routees, ctx.Message()); {
@@ -144,12 +175,31 @@ func (r *router) route(ctx actor.Context) {
 	}
 }
 
+// closed says why the router hands nothing on.
+func (r *router) closed() string {
+	switch {
+	case r.draining:
+		return ReasonDraining
+	case len(r.routees) == 0:
+		return ReasonNoRoutees
+	default:
+		return ""
+	}
+}
+
 func (r *router) broadcast(ctx actor.Context, message any) {
-	if len(r.routees) == 0 || message == nil {
-		r.refuse(ctx, message, ReasonNoRoutees)
+	header := ctx.MessageHeader()
+	if e, ok := message.(*actor.MessageEnvelope); ok && e != nil {
+		message = e.Message
+		if e.Header != nil {
+			header = e.Header
+		}
+	}
+	if reason := r.closed(); reason != "" || message == nil {
+		r.refuse(ctx, message, reason)
 		return
 	}
-	env := &actor.MessageEnvelope{Message: message, Header: ctx.MessageHeader()}
+	env := &actor.MessageEnvelope{Message: message, Header: header}
 	for _, to := range r.routees {
 		ctx.RequestWithCustomSender(to.pid, env, ctx.Sender())
 	}
@@ -163,8 +213,36 @@ func (r *router) refuse(ctx actor.Context, message any, reason string) {
 		actor.MessageEnvelope{Message: message, Sender: ctx.Sender(), Header: ctx.MessageHeader()}, reason)
 }
 
-func (r *router) find(pid *actor.PID) int {
-	return slices.IndexFunc(r.routees, func(to routee) bool { return to.pid.Equal(pid) })
+func (r *router) find(n name) int {
+	return slices.IndexFunc(r.routees, func(to routee) bool { return to.at == n.at && to.full == n.full })
+}
+
+// ended takes note of the end of a routee.
+func (r *router) ended(ctx actor.Context, end *actor.Terminated) {
+	if end == nil || end.Who == nil {
+		return
+	}
+	if r.drop(nameOf(ctx, end.Who)) && end.Why == actor.TerminatedReasonAddressTerminated {
+		ctx.Logger().Warn("router: a routee is given up, as the connection to its process was lost; AddRoutee brings it back", "routee", end.Who)
+	}
+	r.stopDrained(ctx)
+}
+
+// drain begins the end.
+func (r *router) drain(ctx actor.Context) {
+	r.draining = true
+	for _, to := range r.routees {
+		if to.own {
+			ctx.Poison(to.pid)
+		}
+	}
+	r.stopDrained(ctx)
+}
+
+func (r *router) stopDrained(ctx actor.Context) {
+	if r.draining && r.owned() == 0 {
+		ctx.Stop(ctx.Self())
+	}
 }
 
 // add takes in a routee that somebody else has spawned.
@@ -172,8 +250,8 @@ func (r *router) add(ctx actor.Context, pid *actor.PID) {
 	switch {
 	case pid == nil:
 		ctx.Logger().Warn("router: AddRoutee without a PID")
-	case r.find(pid) < 0:
-		r.routees = append(r.routees, routee{pid: pid, at: hash(pid.String())})
+	case r.find(nameOf(ctx, pid)) < 0:
+		r.routees = append(r.routees, routee{pid: pid, name: nameOf(ctx, pid)})
 		ctx.Watch(pid)
 	}
 }
@@ -181,6 +259,9 @@ func (r *router) add(ctx actor.Context, pid *actor.PID) {
 // spawn makes more routees of a pool. Their names are numbers, so that a pool that
 // starts anew hashes as the one before.
 func (r *router) spawn(ctx actor.Context, n int) {
+	if r.draining {
+		return
+	}
 	for range min(n, MaxPoolSize-r.owned()) {
 		r.spawned++
 		pid, err := ctx.SpawnNamed(r.props, strconv.FormatUint(r.spawned, 10))
@@ -188,7 +269,7 @@ func (r *router) spawn(ctx actor.Context, n int) {
 			ctx.Logger().Error("router: cannot spawn a routee", "error", err)
 			return
 		}
-		r.routees = append(r.routees, routee{pid: pid, own: true, at: hash(pid.String())})
+		r.routees = append(r.routees, routee{pid: pid, own: true, name: nameOf(ctx, pid)})
 	}
 }
 
@@ -202,22 +283,29 @@ func (r *router) owned() (n int) {
 }
 
 func (r *router) remove(ctx actor.Context, pid *actor.PID) {
-	i := r.find(pid)
+	if pid == nil {
+		return
+	}
+	i := r.find(nameOf(ctx, pid))
 	if i < 0 {
 		return
 	}
-	own := r.routees[i].own
-	r.drop(pid)
-	if own {
-		ctx.Poison(pid)
+	to := r.routees[i]
+	r.routees = slices.Delete(r.routees, i, i+1)
+	if to.own {
+		ctx.Poison(to.pid)
 	} else {
-		ctx.Unwatch(pid)
+		ctx.Unwatch(to.pid)
 	}
 }
 
-// drop forgets a routee.
-func (r *router) drop(pid *actor.PID) {
-	r.routees = slices.DeleteFunc(r.routees, func(to routee) bool { return to.pid.Equal(pid) })
+// drop forgets a routee, and reports whether it was one.
+func (r *router) drop(n name) bool {
+	i := r.find(n)
+	if i >= 0 {
+		r.routees = slices.Delete(r.routees, i, i+1)
+	}
+	return i >= 0
 }
 
 func (r *router) adjust(ctx actor.Context, change int) {

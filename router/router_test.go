@@ -311,12 +311,12 @@ func TestAddAndRemoveRoutees(t *testing.T) {
 			t.Error("a routee of somebody else was stopped")
 		}
 		own := s.NewLocalPID(pid.Id + "/1")
-		probe := actortest.NewProbe(t, s)
-		probe.Watch(own)
+		probe, watcher := actortest.NewProbe(t, s), actortest.NewProbe(t, s)
+		watcher.Watch(own)
 		probe.Request(own, "sent before")
 		s.Root.Send(pid, &router.RemoveRoutee{PID: own})
 		probe.ExpectMessage("1:sent before")
-		probe.ExpectTerminated(own)
+		watcher.ExpectTerminated(own)
 		if got := routees(t, s, pid); !slices.Equal(got, []string{"2", "b"}) {
 			t.Error(got)
 		}
@@ -377,6 +377,94 @@ func TestPoolStopsItsRoutees(t *testing.T) {
 	})
 }
 
+// What a pool was sent before Drain is handled, and then it is gone.
+func TestDrain(t *testing.T) {
+	in(t, func(t *testing.T, s *actor.ActorSystem) {
+		dead := actortest.Subscribe[*actor.DeadLetterEvent](t, s)
+		gate := make(chan struct{})
+		slow := actor.PropsFromFunc(func(ctx actor.Context) {
+			if n, ok := ctx.Message().(int); ok {
+				<-gate
+				ctx.Respond(n)
+			}
+		})
+		pid, other := s.Root.Spawn(router.NewRoundRobinPool(2, slow)), group(t, s, "a")[0]
+		probe, watcher := actortest.NewProbe(t, s), actortest.NewProbe(t, s)
+		watcher.Watch(pid)
+		for n := range 6 {
+			probe.Request(pid, n)
+		}
+		s.Root.Send(pid, &router.AddRoutee{PID: other})
+		s.Root.Send(pid, &router.Drain{})
+		s.Root.Send(pid, &router.AdjustPoolSize{Change: 5})
+		s.Root.Send(pid, "late")
+		if e := actortest.Expect[*actor.DeadLetterEvent](dead); e.Message != "late" || e.Reason != router.ReasonDraining {
+			t.Error(e)
+		}
+		close(gate)
+		probe.ExpectMessages(0, 1, 2, 3, 4, 5)
+		watcher.ExpectTerminated(pid)
+		dead.ExpectNone(0)
+		if ask(t, s, other, "lives") != "a:lives" {
+			t.Error("a routee of somebody else was stopped")
+		}
+		g := s.Root.Spawn(router.NewRoundRobinGroup(other))
+		watcher.Watch(g)
+		s.Root.Send(g, &router.Drain{})
+		watcher.ExpectTerminated(g)
+	})
+}
+
+type acknowledged struct{}
+
+func (acknowledged) GetAutoResponse(ctx actor.Context) any { return ctx.Self().Id }
+
+// A message that is answered when it is handled is answered by the routee.
+func TestRouterDoesNotAnswerForItsRoutees(t *testing.T) {
+	in(t, func(t *testing.T, s *actor.ActorSystem) {
+		pid := s.Root.Spawn(router.NewRoundRobinPool(1, actor.PropsFromFunc(func(actor.Context) {})))
+		probe := actortest.NewProbe(t, s)
+		probe.Request(pid, acknowledged{})
+		probe.ExpectMessage(pid.Id + "/1")
+		probe.ExpectNone(time.Second)
+	})
+}
+
+func TestControlMessagesThatAreNil(t *testing.T) {
+	in(t, func(t *testing.T, s *actor.ActorSystem) {
+		dead := actortest.Subscribe[*actor.DeadLetterEvent](t, s)
+		pid := s.Root.Spawn(router.NewRoundRobinPool(2, teller()))
+		for _, m := range []any{(*router.AddRoutee)(nil), (*router.RemoveRoutee)(nil), (*router.AdjustPoolSize)(nil),
+			(*router.GetRoutees)(nil), (*router.BroadcastMessage)(nil), (*router.Drain)(nil), &router.BroadcastMessage{}} {
+			s.Root.Send(pid, m)
+			if e := actortest.Expect[*actor.DeadLetterEvent](dead); e.Reason != actor.DeadLetterNilMessage {
+				t.Errorf("%T: %s", m, e.Reason)
+			}
+		}
+		s.Root.Send(pid, (*actor.Terminated)(nil))
+		if got := routees(t, s, pid); len(got) != 2 {
+			t.Error(got)
+		}
+	})
+}
+
+// A routee is one, by whatever address of this process it is given.
+func TestRouteeByTwoAddresses(t *testing.T) {
+	in(t, func(t *testing.T, s *actor.ActorSystem) {
+		early := group(t, s, "a")[0]
+		s.ProcessRegistry.SetAddress("10.0.0.1:8090")
+		pid := s.Root.Spawn(router.NewRoundRobinGroup(early, actor.NewPID("10.0.0.1:8090", "a"), actor.NewPID("", "a")))
+		if got := routees(t, s, pid); len(got) != 1 {
+			t.Error(got)
+		}
+		s.Root.Stop(early)
+		synctest.Wait()
+		if got := routees(t, s, pid); len(got) != 0 {
+			t.Error(got)
+		}
+	})
+}
+
 func TestRoutersThatCannotBe(t *testing.T) {
 	in(t, func(t *testing.T, s *actor.ActorSystem) {
 		for name, props := range map[string]*actor.Props{
@@ -403,7 +491,8 @@ func TestRouteeSeesSenderAndHeader(t *testing.T) {
 	in(t, func(t *testing.T, s *actor.ActorSystem) {
 		probe, asker := actortest.NewProbe(t, s), actortest.NewProbe(t, s)
 		pid := s.Root.Spawn(router.NewRoundRobinGroup(probe.PID()))
-		for _, m := range []any{"x", &router.BroadcastMessage{Message: "x"}} {
+		for _, m := range []any{"x", &router.BroadcastMessage{Message: "x"},
+			&router.BroadcastMessage{Message: &actor.MessageEnvelope{Message: "x"}}} {
 			asker.Request(pid, &actor.MessageEnvelope{Message: m, Header: actor.MessageHeader{"k": "v"}})
 			probe.ExpectMessage("x")
 			if !probe.Sender().Equal(asker.PID()) || probe.Header().Get("k") != "v" {
