@@ -26,7 +26,10 @@ type activation struct {
 	turns    remoteTurns
 	why      atomic.Uint32 // a DeactivationReason
 	parked   atomic.Int32  // reenterable methods that await something
-	usage    *usage        // nil for a kind without a limit
+	// continuing is how many continuations have not run: see continuations.
+	continuing atomic.Int32
+	waits      *continuations
+	usage      *usage // nil for a kind without a limit
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -138,6 +141,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	if act.kind.store != nil {
 		act.state = &State{id: id, fence: f, store: act.kind.store}
 	}
+	act.waits = &continuations{act: act}
 	act.ctx, act.cancel = context.WithCancel(c.ctx)
 	name := activationID(id, a.self, f)
 	act.pid = c.system.NewLocalPID(name)
@@ -163,7 +167,8 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 // observe lets the cluster know how an activation ends, and puts the gate before
 // a leased one.
 func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
-	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+	return func(handle actor.ReceiverFunc) actor.ReceiverFunc {
+		next := func(ctx actor.Context, env *actor.MessageEnvelope) { act.waits.turn(ctx, env, handle) }
 		return func(ctx actor.Context, env *actor.MessageEnvelope) {
 			switch env.Message.(type) {
 			case *actor.Started, *timerTick:

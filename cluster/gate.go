@@ -77,14 +77,12 @@ func (g *gate) turn(ctx actor.Context, env *actor.MessageEnvelope, next actor.Re
 // to the next activation. Of the actor's last messages it gets the very last
 // only, to free what it holds; Stopping is where grains store their state.
 func (g *gate) refuse(env *actor.MessageEnvelope, next actor.ReceiverFunc) {
-	switch m := env.Message.(type) {
+	switch env.Message.(type) {
 	case *actor.Stopped:
 		next(g, env)
-	case *actor.Continuation: // whose message has run in part
+	case *actor.Continuation: // whoever waits for it is told when the activation ends
 		g.act.counters.refused.Add(1)
-		if asked := m.Asked(); asked.Sender != nil {
-			g.Context.Send(asked.Sender, &GrainError{CodeFenced, ReasonFenced})
-		}
+		g.ActorSystem().DeadLetter(g.Self(), actor.MessageEnvelope{Message: env.Message}, ReasonFenced)
 	case *actor.Started, *actor.Stopping, *actor.Restarting, *actor.ReceiveTimeout, *actor.Terminated:
 	default:
 		g.act.counters.refused.Add(1)
@@ -212,6 +210,15 @@ func (g *gate) Respond(response any) {
 	} else {
 		g.keep(parcel{how: byRespond, message: response})
 	}
+}
+
+// Stash implements actor.Context. It keeps nothing of a turn that may have written:
+// who waits is not to be told later that it did not run.
+func (g *gate) Stash() error {
+	if !g.lease.Valid() || g.act.state != nil && !g.act.state.untouched() {
+		return actor.ErrNotStashable
+	}
+	return g.Context.Stash()
 }
 
 // Poison implements actor.StopperContext. It gets out in any case, so that

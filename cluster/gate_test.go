@@ -255,7 +255,7 @@ func TestFencedGrainDoesNotCallGrains(t *testing.T) {
 
 // A grain that goes on with others while it waits has the gate before its
 // continuation, too: it does not run after the lease has ended, and its caller
-// learns at once that the outcome is unknown, since the first half has run.
+// learns that the outcome is unknown, since the first half has run.
 func TestContinuationAfterTheLease(t *testing.T) {
 	w, lease := newWorld(t), clustertest.NewLease()
 	client := w.client()

@@ -92,7 +92,7 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	case *actor.Started:
 		h.start(ctx, desc, factory, idle)
 	case *actor.ReceiveTimeout:
-		if len(h.parked) > 0 {
+		if len(h.parked) > 0 || h.activation != nil && h.activation.continuing.Load() > 0 {
 			return // a message for one of them will come
 		}
 		if h.activation != nil {

@@ -41,6 +41,9 @@ type handBack struct {
 // resumeTurn asks for a turn for a method that has awaited something.
 type resumeTurn struct{ of *reentry }
 
+// MailboxExempt implements actor.MailboxExempt: the method waits for it.
+func (*resumeTurn) MailboxExempt() {}
+
 // askedContext shows a method the message that it was called by, also after the
 // actor has handled others.
 type askedContext struct {
@@ -123,6 +126,7 @@ func (h *GrainHost[G]) drive(ctx actor.Context, r *reentry) {
 		h.answers.keep(callKey{req.Method, req.id}, got.answer)
 	}
 	if to := r.asked.Sender; to != nil {
+		h.activation.waits.answered = true
 		if h.activation.mayAct() {
 			ctx.Send(to, got.answer)
 		} else {

@@ -32,6 +32,7 @@ type State struct {
 	opened bool
 	value  []byte
 	unsure bool // the last Save was not acknowledged
+	wrote  bool // there was a Save in this turn
 	fenced bool
 }
 
@@ -74,6 +75,7 @@ func (s *State) Save(ctx context.Context, value []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.wrote = true
 	if err := s.open(ctx); err != nil {
 		s.unsure = true
 		return err
@@ -111,8 +113,15 @@ func (s *State) stored() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stored := !s.unsure && !s.fenced
-	s.unsure = false
+	s.unsure, s.wrote = false, false
 	return stored
+}
+
+// untouched reports whether the turn has not tried to write.
+func (s *State) untouched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.wrote
 }
 
 // settled reports whether stored will say so, as far as the turn has come.

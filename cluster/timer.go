@@ -39,6 +39,9 @@ func (t *GrainTimer) Stop() {
 // timerTick is a timer that has come.
 type timerTick struct{ timer *GrainTimer }
 
+// MailboxExempt implements actor.MailboxExempt: the next tick comes after it.
+func (*timerTick) MailboxExempt() {}
+
 // NotInfluenceReceiveTimeout implements actor.NotInfluenceReceiveTimeout.
 func (*timerTick) NotInfluenceReceiveTimeout() {}
 

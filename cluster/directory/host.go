@@ -48,7 +48,7 @@ func hostProps(l *Lookup) *actor.Props {
 	}, actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, func(reason any) actor.Directive {
 		l.failed(reason)
 		return actor.StopDirective
-	})))
+	})), actor.WithoutDefaults())
 }
 
 // Receive implements actor.Actor.

@@ -26,7 +26,7 @@ func hostProps(l *Lookup) *actor.Props {
 			pids:         make(map[placement.Entry]*actor.PID),
 			entries:      make(map[string]placement.Entry),
 		}
-	}, l.stopOnFailure(NameOf(HostName, l.cfg.Self)))
+	}, l.stopOnFailure(NameOf(HostName, l.cfg.Self)), actor.WithoutDefaults())
 }
 
 // Receive implements actor.Actor.

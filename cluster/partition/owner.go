@@ -78,7 +78,7 @@ func ownerProps(l *Lookup) *actor.Props {
 			}),
 			askers: make(map[uint64]*actor.PID),
 		}
-	}, l.stopOnFailure(NameOf(OwnerName, l.cfg.Self)))
+	}, l.stopOnFailure(NameOf(OwnerName, l.cfg.Self)), actor.WithoutDefaults())
 }
 
 // Receive implements actor.Actor.

@@ -32,7 +32,7 @@ func (l *Lookup) watchdog() *actor.Props {
 		case *actor.Terminated:
 			l.ended(m.Who.Id)
 		}
-	})
+	}, actor.WithoutDefaults())
 }
 
 func (l *Lookup) ended(name string) {
