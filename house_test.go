@@ -82,6 +82,7 @@ var floors = []room{
 	{floor: 1, path: "internal/pidcache", std: true, pure: true},
 	{floor: 1, path: "internal/membertest", std: true, kit: true},
 	{floor: 1, path: "internal/servertest", std: true, kit: true},
+	{floor: 1, path: "internal/certtest", std: true, kit: true},
 	{floor: 1, path: "internal/*", std: true},
 
 	{floor: 0, path: "wire"},

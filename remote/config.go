@@ -45,6 +45,7 @@ type Config struct {
 	host       string
 	port       int
 	advertised string
+	tls        *tlsConfig // nil: none
 
 	listen        func(ctx context.Context, address string) (net.Listener, error)
 	dial          func(ctx context.Context, address string) (net.Conn, error)
@@ -216,6 +217,11 @@ func (c *Config) check() error {
 	}
 	if c.maxMessage > maxMaxMessageSize {
 		return fmt.Errorf("%w: WithMaxMessageSize: at most %d bytes", ErrBadConfig, maxMaxMessageSize)
+	}
+	if c.tls != nil {
+		if err := c.tls.check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadConfig, err)
+		}
 	}
 	if c.listen == nil || c.dial == nil {
 		return fmt.Errorf("%w: WithListener and WithDialer take a function", ErrBadConfig)

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/granary-go/granary/wire/remotepb"
@@ -45,7 +44,7 @@ func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*c
 		return nil, ctx.Err()
 	}
 	var network reach
-	client, err := grpc.NewClient("passthrough:///"+address, r.dialOptions(&network)...)
+	client, err := grpc.NewClient("passthrough:///"+address, r.dialOptions(address, &network)...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ type reach struct {
 	failure atomic.Pointer[error] // what the last try ended with
 }
 
-func (r *Remote) dialOptions(network *reach) []grpc.DialOption {
+func (r *Remote) dialOptions(address string, network *reach) []grpc.DialOption {
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		c, err := r.config.dial(ctx, address)
 		if err != nil {
@@ -121,7 +120,7 @@ func (r *Remote) dialOptions(network *reach) []grpc.DialOption {
 		return c, err
 	}
 	return append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(r.clientCredentials(address, network)),
 		grpc.WithContextDialer(dial),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),

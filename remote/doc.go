@@ -77,7 +77,7 @@
 // said Hello are closed after the dial timeout; their number is not limited here
 // but by what is before the port.
 //
-// Connections are not encrypted unless gRPC is told to by
-// [WithDialOptions] and [WithServerOptions]; a warning is logged once if one
-// leaves the loopback.
+// Connections are neither encrypted nor authenticated without [WithTLS]; a warning
+// is logged once if one leaves the loopback. With it, a peer needs a certificate
+// for the address that it calls itself by: who has none cannot take one over.
 package remote

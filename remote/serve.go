@@ -17,6 +17,7 @@ import (
 
 func (r *Remote) newServer() *grpc.Server {
 	server := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.Creds(r.serverCredentials()),
 		grpc.MaxRecvMsgSize(r.config.maxFrame()),
 		grpc.MaxSendMsgSize(r.config.maxFrame()),
 		grpc.InitialWindowSize(window),
@@ -50,6 +51,11 @@ func (s *service) Connect(stream grpc.BidiStreamingServer[remotepb.Frame, remote
 	hello, err := r.firstHello(stream)
 	if err == nil {
 		err = r.checkHello(hello)
+	}
+	if err == nil {
+		if proof := r.provesAddress(stream.Context(), hello.Address); proof != nil {
+			err = refuse(refusalInvalid, "the dialler's certificate is not one for its address: %v", proof)
+		}
 	}
 	if err != nil {
 		r.stats.refused.Add(1)

@@ -82,7 +82,10 @@
 // # Security
 //
 // Whoever reaches the ping port can read the view and disturb the membership.
-// Keep it inside, or authenticate both ends: [Provider.WithCredentials].
+// Keep it inside, or authenticate both ends: with the TLS of the cluster
+// (remote.WithTLS), which counts here, too, or with [Provider.WithCredentials]. A host
+// of the list that is a name is looked up and dialled by its addresses: the
+// certificates then hold for those, or for a name in common (remote.WithPeerName).
 //
 // # Limits
 //

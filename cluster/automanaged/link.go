@@ -2,6 +2,7 @@ package automanaged
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -39,7 +42,7 @@ func newLinks(c config) *links {
 // connect makes a connection, which dials when it is first used.
 func (c config) connect(address string) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+address,
-		grpc.WithTransportCredentials(c.client),
+		grpc.WithTransportCredentials(c.credentialsFor(address)),
 		grpc.WithContextDialer(c.dial),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: time.Second, Multiplier: 1, MaxDelay: time.Second},
@@ -47,6 +50,32 @@ func (c config) connect(address string) (*grpc.ClientConn, error) {
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 	)
+}
+
+// secured takes over the TLS of the cluster where the provider was told nothing.
+func (c config) secured(r driver.Request) config {
+	if c.server == nil {
+		c.server = insecure.NewCredentials()
+		if r.ServerTLS != nil {
+			c.server = credentials.NewTLS(r.ServerTLS)
+		}
+	}
+	if c.client == nil {
+		c.clientTLS = r.ClientTLS
+	}
+	return c
+}
+
+// credentialsFor are those for a connection to the address.
+func (c config) credentialsFor(address string) credentials.TransportCredentials {
+	switch host, _, err := net.SplitHostPort(address); {
+	case c.client != nil:
+		return c.client
+	case c.clientTLS != nil && err == nil:
+		return credentials.NewTLS(c.clientTLS(host))
+	default:
+		return insecure.NewCredentials()
+	}
 }
 
 func (l *links) get(address string) (*grpc.ClientConn, error) {

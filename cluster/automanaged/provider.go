@@ -3,6 +3,7 @@ package automanaged
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/membershippb"
@@ -62,8 +62,9 @@ type config struct {
 	missed     int
 	bindHost   string
 	advertised string
-	server     credentials.TransportCredentials
-	client     credentials.TransportCredentials
+	server     credentials.TransportCredentials // nil: the cluster's, or none
+	client     credentials.TransportCredentials // the same
+	clientTLS  func(host string) *tls.Config    // the cluster's; nil without TLS
 	listen     func(ctx context.Context, address string) (net.Listener, error)
 	dial       func(ctx context.Context, address string) (net.Conn, error)
 	lookup     func(ctx context.Context, host string) ([]string, error)
@@ -96,7 +97,6 @@ func NewWithConfig(refreshTTL time.Duration, port int, hosts ...string) *Provide
 	return &Provider{config: config{
 		refresh: cmp.Or(refreshTTL, DefaultRefresh), port: port, hosts: slices.Clone(hosts),
 		missed: DefaultMissedPings,
-		server: insecure.NewCredentials(), client: insecure.NewCredentials(),
 		listen: func(ctx context.Context, address string) (net.Listener, error) {
 			return new(net.ListenConfig).Listen(ctx, "tcp", address)
 		},
@@ -133,7 +133,8 @@ func (p *Provider) WithAdvertisedHost(host string) *Provider {
 }
 
 // WithCredentials sets the transport security of the ping port and of the
-// connections to others. Nil leaves that side as it is. Defaults to none.
+// connections to others. Nil leaves that side as it is. Defaults to the TLS of the
+// cluster (remote.WithTLS), or to none.
 func (p *Provider) WithCredentials(server, client credentials.TransportCredentials) *Provider {
 	return p.with(func(c *config) {
 		if server != nil {
@@ -205,7 +206,7 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 	if !p.busy.CompareAndSwap(false, true) {
 		return nil, errInUse
 	}
-	c := p.config
+	c := p.config.secured(r)
 	for _, address := range p.met {
 		if !slices.Contains(c.hosts, address) {
 			c.hosts = append(slices.Clip(c.hosts), address)
@@ -237,5 +238,5 @@ func (p *Provider) Observe(_ context.Context, r driver.Request) (driver.Session,
 	if !p.busy.CompareAndSwap(false, true) {
 		return nil, errInUse
 	}
-	return observe(p.config, r, func() { p.busy.Store(false) }), nil
+	return observe(p.config.secured(r), r, func() { p.busy.Store(false) }), nil
 }

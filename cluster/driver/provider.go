@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
@@ -38,6 +39,12 @@ type Request struct {
 	// BindHost is the host that the process's own listener is bound to.
 	// A provider that listens binds the same host unless told otherwise.
 	BindHost string
+	// ServerTLS and ClientTLS are how the processes of the cluster prove who they
+	// are, to those who connect and to a host that is dialled. A provider whose
+	// members speak to each other uses them unless it was told otherwise. Nil where
+	// the cluster has no TLS.
+	ServerTLS *tls.Config
+	ClientTLS func(host string) *tls.Config
 	// Logger is the application's logger. Never nil.
 	Logger *slog.Logger
 }
