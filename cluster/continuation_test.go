@@ -47,7 +47,7 @@ func TestGrainThatEndsBeforeItsContinuation(t *testing.T) {
 	for name, end := range map[string]func(b *bubble, host, client *cluster.Cluster, pid *actor.PID){
 		"stopped":  func(_ *bubble, host, _ *cluster.Cluster, pid *actor.PID) { host.ActorSystem().Root.Stop(pid) },
 		"poisoned": func(_ *bubble, host, _ *cluster.Cluster, pid *actor.PID) { host.ActorSystem().Root.Poison(pid) },
-		"failed": func(b *bubble, _, client *cluster.Cluster, _ *actor.PID) {
+		"failed": func(_ *bubble, _, client *cluster.Cluster, _ *actor.PID) {
 			_, _ = pay(client, 2, cluster.WithTimeout(time.Millisecond))
 		},
 	} {

@@ -112,12 +112,12 @@ func TestTLSThatIsRefused(t *testing.T) {
 }
 
 // await waits for a line of the log, which a goroutine of the listener writes.
-func (l *logBook) await(t *testing.T, text string) {
+func (b *logBook) await(t *testing.T, text string) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for range 5000 {
-		if l.has(text) {
+		if b.has(text) {
 			return
 		}
 		<-tick.C
