@@ -47,6 +47,9 @@ type Config struct {
 	advertised string
 	tls        *tlsConfig // nil: none
 
+	serializers []namedCodec
+	kinds       []*Kind
+
 	listen        func(ctx context.Context, address string) (net.Listener, error)
 	dial          func(ctx context.Context, address string) (net.Conn, error)
 	dialOptions   []grpc.DialOption
@@ -220,6 +223,11 @@ func (c *Config) check() error {
 	}
 	if c.tls != nil {
 		if err := c.tls.check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadConfig, err)
+		}
+	}
+	for _, check := range []func() error{c.checkSerializers, c.checkKinds} {
+		if err := check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrBadConfig, err)
 		}
 	}

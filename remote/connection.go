@@ -233,6 +233,7 @@ func (c *conn) flush() error {
 	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: c.encoder.bytes()}})
 	if err == nil {
 		c.remote.stats.sent.Add(uint64(c.encoder.count))
+		c.ep.sent.Add(uint64(c.encoder.count))
 	}
 	c.encoder.reset()
 	return err

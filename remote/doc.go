@@ -17,12 +17,14 @@
 // # Messages
 //
 // A message to another process is a protobuf message, which travels by its full
-// name and needs to be linked into both programs, or a value that the [Codec]
-// knows. It is serialised before the send returns. Anything else, a nil pointer,
+// name and needs to be linked into both programs, or a value that a serializer
+// knows ([WithSerializer]; [JSON] is one). It is serialised before the send returns,
+// by MarshalVT where its generated code has that. Anything else, a nil pointer,
 // and what is larger than the limit (4 MiB by default) is a dead letter at once.
 // If it was the answer to a request, the request fails with [ErrReplyLost].
 // Headers travel with the message. So do watches, Stop, PoisonPill and dead
-// letter responses.
+// letter responses. A message that carries a PID has a field of the type in
+// wire/actorpb/pid.proto: [ToProto] and [FromProto].
 //
 // Messages from one sender to one target arrive in the order in which they were
 // sent, each at most once.
@@ -57,7 +59,8 @@
 //
 // Any process that reaches the port, speaks the protocol and names the same
 // cluster can send to, watch and stop every actor and future here whose id it
-// knows. It can neither spawn, nor subscribe to the event stream, nor call
+// knows, and spawn actors of the kinds that were registered for that ([WithKinds],
+// none by default). It can neither subscribe to the event stream, nor call
 // anything else, and nothing that it sends makes this process panic: a message
 // that cannot be read is a dead letter ([Undecodable] stands for it) whose
 // requester is answered at once, and a stream that is not the protocol's is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -21,6 +22,8 @@ type endpoint struct {
 	remote  *Remote
 	address string
 	gone    chan struct{} // closed when the link is
+
+	sent, received atomic.Uint64 // messages
 
 	// wake tells the connection's writer to look again.
 	wake chan struct{}

@@ -1,6 +1,11 @@
 package remote
 
-import "sync/atomic"
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+)
 
 // EndpointConnectedEvent is published on the event stream when a connection to a
 // peer begins.
@@ -32,6 +37,53 @@ type Stats struct {
 	Undecodable uint64
 	// Refused counts connections that were turned down.
 	Refused uint64
+}
+
+// PeerInfo is what a process knows of another one, for operators.
+type PeerInfo struct {
+	// Address is the peer's, Member its id in the cluster, "" for a client or when
+	// there is no connection.
+	Address, Member string
+	// State is "idle", "dialing", "up", "breaking", "down" or "closed".
+	State string
+	// Since is when the connection began; zero without one.
+	Since time.Time
+	// Failures counts the attempts to reach it that failed in a row, and Refusal
+	// says what became of the last one, or of the last connection.
+	Failures int
+	Refusal  string
+	// QueuedMessages and QueuedBytes wait to be written.
+	QueuedMessages, QueuedBytes int
+	// Sent and Received count messages since this process first had to do with the
+	// peer, or had again after a pause of some seconds.
+	Sent, Received uint64
+}
+
+// Peers returns what this process knows of others at the moment, in the order of
+// their addresses.
+func (r *Remote) Peers() []PeerInfo {
+	var all []PeerInfo
+	for ep := range r.endpoints.All() {
+		all = append(all, ep.info())
+	}
+	slices.SortFunc(all, func(a, b PeerInfo) int { return cmp.Compare(a.Address, b.Address) })
+	return all
+}
+
+func (ep *endpoint) info() PeerInfo {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	p := PeerInfo{
+		Address: ep.address, State: ep.link.phase.String(), Failures: ep.link.failures,
+		QueuedMessages: ep.queue.messages, QueuedBytes: ep.queue.bytes,
+		Sent: ep.sent.Load(), Received: ep.received.Load(),
+	}
+	if c := ep.link.current; c != nil {
+		p.Member, p.Since = c.peer.member, ep.link.upSince
+	} else {
+		p.Refusal = ep.refusal
+	}
+	return p
 }
 
 type counters struct {

@@ -56,6 +56,7 @@ func (c *conn) deliver(data []byte) error {
 	}
 	c.inbound.reset(b)
 	c.remote.stats.received.Add(uint64(b.count))
+	c.ep.received.Add(uint64(b.count))
 	var e envelope
 	for raw := range b.envelopes() {
 		c.deliverOne(b, &e, raw)

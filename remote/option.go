@@ -38,7 +38,7 @@ type Codec interface {
 
 // WithCodec sets the codec for what is no protobuf message. There is one at most.
 func WithCodec(codec Codec) Option {
-	return func(r *Remote) { r.serial.codec = codec }
+	return func(r *Remote) { r.serial.codecs = append(r.serial.codecs, namedCodec{serializerCodec, codec}) }
 }
 
 // WithService lets the caller register further services on the remote's gRPC

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -73,6 +74,7 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 		incarnation: rand.Uint64() | 1,
 		done:        make(chan struct{}),
 	}
+	r.serial.codecs = slices.Clone(config.serializers)
 	r.SetMember("")
 	for _, opt := range opts {
 		opt(r)
@@ -128,6 +130,9 @@ func (r *Remote) Start() error {
 	r.system.ProcessRegistry.RegisterAddressResolver(func(pid *actor.PID) (actor.Process, bool) {
 		return r.endpoint(pid.Address), true
 	})
+	if err := r.startActivator(); err != nil {
+		r.logger.Error("remote: other processes cannot spawn here", "cause", err)
+	}
 	r.wg.Go(func() { r.serve(listener) })
 	r.logger.Info("remote: listening", "address", address, "on", listener.Addr())
 	return nil

@@ -151,6 +151,68 @@ func (Terminated_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13, 0}
 }
 
+type SpawnResponse_Outcome int32
+
+const (
+	SpawnResponse_OUTCOME_UNSPECIFIED SpawnResponse_Outcome = 0
+	SpawnResponse_OUTCOME_SPAWNED     SpawnResponse_Outcome = 1
+	// There is no such kind.
+	SpawnResponse_OUTCOME_UNKNOWN_KIND SpawnResponse_Outcome = 2
+	// There is an actor of that name: id is its.
+	SpawnResponse_OUTCOME_NAME_EXISTS SpawnResponse_Outcome = 3
+	// The name is no name.
+	SpawnResponse_OUTCOME_INVALID SpawnResponse_Outcome = 4
+	// It could not be made; text says why.
+	SpawnResponse_OUTCOME_FAILED SpawnResponse_Outcome = 5
+)
+
+// Enum value maps for SpawnResponse_Outcome.
+var (
+	SpawnResponse_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_SPAWNED",
+		2: "OUTCOME_UNKNOWN_KIND",
+		3: "OUTCOME_NAME_EXISTS",
+		4: "OUTCOME_INVALID",
+		5: "OUTCOME_FAILED",
+	}
+	SpawnResponse_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED":  0,
+		"OUTCOME_SPAWNED":      1,
+		"OUTCOME_UNKNOWN_KIND": 2,
+		"OUTCOME_NAME_EXISTS":  3,
+		"OUTCOME_INVALID":      4,
+		"OUTCOME_FAILED":       5,
+	}
+)
+
+func (x SpawnResponse_Outcome) Enum() *SpawnResponse_Outcome {
+	p := new(SpawnResponse_Outcome)
+	*p = x
+	return p
+}
+
+func (x SpawnResponse_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpawnResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_remotepb_remote_proto_enumTypes[2].Descriptor()
+}
+
+func (SpawnResponse_Outcome) Type() protoreflect.EnumType {
+	return &file_wire_remotepb_remote_proto_enumTypes[2]
+}
+
+func (x SpawnResponse_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpawnResponse_Outcome.Descriptor instead.
+func (SpawnResponse_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19, 0}
+}
+
 // Frame is one message of the stream. A frame of a kind that the receiver
 // does not know is ignored, so that later versions may add kinds.
 type Frame struct {
@@ -1397,6 +1459,122 @@ func (x *DeadLetterResponse) GetReason() string {
 	return ""
 }
 
+// SpawnRequest asks the activator of a process for an actor of a kind that is
+// registered there.
+type SpawnRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The actor's name; a generated one if it is empty.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpawnRequest) Reset() {
+	*x = SpawnRequest{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpawnRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpawnRequest) ProtoMessage() {}
+
+func (x *SpawnRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpawnRequest.ProtoReflect.Descriptor instead.
+func (*SpawnRequest) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SpawnRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *SpawnRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// SpawnResponse is the answer to a SpawnRequest.
+type SpawnResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       SpawnResponse_Outcome  `protobuf:"varint,1,opt,name=outcome,proto3,enum=granary.remote.v1.SpawnResponse_Outcome" json:"outcome,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpawnResponse) Reset() {
+	*x = SpawnResponse{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpawnResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpawnResponse) ProtoMessage() {}
+
+func (x *SpawnResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpawnResponse.ProtoReflect.Descriptor instead.
+func (*SpawnResponse) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SpawnResponse) GetOutcome() SpawnResponse_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return SpawnResponse_OUTCOME_UNSPECIFIED
+}
+
+func (x *SpawnResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SpawnResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_wire_remotepb_remote_proto protoreflect.FileDescriptor
 
 const file_wire_remotepb_remote_proto_rawDesc = "" +
@@ -1504,7 +1682,21 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"PoisonPill\"\\\n" +
 	"\x12DeadLetterResponse\x12.\n" +
 	"\x06target\x18\x01 \x01(\v2\x16.granary.remote.v1.PIDR\x06target\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason2M\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"6\n" +
+	"\fSpawnRequest\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x8d\x02\n" +
+	"\rSpawnResponse\x12B\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2(.granary.remote.v1.SpawnResponse.OutcomeR\aoutcome\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\x93\x01\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fOUTCOME_SPAWNED\x10\x01\x12\x18\n" +
+	"\x14OUTCOME_UNKNOWN_KIND\x10\x02\x12\x17\n" +
+	"\x13OUTCOME_NAME_EXISTS\x10\x03\x12\x13\n" +
+	"\x0fOUTCOME_INVALID\x10\x04\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x052M\n" +
 	"\bRemoting\x12A\n" +
 	"\aConnect\x12\x18.granary.remote.v1.Frame\x1a\x18.granary.remote.v1.Frame(\x010\x01B-Z+github.com/granary-go/granary/wire/remotepbb\x06proto3"
 
@@ -1520,61 +1712,65 @@ func file_wire_remotepb_remote_proto_rawDescGZIP() []byte {
 	return file_wire_remotepb_remote_proto_rawDescData
 }
 
-var file_wire_remotepb_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_wire_remotepb_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_wire_remotepb_remote_proto_goTypes = []any{
 	(Refusal_Reason)(0),        // 0: granary.remote.v1.Refusal.Reason
 	(Terminated_Reason)(0),     // 1: granary.remote.v1.Terminated.Reason
-	(*Frame)(nil),              // 2: granary.remote.v1.Frame
-	(*Hello)(nil),              // 3: granary.remote.v1.Hello
-	(*HelloReply)(nil),         // 4: granary.remote.v1.HelloReply
-	(*Refusal)(nil),            // 5: granary.remote.v1.Refusal
-	(*Leaving)(nil),            // 6: granary.remote.v1.Leaving
-	(*Goodbye)(nil),            // 7: granary.remote.v1.Goodbye
-	(*Batch)(nil),              // 8: granary.remote.v1.Batch
-	(*PID)(nil),                // 9: granary.remote.v1.PID
-	(*Type)(nil),               // 10: granary.remote.v1.Type
-	(*Envelope)(nil),           // 11: granary.remote.v1.Envelope
-	(*Control)(nil),            // 12: granary.remote.v1.Control
-	(*Watch)(nil),              // 13: granary.remote.v1.Watch
-	(*Unwatch)(nil),            // 14: granary.remote.v1.Unwatch
-	(*Terminated)(nil),         // 15: granary.remote.v1.Terminated
-	(*ReplyLost)(nil),          // 16: granary.remote.v1.ReplyLost
-	(*Stop)(nil),               // 17: granary.remote.v1.Stop
-	(*PoisonPill)(nil),         // 18: granary.remote.v1.PoisonPill
-	(*DeadLetterResponse)(nil), // 19: granary.remote.v1.DeadLetterResponse
-	nil,                        // 20: granary.remote.v1.Envelope.HeaderEntry
+	(SpawnResponse_Outcome)(0), // 2: granary.remote.v1.SpawnResponse.Outcome
+	(*Frame)(nil),              // 3: granary.remote.v1.Frame
+	(*Hello)(nil),              // 4: granary.remote.v1.Hello
+	(*HelloReply)(nil),         // 5: granary.remote.v1.HelloReply
+	(*Refusal)(nil),            // 6: granary.remote.v1.Refusal
+	(*Leaving)(nil),            // 7: granary.remote.v1.Leaving
+	(*Goodbye)(nil),            // 8: granary.remote.v1.Goodbye
+	(*Batch)(nil),              // 9: granary.remote.v1.Batch
+	(*PID)(nil),                // 10: granary.remote.v1.PID
+	(*Type)(nil),               // 11: granary.remote.v1.Type
+	(*Envelope)(nil),           // 12: granary.remote.v1.Envelope
+	(*Control)(nil),            // 13: granary.remote.v1.Control
+	(*Watch)(nil),              // 14: granary.remote.v1.Watch
+	(*Unwatch)(nil),            // 15: granary.remote.v1.Unwatch
+	(*Terminated)(nil),         // 16: granary.remote.v1.Terminated
+	(*ReplyLost)(nil),          // 17: granary.remote.v1.ReplyLost
+	(*Stop)(nil),               // 18: granary.remote.v1.Stop
+	(*PoisonPill)(nil),         // 19: granary.remote.v1.PoisonPill
+	(*DeadLetterResponse)(nil), // 20: granary.remote.v1.DeadLetterResponse
+	(*SpawnRequest)(nil),       // 21: granary.remote.v1.SpawnRequest
+	(*SpawnResponse)(nil),      // 22: granary.remote.v1.SpawnResponse
+	nil,                        // 23: granary.remote.v1.Envelope.HeaderEntry
 }
 var file_wire_remotepb_remote_proto_depIdxs = []int32{
-	3,  // 0: granary.remote.v1.Frame.hello:type_name -> granary.remote.v1.Hello
-	4,  // 1: granary.remote.v1.Frame.hello_reply:type_name -> granary.remote.v1.HelloReply
-	7,  // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
-	6,  // 3: granary.remote.v1.Frame.leaving:type_name -> granary.remote.v1.Leaving
+	4,  // 0: granary.remote.v1.Frame.hello:type_name -> granary.remote.v1.Hello
+	5,  // 1: granary.remote.v1.Frame.hello_reply:type_name -> granary.remote.v1.HelloReply
+	8,  // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
+	7,  // 3: granary.remote.v1.Frame.leaving:type_name -> granary.remote.v1.Leaving
 	0,  // 4: granary.remote.v1.Refusal.reason:type_name -> granary.remote.v1.Refusal.Reason
-	9,  // 5: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
-	10, // 6: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
-	11, // 7: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
-	20, // 8: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
-	12, // 9: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
-	13, // 10: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
-	14, // 11: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
-	15, // 12: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
-	17, // 13: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
-	18, // 14: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
-	19, // 15: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
-	16, // 16: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
-	9,  // 17: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
-	9,  // 18: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
-	9,  // 19: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
+	10, // 5: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
+	11, // 6: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
+	12, // 7: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
+	23, // 8: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
+	13, // 9: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
+	14, // 10: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
+	15, // 11: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
+	16, // 12: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
+	18, // 13: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
+	19, // 14: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
+	20, // 15: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
+	17, // 16: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
+	10, // 17: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
+	10, // 18: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
+	10, // 19: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
 	1,  // 20: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
-	9,  // 21: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
-	2,  // 22: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
-	2,  // 23: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
-	23, // [23:24] is the sub-list for method output_type
-	22, // [22:23] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	10, // 21: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
+	2,  // 22: granary.remote.v1.SpawnResponse.outcome:type_name -> granary.remote.v1.SpawnResponse.Outcome
+	3,  // 23: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
+	3,  // 24: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
+	24, // [24:25] is the sub-list for method output_type
+	23, // [23:24] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_wire_remotepb_remote_proto_init() }
@@ -1603,8 +1799,8 @@ func file_wire_remotepb_remote_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_remotepb_remote_proto_rawDesc), len(file_wire_remotepb_remote_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   19,
+			NumEnums:      3,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
