@@ -15,7 +15,6 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/remote"
 	"github.com/granary-go/granary/test/fleet"
 	"github.com/granary-go/granary/test/process"
 )
@@ -49,7 +48,13 @@ type member struct {
 
 // newCrew starts n members: on etcd if it has an endpoint, else on automanaged.
 func newCrew(t *testing.T, n int, endpoint string, ttl time.Duration) *crew {
-	c := &crew{t: t, notes: fleet.NewNotes(t), role: role{Diary: t.TempDir() + "/diary", Endpoint: endpoint, TTL: ttl}}
+	return newCrewOf(t, n, role{Endpoint: endpoint, TTL: ttl})
+}
+
+// newCrewOf starts n members that have the role given.
+func newCrewOf(t *testing.T, n int, r role) *crew {
+	r.Diary = t.TempDir() + "/diary"
+	c := &crew{t: t, notes: fleet.NewNotes(t), role: r}
 	var err error
 	if c.diary, err = fleet.OpenDiary(c.role.Diary); err != nil {
 		t.Fatal(err)
@@ -167,7 +172,7 @@ func (c *crew) client(name string, opts ...cluster.Option) *cluster.Cluster {
 	if c.role.Endpoint != "" {
 		provider = provide(c.role.Endpoint, c.role.TTL)
 	}
-	cl := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0), opts...))
+	cl := cluster.New(system, cluster.Configure(clusterName, provider, c.role.remote(), opts...))
 	if err := cl.StartClientContext(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}

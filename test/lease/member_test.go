@@ -21,6 +21,7 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/certtest"
 	"github.com/granary-go/granary/remote"
 	"github.com/granary-go/granary/test/fleet"
 )
@@ -55,11 +56,22 @@ type role struct {
 	TTL      time.Duration `json:"ttl,omitempty"`
 	PingPort int           `json:"pingPort,omitempty"` // of automanaged
 	Hosts    []string      `json:"hosts,omitempty"`
+	TLS      string        `json:"tls,omitempty"` // the folder of its certificate; none without
 
 	// A client has a name, and counters that it calls: some over and over, and some once, so that they block.
 	Client string        `json:"client,omitempty"`
 	Calls  []counterName `json:"calls,omitempty"`
 	Blocks []counterName `json:"blocks,omitempty"`
+}
+
+// remote is where the process listens, with its certificate if it has one.
+func (r role) remote() *remote.Config {
+	var opts []remote.ConfigOption
+	if r.TLS != "" {
+		f := certtest.FilesIn(r.TLS)
+		opts = append(opts, remote.WithTLS(remote.TLSFiles(f.Certificate, f.Key, f.Authorities)))
+	}
+	return remote.Configure("127.0.0.1", 0, opts...)
 }
 
 func TestMain(m *testing.M) { fleet.Main(m, roleVariable, play) }
@@ -98,7 +110,7 @@ func playMember(ctx context.Context, r role, system *actor.ActorSystem, diary *f
 		provider = provide(r.Endpoint, r.TTL)
 		opts = append(opts, cluster.NewKind(strictKind, props(true), cluster.WithStrict(store(client))))
 	}
-	c := cluster.New(system, cluster.Configure(clusterName, provider, remote.Configure("127.0.0.1", 0), opts...))
+	c := cluster.New(system, cluster.Configure(clusterName, provider, r.remote(), opts...))
 	tell(c)
 	if err := c.StartContext(ctx); err != nil {
 		return err
@@ -126,7 +138,7 @@ func tell(c *cluster.Cluster) {
 
 // playClient calls what it is told to.
 func playClient(ctx context.Context, r role, system *actor.ActorSystem, diary *fleet.Diary) error {
-	c := cluster.New(system, cluster.Configure(clusterName, provide(r.Endpoint, r.TTL), remote.Configure("127.0.0.1", 0)))
+	c := cluster.New(system, cluster.Configure(clusterName, provide(r.Endpoint, r.TTL), r.remote()))
 	if err := c.StartClientContext(ctx); err != nil {
 		return err
 	}

@@ -20,9 +20,14 @@ func TestRollingRestart(t *testing.T) {
 }
 
 func rollingRestart(t *testing.T, endpoint string) {
-	c := newCrew(t, rolled, endpoint, rollingTTL)
+	roll(t, newCrew(t, rolled, endpoint, rollingTTL), func(int) {})
+}
+
+// roll replaces every member of a crew under load; before is called before each.
+func roll(t *testing.T, c *crew, before func(i int)) {
+	n := len(c.members)
 	named := fleet.Names(40, leasedKind, bestKind)
-	if endpoint != "" {
+	if c.role.Endpoint != "" {
 		named = append(named, fleet.Names(20, strictKind)...)
 	}
 	var loads []*fleet.Load
@@ -41,7 +46,8 @@ func rollingRestart(t *testing.T, endpoint string) {
 	}
 	every()
 	var took []time.Duration
-	for _, old := range c.members[:rolled:rolled] {
+	for i, old := range c.members[:n:n] {
+		before(i)
 		began := time.Now()
 		c.notes.Add("test", "restarts "+string(old.id))
 		if err := old.Terminate(limit); err != nil {
