@@ -305,11 +305,13 @@ func (c *cell) handleSystem(message any) {
 	case *Terminated:
 		c.terminated(m)
 	case *childEnded:
-		c.childEnded(m.message)
+		c.childEnded(&m.message)
 	case *deferredTerminated:
 		c.tellEnd(m.message, m.child)
 	case *Stop:
 		c.beginStop()
+	case *Future:
+		c.stopFor(m)
 	case *failure:
 		c.childFailed(m)
 	case *restart:

@@ -166,7 +166,7 @@ func TestWatcherThatStoppedIsNotRemembered(t *testing.T) {
 func TestTimersAreStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewActorSystem(WithLogger(slog.New(slog.DiscardHandler)))
-		f := NewFuture(s, time.Hour)
+		f := NewFuture(s, time.Hour+1) // which has a timer of its own
 		timer := f.timer
 		f.Cancel()
 		if timer.Stop() {

@@ -15,7 +15,8 @@ type Future struct {
 	ref    processRef
 	pid    PID
 	system *ActorSystem
-	target *PID // who was asked; nil if nobody in particular
+	target *PID        // who was asked; nil if nobody in particular
+	link   timeoutLink // its place in expiry
 	// underway is set when a transport has taken the request over.
 	underway atomic.Bool
 
@@ -24,7 +25,8 @@ type Future struct {
 	result    any                // guarded by mu
 	err       error              // guarded by mu
 	done      chan struct{}      // guarded by mu: made when somebody waits, closed on completion
-	timer     *time.Timer        // guarded by mu: nil without a timeout
+	timer     *time.Timer        // guarded by mu: nil without a timeout, or in a queue
+	expiry    *timeoutQueue      // guarded by mu: where it is, for its timeout; nil if nowhere
 	then      []func(any, error) // guarded by mu: what is to be done on completion
 	watching  bool               // guarded by mu: target was asked to tell of its end
 }
@@ -48,11 +50,24 @@ func newFuture(system *ActorSystem, target *PID, timeout time.Duration) *Future 
 		f.pid.Id = r.nextID(futurePrefix)
 	}
 	if timeout > 0 {
-		f.mu.Lock()
-		f.timer = time.AfterFunc(timeout, func() { f.complete(nil, ErrTimeout) })
-		f.mu.Unlock()
+		f.expireAfter(timeout)
 	}
 	return f
+}
+
+// expireAfter gives the future its timeout. It is registered, so that it may be
+// complete already.
+func (f *Future) expireAfter(timeout time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.completed {
+		return
+	}
+	if f.expiry = f.system.timeouts.of(timeout); f.expiry != nil {
+		f.expiry.add(f)
+		return
+	}
+	f.timer = time.AfterFunc(timeout, func() { f.complete(nil, ErrTimeout) })
 }
 
 // PID returns the PID that completes the future when something is sent to it.
@@ -192,12 +207,15 @@ func (f *Future) complete(result any, err error) bool {
 	if f.done != nil {
 		close(f.done)
 	}
-	timer, then, watching := f.timer, f.then, f.watching
-	f.timer, f.then = nil, nil
+	timer, expiry, then, watching := f.timer, f.expiry, f.then, f.watching
+	f.timer, f.expiry, f.then = nil, nil, nil
 	f.mu.Unlock()
 
 	if timer != nil {
 		timer.Stop()
+	}
+	if expiry != nil {
+		expiry.remove(f)
 	}
 	if watching {
 		f.unwatch(result)

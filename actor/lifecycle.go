@@ -37,6 +37,23 @@ func (c *cell) beginStop() {
 	c.childrenGone()
 }
 
+// stopFor is beginStop for a future of the end. Most actors end at once; for others it
+// watches, also if runtime.Goexit cuts this short.
+func (c *cell) stopFor(f *Future) {
+	why := TerminatedReasonNotFound
+	defer func() {
+		if c.life == lifeStopped {
+			f.complete(&Terminated{Who: &c.pid, Why: why}, nil)
+		} else {
+			c.watchedBy(&f.pid)
+		}
+	}()
+	if c.life != lifeStopped {
+		why = TerminatedReasonStopped
+		c.beginStop()
+	}
+}
+
 // drain makes dead letters of what waits in the stash and the mailbox. What a sender pushes
 // behind its back finds the same end in handleUser.
 func (c *cell) drain() {

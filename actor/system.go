@@ -20,6 +20,7 @@ type ActorSystem struct {
 	deadLetters deadLetterLog
 	extensions  sync.Map
 	dispatcher  dispatcher
+	timeouts    timeouts
 	defaults    *propsConfig // nil without any
 	stopped     atomic.Bool  // set by the first shutdown; nothing is spawned after it
 }
@@ -180,6 +181,13 @@ func (s *ActorSystem) stop(pid *PID)   { s.sendSystem(pid, stopMessage) }
 func (s *ActorSystem) poison(pid *PID) { s.send(pid, MessageEnvelope{Message: poisonMessage}) }
 
 func (s *ActorSystem) stopFuture(pid *PID) *Future {
+	if pid != nil {
+		if c, ok := pid.resolve(s.ProcessRegistry).(*cell); ok {
+			f := newFuture(s, pid, 0)
+			c.SendSystemMessage(pid, f)
+			return f
+		}
+	}
 	f := s.watchFuture(pid)
 	s.stop(pid)
 	return f

@@ -3,7 +3,7 @@ package actor
 import "slices"
 
 // childEnded tells a parent of a child's end.
-type childEnded struct{ message *Terminated }
+type childEnded struct{ message Terminated }
 
 // deferredTerminated keeps, and brings back, a message that arrived while the
 // actor was suspended.
@@ -150,7 +150,11 @@ func (c *cell) redeliver() {
 // announceEnd tells the watchers and the parent, and takes back the actor's own
 // watches.
 func (c *cell) announceEnd() {
-	end := &Terminated{Who: &c.pid, Why: TerminatedReasonStopped}
+	if c.parent == nil && c.extras == nil {
+		return // nobody to tell
+	}
+	told := &childEnded{Terminated{Who: &c.pid, Why: TerminatedReasonStopped}}
+	end := &told.message
 	if c.extras != nil {
 		for _, w := range c.extras.watchers.list() {
 			c.system.sendSystem(w, end)
@@ -160,6 +164,6 @@ func (c *cell) announceEnd() {
 		}
 	}
 	if c.parent != nil {
-		c.parent.SendSystemMessage(&c.parent.pid, &childEnded{end})
+		c.parent.SendSystemMessage(&c.parent.pid, told)
 	}
 }

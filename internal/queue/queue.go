@@ -5,7 +5,7 @@ import "sync"
 const (
 	// firstSegment is the capacity of a queue's first segment: small, since
 	// most queues of a system with many actors are nearly always empty.
-	firstSegment = 4
+	firstSegment = 2
 	// lastSegment bounds the doubling, so that a backlog of millions is a
 	// chain of chunks the allocator likes and the collector can free one by one.
 	lastSegment = 1024
