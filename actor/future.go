@@ -197,10 +197,19 @@ func (f *Future) outcome() (any, error) {
 
 // complete reports whether it was this call that completed the future.
 func (f *Future) complete(result any, err error) bool {
+	then, ok := f.finish(result, err)
+	for _, do := range then {
+		do(result, err)
+	}
+	return ok
+}
+
+// finish is complete but for what is to be done then, which it returns.
+func (f *Future) finish(result any, err error) (then []func(any, error), ok bool) {
 	f.mu.Lock()
 	if f.completed {
 		f.mu.Unlock()
-		return false
+		return nil, false
 	}
 	f.completed, f.result, f.err = true, result, err
 	f.system.ProcessRegistry.remove(&f.ref, f.pid.Id) // before anybody learns of the result
@@ -220,10 +229,16 @@ func (f *Future) complete(result any, err error) bool {
 	if watching {
 		f.unwatch(result)
 	}
-	for _, do := range then {
-		do(result, err)
-	}
-	return true
+	return then, true
+}
+
+// watchedFor lets an actor that ends later tell the future, unless it is complete. If
+// that is completed before, it takes the watch back.
+func (f *Future) watchedFor() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watching = !f.completed
+	return f.watching
 }
 
 // watch asks the target to tell of its end. The watch is taken back when the

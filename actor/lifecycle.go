@@ -44,7 +44,7 @@ func (c *cell) stopFor(f *Future) {
 	defer func() {
 		if c.life == lifeStopped {
 			f.complete(&Terminated{Who: &c.pid, Why: why}, nil)
-		} else {
+		} else if f.watchedFor() {
 			c.watchedBy(&f.pid)
 		}
 	}()

@@ -116,8 +116,14 @@ func (q *timeoutQueue) unlink(f *Future) {
 // fire completes what has waited for too long. Mostly nothing has: what the timer was
 // set for has been answered.
 func (q *timeoutQueue) fire() {
+	// First all of them, then what is to be done on that: it may wait for another.
+	var then []func(any, error)
 	for _, f := range q.expired() {
-		f.complete(nil, ErrTimeout)
+		do, _ := f.finish(nil, ErrTimeout)
+		then = append(then, do...)
+	}
+	for _, do := range then {
+		do(nil, ErrTimeout)
 	}
 }
 

@@ -97,3 +97,57 @@ func TestTimeoutQueuesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// What is done on a timeout may wait for another future of the same moment.
+func TestTimeoutsOfOneMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewActorSystem(WithLogger(slog.New(slog.DiscardHandler)))
+		defer s.Shutdown()
+		first, second := NewFuture(s, time.Second), NewFuture(s, time.Second)
+		var seen error
+		first.onComplete(func(any, error) { seen = second.Wait() })
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		if !errors.Is(seen, ErrTimeout) {
+			t.Error(seen)
+		}
+	})
+}
+
+// A future of an actor's end that nobody waits for any more leaves nothing with the
+// actor, which may take long to end.
+func TestCancelledStopFutures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewActorSystem(WithLogger(slog.New(slog.DiscardHandler)))
+		defer s.Shutdown()
+		release := make(chan struct{})
+		pid := s.Root.Spawn(PropsFromFunc(func(ctx Context) {
+			if _, ok := ctx.Message().(*Started); ok {
+				ctx.Spawn(PropsFromFunc(func(ctx Context) {
+					if _, ok := ctx.Message().(*Stopping); ok {
+						<-release
+					}
+				}))
+			}
+		}))
+		synctest.Wait()
+		c := cellOf(t, s, pid)
+		for range 10 {
+			f := s.Root.StopFuture(pid)
+			synctest.Wait()
+			f.Cancel()
+			synctest.Wait()
+		}
+		f := s.Root.StopFuture(pid)
+		f.Cancel() // before the actor knows of it
+		synctest.Wait()
+		if n := c.extras.watchers.len(); n != 0 {
+			t.Errorf("%d watchers are left", n)
+		}
+		last := s.Root.StopFuture(pid)
+		close(release)
+		if err := last.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}

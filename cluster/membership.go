@@ -74,7 +74,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (_ *membership, err err
 		}
 	}()
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
-	request.ServerTLS, request.ClientTLS = c.config.remote.TLS()
+	request.TLS = c.config.remote.TLS()
 	open := c.config.provider.Observe
 	if member {
 		m.self.ID = newMemberID()

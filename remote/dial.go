@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -66,10 +67,18 @@ func (r *Remote) dialPeer(ctx context.Context, ep *endpoint, attempt uint64) (*c
 	} else if cause := network.failure.Load(); cause != nil {
 		err = *cause
 	} else {
-		err = rootCause(err)
+		err = r.hintTLS(rootCause(err))
 	}
 	hangUp()
 	return nil, err
+}
+
+// hintTLS adds what a peer with TLS may look like to a process without it.
+func (r *Remote) hintTLS(err error) error {
+	if r.config.tls == nil && strings.Contains(err.Error(), "server preface") {
+		return fmt.Errorf("%w; if the peer has TLS, this process needs it, too (WithTLS)", err)
+	}
+	return err
 }
 
 // introduce opens the stream and exchanges Hello and HelloReply.

@@ -74,6 +74,9 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 		incarnation: rand.Uint64() | 1,
 		done:        make(chan struct{}),
 	}
+	if config.tls != nil {
+		config.tls.log.Store(r.logger)
+	}
 	r.serial.codecs = slices.Clone(config.serializers)
 	r.SetMember("")
 	for _, opt := range opts {
@@ -116,6 +119,11 @@ func (r *Remote) Start() error {
 	if err != nil {
 		return err
 	}
+	if err := r.startActivator(); err != nil {
+		_ = listener.Close() // nothing was accepted
+		return fmt.Errorf("%w: WithKinds: %w", ErrBadConfig, err)
+	}
+	r.warnOfCertificate(address)
 	r.state, r.address = stateStarted, address
 	r.serial.self = address
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -130,9 +138,6 @@ func (r *Remote) Start() error {
 	r.system.ProcessRegistry.RegisterAddressResolver(func(pid *actor.PID) (actor.Process, bool) {
 		return r.endpoint(pid.Address), true
 	})
-	if err := r.startActivator(); err != nil {
-		r.logger.Error("remote: other processes cannot spawn here", "cause", err)
-	}
 	r.wg.Go(func() { r.serve(listener) })
 	r.logger.Info("remote: listening", "address", address, "on", listener.Addr())
 	return nil

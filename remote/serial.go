@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -223,9 +224,39 @@ func marshal(m proto.Message) ([]byte, error) {
 	return proto.Marshal(m)
 }
 
+// unmarshal reads what somebody else has sent. UnmarshalVT has no limit for how deep
+// messages are nested, and a stack that overflows ends the process: messages that
+// can hold themselves are read by protobuf's own.
 func unmarshal(data []byte, m proto.Message) error {
-	if vt, ok := m.(vtUnmarshaler); ok {
+	if vt, ok := m.(vtUnmarshaler); ok && isFlat(m.ProtoReflect().Descriptor()) {
 		return vt.UnmarshalVT(data)
 	}
 	return proto.Unmarshal(data, m)
+}
+
+var flat sync.Map // protoreflect.FullName → bool
+
+// isFlat reports whether no message can be within another of its type.
+func isFlat(md protoreflect.MessageDescriptor) bool {
+	if known, ok := flat.Load(md.FullName()); ok {
+		return known == true
+	}
+	is := !recurs(md, map[protoreflect.FullName]bool{})
+	flat.Store(md.FullName(), is)
+	return is
+}
+
+// recurs looks for a message type below md that is on the way to it.
+func recurs(md protoreflect.MessageDescriptor, way map[protoreflect.FullName]bool) bool {
+	if way[md.FullName()] {
+		return true
+	}
+	way[md.FullName()] = true
+	defer delete(way, md.FullName())
+	for i := range md.Fields().Len() {
+		if field := md.Fields().Get(i).Message(); field != nil && recurs(field, way) {
+			return true
+		}
+	}
+	return false
 }

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
@@ -164,5 +165,20 @@ func TestFastPaths(t *testing.T) {
 	got := fast{&wrapperspb.StringValue{}, new(int), new(int)}
 	if err := unmarshal(data, got); err != nil || *got.unmarshalled != 1 || got.Value != "x" {
 		t.Error(err, *got.unmarshalled, got.StringValue)
+	}
+}
+
+// Messages that can hold themselves are read by protobuf's own, which has a limit for
+// how deep.
+func TestFlatMessages(t *testing.T) {
+	for _, tt := range []struct {
+		message proto.Message
+		flat    bool
+	}{{wrapperspb.String(""), true}, {&durationpb.Duration{}, true}, {&structpb.Struct{}, false}, {&structpb.ListValue{}, false}} {
+		for range 2 { // the second time it is known
+			if got := isFlat(tt.message.ProtoReflect().Descriptor()); got != tt.flat {
+				t.Errorf("%T: %v", tt.message, got)
+			}
+		}
 	}
 }

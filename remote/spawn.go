@@ -63,26 +63,44 @@ func (r *Remote) startActivator() error {
 	if len(r.config.kinds) == 0 {
 		return nil
 	}
-	kinds := make(map[string]*actor.Props, len(r.config.kinds))
-	for _, k := range r.config.kinds {
-		kinds[k.name] = k.props
-	}
-	_, err := r.system.Root.SpawnNamed(actor.PropsFromFunc(func(ctx actor.Context) {
-		if m, ok := ctx.Message().(*remotepb.SpawnRequest); ok {
-			ctx.Respond(activate(ctx.ActorSystem(), kinds, m))
-		}
-	}, actor.WithoutDefaults(), actor.WithGuardian(actor.NewRestartingStrategy())), activatorID)
+	_, err := r.system.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
+		return &activator{kinds: r.config.kinds}
+	}, actor.WithoutDefaults(), actor.WithSupervisor(actor.NewRestartingStrategy())), activatorID)
 	return err
+}
+
+// activator spawns on behalf of others. Each kind has a child of its own, so that a
+// producer that takes its time holds up no other kind.
+type activator struct {
+	kinds    []*Kind
+	spawners map[string]*actor.PID
+}
+
+// Receive implements actor.Actor.
+func (a *activator) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		a.spawners = make(map[string]*actor.PID, len(a.kinds))
+		for _, k := range a.kinds {
+			a.spawners[k.name] = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+				if m, ok := ctx.Message().(*remotepb.SpawnRequest); ok {
+					ctx.Respond(activate(ctx.ActorSystem(), k.props, m.GetName()))
+				}
+			}, actor.WithoutDefaults()))
+		}
+	case *remotepb.SpawnRequest:
+		spawner, known := a.spawners[m.GetKind()]
+		if !known {
+			ctx.Respond(&remotepb.SpawnResponse{Outcome: remotepb.SpawnResponse_OUTCOME_UNKNOWN_KIND})
+			return
+		}
+		ctx.Forward(spawner)
+	}
 }
 
 // activate spawns an actor that does not belong to the activator: it lives until it
 // is stopped, or the system ends.
-func activate(system *actor.ActorSystem, kinds map[string]*actor.Props, m *remotepb.SpawnRequest) *remotepb.SpawnResponse {
-	props, ok := kinds[m.GetKind()]
-	if !ok {
-		return &remotepb.SpawnResponse{Outcome: remotepb.SpawnResponse_OUTCOME_UNKNOWN_KIND}
-	}
-	name := m.GetName()
+func activate(system *actor.ActorSystem, props *actor.Props, name string) *remotepb.SpawnResponse {
 	if !validName(name) {
 		return &remotepb.SpawnResponse{Outcome: remotepb.SpawnResponse_OUTCOME_INVALID}
 	}
@@ -104,7 +122,8 @@ func validName(name string) bool {
 }
 
 // SpawnNamed spawns an actor of a kind in the process at address, which has registered
-// it ([WithKinds]), and waits for at most timeout. An actor of that name that is there
+// it ([WithKinds]), and waits for at most timeout, or, with one of 0 or less, for an
+// answer or the end of the connection. An actor of that name that is there
 // already is returned with [actor.ErrNameExists]. The other errors are
 // [ErrUnknownKind], [ErrInvalidName], [ErrSpawnFailed], and those of a request: after
 // [actor.ErrTimeout] or [ErrConnectionLost] the actor may be there.

@@ -70,6 +70,33 @@ func TestRemoteSpawn(t *testing.T) {
 	})
 }
 
+// A producer that takes its time holds up its own kind alone.
+func TestRemoteSpawnThatTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemNetwork()
+		release := make(chan struct{})
+		slow := NewKind("slow", actor.PropsFromProducer(func() actor.Actor {
+			<-release
+			return actor.ReceiveFunc(func(actor.Context) {})
+		}))
+		a, b := startProcess(t, n.on("a", 1)), startProcess(t, n.on("b", 1, WithKinds(slow, echoKind("echo"))))
+		done := make(chan error, 1)
+		go func() {
+			_, err := a.remote.Spawn(b.remote.Address(), "slow", 0)
+			done <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		if _, err := a.remote.Spawn(b.remote.Address(), "echo", time.Minute); err != nil || time.Since(start) != 0 {
+			t.Error(err, time.Since(start))
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Nothing can be spawned where nothing was registered, nor by names that are none.
 func TestRemoteSpawnThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -17,13 +20,15 @@ import (
 	grpcpeer "google.golang.org/grpc/peer"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
 )
 
 // TLSSource gives what a process proves itself with, and what it believes: its
 // certificate with the key, and the authorities whose certificates it takes. It is
 // called at every handshake, by several goroutines, so that what it gives may
 // change while the process runs; it must be quick, and what it gave is not changed
-// afterwards. [TLSFiles] is one.
+// afterwards. An error beside a certificate and authorities is logged, and these
+// count. [TLSFiles] is one.
 type TLSSource func() (certificate *tls.Certificate, authorities *x509.CertPool, err error)
 
 // TLSOption changes what [WithTLS] asks of peers.
@@ -34,7 +39,8 @@ type TLSOption func(*tlsConfig)
 // the authorities has signed it, it is valid at the moment, and it holds for the
 // host of the address that the other is known by. So a process can neither read
 // what others say, nor send without a certificate, nor call itself by another
-// member's address.
+// member's address, as long as that is of another host. Certificates are for servers
+// and for clients: every process is both.
 //
 // It is the one option for a cluster: the cluster gives it to its membership
 // provider, too, for connections between members (automanaged). TLS to etcd, Consul
@@ -43,7 +49,7 @@ type TLSOption func(*tlsConfig)
 // A connection that is made lives until it breaks: a certificate that changes, or
 // ends, counts at the next handshake. All processes of a cluster have TLS or none.
 func WithTLS(source TLSSource, opts ...TLSOption) ConfigOption {
-	t := &tlsConfig{source: source}
+	t := &tlsConfig{source: source, often: actor.NewThrottle(1, time.Minute, nil)}
 	for _, opt := range opts {
 		opt(t)
 	}
@@ -58,20 +64,21 @@ func WithPeerName(name string) TLSOption {
 	return func(t *tlsConfig) { t.name = name }
 }
 
-// TLS returns what [WithTLS] made of the source, for the listeners of other
-// transports of the same processes, and for those that dial a host; nil and nil
-// without it. What changes in the source later counts for them, too.
-func (c *Config) TLS() (server *tls.Config, client func(host string) *tls.Config) {
+// TLS returns what [WithTLS] made of the source, for other transports of the same
+// processes; nil without it.
+func (c *Config) TLS() *driver.TLS {
 	if c.tls == nil {
-		return nil, nil
+		return nil
 	}
-	return c.tls.server(), c.tls.client
+	return &driver.TLS{Server: c.tls.server(), Client: c.tls.client, Proves: c.tls.proves}
 }
 
 // tlsConfig is TLS between processes.
 type tlsConfig struct {
 	source TLSSource
 	name   string // "": the host of the peer's address
+	log    atomic.Pointer[slog.Logger]
+	often  actor.ShouldThrottle
 }
 
 func (t *tlsConfig) check() error {
@@ -86,14 +93,45 @@ func (t *tlsConfig) check() error {
 func (t *tlsConfig) material() (*tls.Certificate, *x509.CertPool, error) {
 	certificate, authorities, err := t.source()
 	switch {
-	case err != nil:
+	case err != nil && (certificate == nil || authorities == nil):
 		return nil, nil, fmt.Errorf("the certificate of this process: %w", err)
-	case certificate == nil || len(certificate.Certificate) == 0:
-		return nil, nil, errors.New("the source of WithTLS gave no certificate")
+	case certificate == nil || len(certificate.Certificate) == 0 || certificate.PrivateKey == nil:
+		return nil, nil, errors.New("the source of WithTLS gave no certificate with a key")
 	case authorities == nil:
 		return nil, nil, errors.New("the source of WithTLS gave no authorities")
 	}
+	if err != nil {
+		t.tell(err)
+	}
 	return certificate, authorities, nil
+}
+
+// tell passes on why a certificate could not be renewed.
+func (t *tlsConfig) tell(err error) {
+	if log := t.log.Load(); log != nil && t.often() != actor.Closed {
+		log.Warn("remote: the certificate of this process, or its authorities, cannot be read anew; those from before are used as long as they last", "cause", err)
+	}
+}
+
+// own says why others will not take the certificate of this process, which is known by
+// the host.
+func (t *tlsConfig) own(host string) error {
+	certificate, authorities, err := t.material()
+	if err != nil {
+		return err
+	}
+	chain := make([]*x509.Certificate, len(certificate.Certificate))
+	for i, der := range certificate.Certificate {
+		if chain[i], err = x509.ParseCertificate(der); err != nil {
+			return err
+		}
+	}
+	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
+		if err := verifyChain(chain, authorities, usage, cmp.Or(t.name, host)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tlsConfig) server() *tls.Config {
@@ -105,14 +143,17 @@ func (t *tlsConfig) server() *tls.Config {
 		},
 		// Whose certificate it is, is looked at by verify: authorities change.
 		ClientAuth:       tls.RequireAnyClientCert,
-		VerifyConnection: func(s tls.ConnectionState) error { return t.verify(s, t.name, x509.ExtKeyUsageClientAuth) },
+		VerifyConnection: func(s tls.ConnectionState) error { return t.verify(s, x509.ExtKeyUsageClientAuth, t.name) },
 	}
 }
 
-func (t *tlsConfig) client(host string) *tls.Config {
-	name := cmp.Or(t.name, host)
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, ServerName: name,
+func (t *tlsConfig) client(names ...string) *tls.Config {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
+	if t.name != "" {
+		names = []string{t.name}
+	}
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS13,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			certificate, _, err := t.material()
 			return certificate, err
@@ -120,13 +161,22 @@ func (t *tlsConfig) client(host string) *tls.Config {
 		// The standard check would go by the authorities of the moment when this
 		// was made. VerifyConnection does the same by those of now.
 		InsecureSkipVerify: true, //nolint:gosec // see above
-		VerifyConnection:   func(s tls.ConnectionState) error { return t.verify(s, name, x509.ExtKeyUsageServerAuth) },
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(names) == 0 {
+				return errors.New("nobody knows for which host the certificate is to hold")
+			}
+			return t.verify(s, x509.ExtKeyUsageServerAuth, names...)
+		},
 	}
+	if len(names) > 0 {
+		c.ServerName = names[0]
+	}
+	return c
 }
 
-// verify checks the peer's certificate: its authority, its time, its use, and the
-// name it holds for, unless that is "".
-func (t *tlsConfig) verify(s tls.ConnectionState, name string, usage x509.ExtKeyUsage) error {
+// verify checks the peer's certificate: its authority, its time, its use, and that it
+// holds for one of the names, unless the only one is "".
+func (t *tlsConfig) verify(s tls.ConnectionState, usage x509.ExtKeyUsage, names ...string) error {
 	_, authorities, err := t.material()
 	if err != nil {
 		return err
@@ -134,23 +184,44 @@ func (t *tlsConfig) verify(s tls.ConnectionState, name string, usage x509.ExtKey
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("the peer has shown no certificate")
 	}
-	options := x509.VerifyOptions{
-		Roots: authorities, Intermediates: x509.NewCertPool(),
-		DNSName: name, KeyUsages: []x509.ExtKeyUsage{usage}, CurrentTime: time.Now(),
-	}
-	for _, c := range s.PeerCertificates[1:] {
-		options.Intermediates.AddCert(c)
-	}
-	if _, err := s.PeerCertificates[0].Verify(options); err != nil {
+	if err := verifyChain(s.PeerCertificates, authorities, usage, names...); err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 	}
 	return nil
 }
 
-// provesAddress reports whether the process at the other end of a connection may
-// call itself by the address.
+func verifyChain(chain []*x509.Certificate, authorities *x509.CertPool, usage x509.ExtKeyUsage, names ...string) (err error) {
+	intermediates := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		intermediates.AddCert(c)
+	}
+	for _, name := range names {
+		if _, err = chain[0].Verify(x509.VerifyOptions{
+			Roots: authorities, Intermediates: intermediates,
+			DNSName: name, KeyUsages: []x509.ExtKeyUsage{usage}, CurrentTime: time.Now(),
+		}); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// proves says why the process at the other end of a connection may not call itself by
+// an address at the host.
+func (t *tlsConfig) proves(state tls.ConnectionState, host string) error {
+	if t.name != "" {
+		return nil // which it has
+	}
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("it has shown no certificate")
+	}
+	return state.PeerCertificates[0].VerifyHostname(host)
+}
+
+// provesAddress says why the process at the other end of a connection may not call
+// itself by the address.
 func (r *Remote) provesAddress(ctx context.Context, address string) error {
-	if r.config.tls == nil || r.config.tls.name != "" {
+	if r.config.tls == nil {
 		return nil
 	}
 	p, _ := grpcpeer.FromContext(ctx)
@@ -165,7 +236,18 @@ func (r *Remote) provesAddress(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	return info.State.PeerCertificates[0].VerifyHostname(host)
+	return r.config.tls.proves(info.State, host)
+}
+
+// warnOfCertificate says at the start that others will refuse this process.
+func (r *Remote) warnOfCertificate(address string) {
+	if r.config.tls == nil {
+		return
+	}
+	host, _, _ := net.SplitHostPort(address) // was checked
+	if err := r.config.tls.own(host); err != nil {
+		r.logger.Warn("remote: other processes will refuse the certificate of this one", "address", address, "cause", err)
+	}
 }
 
 // serverCredentials are those of the listener.
@@ -195,6 +277,10 @@ func (s *serverTLS) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	held := &heldConn{Conn: raw, holding: true}
 	conn, info, err := s.TransportCredentials.ServerHandshake(held)
 	held.holding = false
+	if errors.Is(err, io.EOF) { // somebody who only looks whether there is a listener
+		_ = raw.Close()
+		return conn, info, err
+	}
 	if err != nil {
 		s.remote.stats.refused.Add(1)
 		if s.often() != actor.Closed {

@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +20,8 @@ const TLSFilesCheck = time.Second
 // with its chain, the key to it, and the certificates of the authorities. It reads
 // them again when one of them has changed, as those that cert-manager or a Kubernetes
 // secret writes. Files that do not fit each other, as while they are being
-// replaced, or that cannot be read, leave in force what was read before; only if
-// nothing was, they are an error.
+// replaced, or that cannot be read whole, leave in force what was read before, and a
+// log line says so; only if nothing was, they are an error.
 func TLSFiles(certificate, key, authorities string) TLSSource {
 	f := &tlsFiles{paths: [3]string{certificate, key, authorities}}
 	return f.get
@@ -59,7 +61,7 @@ func (f *tlsFiles) get() (*tls.Certificate, *x509.CertPool, error) {
 		return nil, nil, err
 	}
 	f.checked = now // after a failure the old ones count, until the next look
-	return f.certificate, f.authorities, nil
+	return f.certificate, f.authorities, err
 }
 
 func (f *tlsFiles) stamps() (stamps [3]fileStamp, err error) {
@@ -78,14 +80,43 @@ func (f *tlsFiles) load() error {
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", f.paths[0], f.paths[1], err)
 	}
-	pem, err := os.ReadFile(f.paths[2])
+	text, err := os.ReadFile(f.paths[2])
 	if err != nil {
 		return err
 	}
-	authorities := x509.NewCertPool()
-	if !authorities.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s: %w", f.paths[2], errors.New("no certificate in it"))
+	authorities, err := parseAuthorities(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.paths[2], err)
 	}
 	f.certificate, f.authorities = &certificate, authorities
 	return nil
+}
+
+// parseAuthorities reads certificates, all of them or none: half a file of two
+// authorities must not stand for the first.
+func parseAuthorities(text []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		text = rest
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a %q among the certificates", block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		pool.AddCert(certificate)
+		n++
+	}
+	if bytes.Contains(text, []byte("-----BEGIN")) {
+		return nil, errors.New("a certificate in it is damaged, or not all of it is there")
+	}
+	if n == 0 {
+		return nil, errors.New("no certificate in it")
+	}
+	return pool, nil
 }

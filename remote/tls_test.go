@@ -59,10 +59,10 @@ func TestTLS(t *testing.T) {
 		b := startProcess(t, n.on("10.0.0.2", 1, WithTLS(papersOf(ca.Issue("10.0.0.2"), ca).source)))
 		a.mustAsk(b.echo("echo"), "there")
 		b.mustAsk(a.echo("echo"), "and back")
-		if server, client := b.remote.config.TLS(); server == nil || client == nil {
+		if b.remote.config.TLS() == nil {
 			t.Error("Config.TLS gives nothing")
 		}
-		if server, client := n.on("c", 1).TLS(); server != nil || client != nil {
+		if n.on("c", 1).TLS() != nil {
 			t.Error("Config.TLS gives something without TLS")
 		}
 	})
@@ -85,10 +85,13 @@ func TestTLSThatIsRefused(t *testing.T) {
 		"unknown authority": {func(ca *certtest.Authority) []ConfigOption {
 			return tlsOf(certtest.NewAuthority(ca.T()).Issue(hostB), ca)
 		}, "certificate", "unknown authority"},
+		"for servers only": {func(ca *certtest.Authority) []ConfigOption {
+			return tlsOf(ca.IssueServer(hostB), ca)
+		}, "certificate", "incompatible key usage"},
 		"who does not know the authority of the other": {func(ca *certtest.Authority) []ConfigOption {
 			return tlsOf(ca.Issue(hostB), certtest.NewAuthority(ca.T()))
 		}, "unknown authority", ""},
-		"no TLS": {func(*certtest.Authority) []ConfigOption { return nil }, "cannot reach", "does not speak it"},
+		"no TLS": {func(*certtest.Authority) []ConfigOption { return nil }, "WithTLS", "does not speak it"},
 		"no certificate": {func(ca *certtest.Authority) []ConfigOption {
 			return []ConfigOption{WithDialOptions(grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 				RootCAs: certtest.Pool(ca), ServerName: hostA,
@@ -222,6 +225,9 @@ func TestTLSSourcesThatGiveNothing(t *testing.T) {
 		"takes a source":      nil,
 		"vault is closed":     func() (*tls.Certificate, *x509.CertPool, error) { return nil, nil, broken },
 		"gave no certificate": func() (*tls.Certificate, *x509.CertPool, error) { return nil, pool, nil },
+		"with a key": func() (*tls.Certificate, *x509.CertPool, error) {
+			return &tls.Certificate{Certificate: certificate.Certificate}, pool, nil
+		},
 		"gave no authorities": func() (*tls.Certificate, *x509.CertPool, error) { return certificate, nil, nil },
 		"missing.crt":         TLSFiles("missing.crt", "missing.key", "missing.ca"),
 	} {
@@ -252,8 +258,8 @@ func TestTLSFiles(t *testing.T) {
 		source := TLSFiles(files.Certificate, files.Key, files.Authorities)
 		holds := func(want *tls.Certificate, by *certtest.Authority) {
 			t.Helper()
-			got, pool, err := source()
-			if err != nil {
+			got, pool, err := source() // an error beside them is to be told
+			if got == nil || pool == nil {
 				t.Fatal(err)
 			}
 			if string(got.Certificate[0]) != string(want.Certificate[0]) {
@@ -309,4 +315,48 @@ func TestTLSFiles(t *testing.T) {
 		<-time.After(TLSFilesCheck)
 		holds(third, next)
 	})
+}
+
+// A process whose certificate others will not take is told so when it starts.
+func TestTLSOfItsOwn(t *testing.T) {
+	const warning = "will refuse the certificate"
+	ca := certtest.NewAuthority(t)
+	for name, tt := range map[string]struct {
+		certificate *tls.Certificate
+		warns       bool
+	}{
+		"fits":              {ca.Issue(hostA), false},
+		"another host":      {ca.Issue(hostB), true},
+		"for servers only":  {ca.IssueServer(hostA), true},
+		"expired":           {ca.IssueFor(-2*time.Hour, -time.Hour, hostA), true},
+		"another authority": {certtest.NewAuthority(t).Issue(hostA), true},
+	} {
+		p := startProcess(t, Configure(hostA, 0, WithTLS(papersOf(tt.certificate, ca).source)))
+		if p.logs.has(warning) != tt.warns {
+			t.Errorf("%s: warned: %v", name, !tt.warns)
+		}
+	}
+}
+
+// Files that can no longer be read are told of, and what was read before counts.
+func TestTLSFilesThatBreak(t *testing.T) {
+	ca, second := certtest.NewAuthority(t), certtest.NewAuthority(t)
+	files := certtest.FilesIn(t.TempDir())
+	files.Write(t, ca.Issue(hostA, hostB), ca, second)
+	source := TLSFiles(files.Certificate, files.Key, files.Authorities)
+	a := startProcess(t, Configure(hostA, 0, WithTLS(source)))
+	whole, err := os.ReadFile(files.Authorities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files.Authorities, whole[:len(whole)-40], 0o600); err != nil { // the second is cut off
+		t.Fatal(err)
+	}
+	if _, _, err := TLSFiles(files.Certificate, files.Key, files.Authorities)(); err == nil || !strings.Contains(err.Error(), "ca.crt") {
+		t.Errorf("half a file was taken for whole: %v", err)
+	}
+	<-time.After(TLSFilesCheck)
+	b := startProcess(t, Configure(hostB, 0, WithTLS(papersOf(second.Issue(hostB), ca, second).source)))
+	b.mustAsk(a.echo("echo"), "by the authority that is still known")
+	a.logs.await(t, "cannot be read anew")
 }

@@ -84,8 +84,9 @@
 // Whoever reaches the ping port can read the view and disturb the membership.
 // Keep it inside, or authenticate both ends: with the TLS of the cluster
 // (remote.WithTLS), which counts here, too, or with [Provider.WithCredentials]. A host
-// of the list that is a name is looked up and dialled by its addresses: the
-// certificates then hold for those, or for a name in common (remote.WithPeerName).
+// of the list that is a name is looked up and dialled by its addresses: a certificate
+// there holds for the name or the address. Who has a certificate of the cluster is
+// trusted with what it says of others.
 //
 // # Limits
 //

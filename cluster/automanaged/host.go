@@ -44,7 +44,11 @@ func (c config) addresses(ctx context.Context, entry string) ([]string, error) {
 	}
 	addresses := make([]string, 0, len(found))
 	for _, a := range found {
-		addresses = append(addresses, net.JoinHostPort(a, port))
+		address := net.JoinHostPort(a, port)
+		if c.names != nil {
+			c.names.Store(address, host)
+		}
+		addresses = append(addresses, address)
 	}
 	slices.Sort(addresses)
 	return slices.Compact(addresses), nil

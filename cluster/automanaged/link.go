@@ -56,26 +56,32 @@ func (c config) connect(address string) (*grpc.ClientConn, error) {
 func (c config) secured(r driver.Request) config {
 	if c.server == nil {
 		c.server = insecure.NewCredentials()
-		if r.ServerTLS != nil {
-			c.server = credentials.NewTLS(r.ServerTLS)
+		if r.TLS != nil {
+			c.server, c.proves = credentials.NewTLS(r.TLS.Server), r.TLS.Proves
 		}
 	}
-	if c.client == nil {
-		c.clientTLS = r.ClientTLS
+	if c.client == nil && r.TLS != nil {
+		c.clientTLS, c.names = r.TLS.Client, new(sync.Map)
 	}
 	return c
 }
 
-// credentialsFor are those for a connection to the address.
+// credentialsFor are those for a connection to the address. A certificate there holds
+// for its host, or for the name by which the list of hosts has it.
 func (c config) credentialsFor(address string) credentials.TransportCredentials {
-	switch host, _, err := net.SplitHostPort(address); {
+	switch {
 	case c.client != nil:
 		return c.client
-	case c.clientTLS != nil && err == nil:
-		return credentials.NewTLS(c.clientTLS(host))
-	default:
+	case c.clientTLS == nil:
 		return insecure.NewCredentials()
 	}
+	host, _, _ := net.SplitHostPort(address) // without one no handshake goes well
+	if found, ok := c.names.Load(address); ok {
+		if name, ok := found.(string); ok {
+			return credentials.NewTLS(c.clientTLS(name, host))
+		}
+	}
+	return credentials.NewTLS(c.clientTLS(host))
 }
 
 func (l *links) get(address string) (*grpc.ClientConn, error) {

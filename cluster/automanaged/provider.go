@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,10 +65,15 @@ type config struct {
 	advertised string
 	server     credentials.TransportCredentials // nil: the cluster's, or none
 	client     credentials.TransportCredentials // the same
-	clientTLS  func(host string) *tls.Config    // the cluster's; nil without TLS
-	listen     func(ctx context.Context, address string) (net.Listener, error)
-	dial       func(ctx context.Context, address string) (net.Conn, error)
-	lookup     func(ctx context.Context, host string) ([]string, error)
+	// The cluster's, nil without TLS: for those who dial, and to know who pings.
+	clientTLS func(names ...string) *tls.Config
+	proves    func(state tls.ConnectionState, host string) error
+	// names has, with TLS, the name of a host for each address that it was looked
+	// up to have.
+	names  *sync.Map
+	listen func(ctx context.Context, address string) (net.Listener, error)
+	dial   func(ctx context.Context, address string) (net.Conn, error)
+	lookup func(ctx context.Context, host string) ([]string, error)
 	// exchange replaces gRPC between members, for tests of many; nil in
 	// production.
 	exchange func(ctx context.Context, address string, r *pb.PingRequest) (*pb.PingResponse, error)

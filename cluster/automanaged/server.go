@@ -3,12 +3,15 @@ package automanaged
 import (
 	"context"
 	"errors"
+	"net"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -35,6 +38,7 @@ type server struct {
 func (m *member) newServer(cluster string) *grpc.Server {
 	s := grpc.NewServer(
 		grpc.Creds(m.config.server),
+		grpc.ConnectionTimeout(m.config.timeout()), // it also bounds how long one that says nothing holds up the end
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WaitForHandlers(true),
@@ -46,10 +50,13 @@ func (m *member) newServer(cluster string) *grpc.Server {
 var errClosing = status.Error(codes.Unavailable, "this process is leaving")
 
 // Ping implements the service.
-func (s *server) Ping(_ context.Context, request *pb.PingRequest) (*pb.PingResponse, error) {
+func (s *server) Ping(ctx context.Context, request *pb.PingRequest) (*pb.PingResponse, error) {
 	g, err := greetingFromWire(request.GetGreeting())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if err := s.proves(ctx, g.Sender); err != nil {
+		return nil, status.Errorf(codes.PermissionDenied, "your certificate is not one for the address that you give: %v", err)
 	}
 	switch answer := s.member.step(view.Received{Greeting: g}).(type) {
 	case view.Answer:
@@ -62,6 +69,32 @@ func (s *server) Ping(_ context.Context, request *pb.PingRequest) (*pb.PingRespo
 	default:
 		return nil, errClosing
 	}
+}
+
+// proves says why the process that pings is not who it says it is, where the cluster
+// has TLS.
+func (s *server) proves(ctx context.Context, sender view.Entry) error {
+	if s.member.config.proves == nil {
+		return nil
+	}
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return errors.New("nothing is known of you")
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok {
+		return errors.New("you do not use TLS")
+	}
+	for _, address := range []string{sender.Member.Address, sender.Ping} {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return err
+		}
+		if err := s.member.config.proves(info.State, host); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Watch implements the service: the newest view, each later one, and a

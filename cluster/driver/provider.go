@@ -39,14 +39,26 @@ type Request struct {
 	// BindHost is the host that the process's own listener is bound to.
 	// A provider that listens binds the same host unless told otherwise.
 	BindHost string
-	// ServerTLS and ClientTLS are how the processes of the cluster prove who they
-	// are, to those who connect and to a host that is dialled. A provider whose
-	// members speak to each other uses them unless it was told otherwise. Nil where
-	// the cluster has no TLS.
-	ServerTLS *tls.Config
-	ClientTLS func(host string) *tls.Config
+	// TLS is how the processes of the cluster prove who they are; nil where they do
+	// not. A provider whose members speak to each other uses it unless it was told
+	// otherwise.
+	TLS *TLS
 	// Logger is the application's logger. Never nil.
 	Logger *slog.Logger
+}
+
+// TLS is what a transport between processes of one cluster needs. What changes in the
+// certificates later counts at the next handshake.
+type TLS struct {
+	// Server is for those who listen.
+	Server *tls.Config
+	// Client is for those who dial a host that is known by the names given, of which
+	// the certificate there has to hold for one. Without a name no handshake goes
+	// well.
+	Client func(names ...string) *tls.Config
+	// Proves says why the process at the other end of a connection may not call
+	// itself by an address at the host.
+	Proves func(state tls.ConnectionState, host string) error
 }
 
 // Provider gives a consistent view of the active members. A Provider may be

@@ -59,10 +59,21 @@ func (a *Authority) Issue(hosts ...string) *tls.Certificate {
 // IssueFor is Issue for another time, from and until a moment relative to now.
 func (a *Authority) IssueFor(from, until time.Duration, hosts ...string) *tls.Certificate {
 	a.t.Helper()
+	return a.issue(from, until, hosts, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+}
+
+// IssueServer is Issue for servers alone.
+func (a *Authority) IssueServer(hosts ...string) *tls.Certificate {
+	a.t.Helper()
+	return a.issue(-time.Minute, time.Hour, hosts, x509.ExtKeyUsageServerAuth)
+}
+
+func (a *Authority) issue(from, until time.Duration, hosts []string, usages ...x509.ExtKeyUsage) *tls.Certificate {
+	a.t.Helper()
 	key := newKey(a.t)
 	template := template("process", from, until)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	template.ExtKeyUsage = usages
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
