@@ -325,6 +325,9 @@ func (c *cell) handleSystem(message any) {
 
 // deliver hands the actor a message of the system's.
 func (c *cell) deliver(message any) {
+	if c.extras != nil {
+		c.extras.turn = turn{} // of a message before
+	}
 	c.env = MessageEnvelope{Message: message}
 	c.invoke()
 }

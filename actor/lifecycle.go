@@ -57,6 +57,9 @@ func (c *cell) stopFor(f *Future) {
 // drain makes dead letters of what waits in the stash and the mailbox. What a sender pushes
 // behind its back finds the same end in handleUser.
 func (c *cell) drain() {
+	if c.extras != nil {
+		c.extras.next = false // that was of what stops the actor
+	}
 	c.UnstashAll()
 	for {
 		env, ok := c.popDetour()

@@ -3,6 +3,8 @@ package actor_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 )
@@ -311,5 +313,53 @@ func TestAutoRespondOfAForwardedMessage(t *testing.T) {
 		s.Root.RequestWithCustomSender(full, ack{8}, asker)
 		answers.want(t, "undelivered to "+full.Id+": stash full") // and no answer besides
 		dead.want(t, "dead letter {8}: stash full")
+	})
+}
+
+// A failure at one of the system's messages takes nothing out of the stash.
+func TestStashAndFailLater(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		watched := s.Root.Spawn(recording(&recorder{}))
+		instances := 0
+		pid := s.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
+			instances++
+			first := instances == 1
+			return actor.ReceiveFunc(func(ctx actor.Context) {
+				switch m := ctx.Message().(type) {
+				case *actor.Started:
+					ctx.Watch(watched)
+				case *actor.Terminated:
+					if first {
+						panic("boom")
+					}
+				case string:
+					if first {
+						_ = ctx.Stash()
+						return
+					}
+					r.add(m)
+				}
+			})
+		}))
+		s.Root.Send(pid, "a")
+		synctest.Wait()
+		s.Root.Stop(watched)
+		r.want(t, "a")
+	})
+}
+
+// A batch that ends its actor says nothing about what others have sent.
+func TestMessageBatchThatStopsTheActor(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		gate := make(chan struct{})
+		pid := s.Root.Spawn(doer(&recorder{}))
+		s.Root.Send(pid, do(func(actor.Context) { <-gate }))
+		s.Root.Send(pid, &actor.MessageBatch{Messages: []any{"a", &actor.PoisonPill{}}})
+		f := s.Root.RequestFuture(pid, "another's", time.Minute)
+		close(gate)
+		if err := f.Wait(); !errors.Is(err, actor.ErrDeadLetter) {
+			t.Error(err)
+		}
 	})
 }
