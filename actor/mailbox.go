@@ -13,14 +13,13 @@ import (
 // Mailbox is [Unbounded]. The system's own messages, such as *[Terminated], have
 // a queue of their own beside every mailbox and come first.
 type Mailbox struct {
-	make   func() mailbox // nil: unbounded
-	chosen bool           // else it is what the system's defaults say
-	err    error
+	make func() mailbox // nil: unbounded
+	err  error
 }
 
 // Unbounded returns the default: first in first out, and as long as memory
 // lasts. Given to [WithMailbox] it wins over the system's defaults ([WithDefaults]).
-func Unbounded() Mailbox { return Mailbox{chosen: true} }
+func Unbounded() Mailbox { return Mailbox{} }
 
 // Overflow says what a [Bounded] mailbox does with a message when it is full. No
 // message is lost in silence: one that has no place becomes a dead letter with
@@ -61,7 +60,7 @@ func Bounded(capacity int, whenFull Overflow) Mailbox {
 	case whenFull < OverflowReject || whenFull > OverflowWait:
 		return Mailbox{err: fmt.Errorf("%d is no Overflow; use one of its constants", whenFull)}
 	}
-	return Mailbox{chosen: true, make: func() mailbox {
+	return Mailbox{make: func() mailbox {
 		b := &boundedMailbox{capacity: capacity, whenFull: whenFull}
 		b.room.L = &b.mu
 		return b
@@ -82,7 +81,7 @@ type PriorityMessage interface {
 // comes after everything that waits, also what came later: an actor that is always
 // sent to is stopped by Stop.
 func UnboundedPriority() Mailbox {
-	return Mailbox{chosen: true, make: func() mailbox { return &priorityMailbox{} }}
+	return Mailbox{make: func() mailbox { return &priorityMailbox{} }}
 }
 
 // mailbox holds the messages of one actor, instead of cell.user. Push is called

@@ -53,10 +53,11 @@ type propsConfig struct {
 	guardian   SupervisorStrategy
 	mailbox    Mailbox
 	dispatcher Dispatcher
-	dispatched bool // the dispatcher was chosen
-	stash      int  // 0: the default; less: none
-	alone      bool // without the system's defaults
-	errs       []error
+	// Whether the two were chosen, be it what they are by default.
+	ownMailbox, ownDispatcher bool
+	stash                     int  // 0: the default; less: none
+	alone                     bool // without the system's defaults
+	errs                      []error
 
 	// The middleware, folded; nil without any.
 	receive  ReceiverFunc
@@ -70,7 +71,7 @@ type PropsOption func(*Props)
 
 // PropsFromProducer returns props for actors made by p.
 func PropsFromProducer(p Producer, opts ...PropsOption) *Props {
-	return (&Props{}).Configure(WithProducer(p)).Configure(opts...)
+	return (&Props{}).Configure(slices.Concat([]PropsOption{WithProducer(p)}, opts)...)
 }
 
 // PropsFromProducerWithActorSystem returns props for actors made by p.
@@ -165,10 +166,10 @@ func (p *Props) under(system *ActorSystem) *Props {
 	if m.guardian == nil {
 		m.guardian = d.guardian
 	}
-	if !m.mailbox.chosen {
+	if !m.ownMailbox {
 		m.mailbox = d.mailbox
 	}
-	if !m.dispatched {
+	if !m.ownDispatcher {
 		m.dispatcher = d.dispatcher
 	}
 	if m.stash == 0 {
@@ -275,7 +276,7 @@ func WithoutDefaults() PropsOption {
 func WithMailbox(mailbox Mailbox) PropsOption {
 	return func(p *Props) {
 		p.mailbox = mailbox
-		p.mailbox.chosen = true
+		p.ownMailbox = true
 		if mailbox.err != nil {
 			p.refuse(mailbox.err)
 		}
@@ -285,7 +286,7 @@ func WithMailbox(mailbox Mailbox) PropsOption {
 // WithDispatcher sets who runs the actor. Defaults to [DispatcherDefault].
 func WithDispatcher(dispatcher Dispatcher) PropsOption {
 	return func(p *Props) {
-		p.dispatcher, p.dispatched = dispatcher, true
+		p.dispatcher, p.ownDispatcher = dispatcher, true
 		if err := dispatcher.check(); err != nil {
 			p.refuse(err)
 		}

@@ -23,7 +23,8 @@ type waitingCaller struct{ pid *actor.PID }
 
 // turn hands a message to the actor.
 func (c *continuations) turn(ctx actor.Context, env *actor.MessageEnvelope, next actor.ReceiverFunc) {
-	c.Context, c.answered = ctx, false
+	c.endTurn() // of the one before
+	c.Context = ctx
 	switch env.Message.(type) {
 	case *actor.Restarting:
 		defer c.giveUp(&GrainError{CodePanic, "the grain failed before it had answered"})
@@ -35,20 +36,19 @@ func (c *continuations) turn(ctx actor.Context, env *actor.MessageEnvelope, next
 				c.giveUp(&GrainError{CodeFenced, ReasonFenced})
 			}
 		}()
-	default:
-		defer c.endTurn()
 	}
 	next(c, env)
 }
 
 // endTurn takes those for answered who began to wait in a turn that has answered.
+// It is called when the next one begins: nobody is interested before.
 func (c *continuations) endTurn() {
 	if c.answered {
 		for _, w := range c.fresh {
 			w.pid = nil
 		}
 	}
-	c.fresh = c.fresh[:0]
+	c.fresh, c.answered = c.fresh[:0], false
 }
 
 func (c *continuations) giveUp(answer *GrainError) {
