@@ -23,6 +23,8 @@ type batch struct {
 	types   []wireType
 	count   int
 	data    []byte
+
+	acknowledged uint64
 }
 
 // parseBatch reads the tables of a batch and checks its outline. The batch refers
@@ -32,6 +34,9 @@ func parseBatch(data []byte) (*batch, error) {
 	for field, value := range fields(data) {
 		if value.err != nil {
 			return nil, fmt.Errorf("%w: %w", errMalformed, value.err)
+		}
+		if field == fieldAcknowledged && value.kind == protowire.VarintType {
+			b.acknowledged = value.number
 		}
 		if value.kind != protowire.BytesType {
 			continue

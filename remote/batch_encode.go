@@ -5,10 +5,11 @@ import "google.golang.org/protobuf/encoding/protowire"
 // The fields of remotepb.Batch, Envelope, PID, Type and of an entry of
 // Envelope.header. The tests compare this coding with the generated one.
 const (
-	fieldTargets   = 1
-	fieldSenders   = 2
-	fieldTypes     = 3
-	fieldEnvelopes = 4
+	fieldTargets      = 1
+	fieldSenders      = 2
+	fieldTypes        = 3
+	fieldEnvelopes    = 4
+	fieldAcknowledged = 5
 
 	fieldTarget  = 1
 	fieldSender  = 2
@@ -118,6 +119,11 @@ func (e *batchEncoder) add(o *outbound) {
 	}
 	e.buf = b
 	e.count++
+}
+
+// acknowledge adds to the batch how far the peer's messages came; 0 says nothing.
+func (e *batchEncoder) acknowledge(messages uint64) {
+	e.buf = appendVarintField(e.buf, fieldAcknowledged, messages)
 }
 
 func (e *batchEncoder) target(id string) uint64 {

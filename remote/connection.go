@@ -8,9 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/granary-go/granary/wire/remotepb"
 )
 
@@ -35,19 +32,20 @@ type conn struct {
 	attempt     uint64
 	incarnation uint64
 
-	decided chan error     // for those that the peer dialled: nil when adopted
-	ended   chan struct{}  // closed by the first fail
-	cause   error          // set before ended is closed
-	once    sync.Once      // for fail
-	leaving chan struct{}  // closed when the peer is to be asked for its goodbye
-	leaveIt sync.Once      // for leave
-	parting chan struct{}  // closed when goodbye is to be said
-	partOne sync.Once      // for part
-	byes    atomic.Int32   // goodbyes said and heard
-	ep      *endpoint      // set by adopted
-	unsent  []outbound     // what the writer took and did not write, at its end
-	encoder *batchEncoder  // the writer's
-	inbound *inboundTables // the reader's
+	decided chan error    // for those that the peer dialled: nil when adopted
+	ended   chan struct{} // closed by the first fail
+	cause   error         // set before ended is closed
+	once    sync.Once     // for fail
+	leaving chan struct{} // closed when the peer is to be asked for its goodbye
+	leaveIt sync.Once     // for leave
+	parting chan struct{} // closed when goodbye is to be said
+	partOne sync.Once     // for part
+	byes    atomic.Int32  // goodbyes said and heard
+	ep      *endpoint     // set by adopted
+	owed    acknowledgements
+	room    chan struct{} // tells the writer that something was acknowledged
+	writer  writer
+	reader  reader
 }
 
 // peer is what a process said of itself.
@@ -55,24 +53,34 @@ type peer struct {
 	address    string
 	member     string
 	maxMessage int
+	features   features
+	first      uint64 // the number of its first message on this stream
+	arrived    answer // what it says of the messages that it had from here
 }
 
 func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64) *conn {
-	return &conn{
+	c := &conn{
 		remote: r, stream: stream, peer: p,
 		attempt: attempt, incarnation: incarnation,
 		decided: make(chan error, 1),
 		ended:   make(chan struct{}),
 		leaving: make(chan struct{}),
 		parting: make(chan struct{}),
-		encoder: newBatchEncoder(&r.serial),
-		inbound: &inboundTables{},
+		room:    make(chan struct{}, 1),
 	}
+	c.owed.begin(p.first)
+	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial)}
+	c.reader = reader{conn: c}
+	return c
 }
 
 // adopted starts the connection; the endpoint's mutex is held.
 func (c *conn) adopted(ep *endpoint) {
 	c.ep = ep
+	if d := ep.doubt; d != nil {
+		ep.doubt = nil
+		d.answers <- c.peer.arrived
+	}
 	if ep.link.leaving {
 		c.leave()
 	}
@@ -117,13 +125,26 @@ func (c *conn) supervise(attempts uint64) {
 	c.remote.connected(c)
 	var both sync.WaitGroup
 	both.Go(func() { c.write(attempts) })
-	both.Go(func() { c.fail(c.read()) })
+	both.Go(func() { c.fail(c.reader.run()) })
 	c.awaitEnd()
 	c.ep.happened(event{kind: eventLost, conn: c})
 	c.hangUp()
 	both.Wait()
-	c.ep.broken(c, c.cause)
+	c.owed.end()
+	c.remote.arrivals.remember(c.peer.address, c.incarnation, c.owed.arrived.Load())
+	doubt := c.ep.broken(c, c.cause)
 	c.remote.disconnected(c)
+	if doubt != nil {
+		c.ep.settle(c, doubt)
+	}
+}
+
+// write is the goroutine that writes. If the stream broke, the reader says why.
+func (c *conn) write(attempts uint64) {
+	err := c.writer.run(attempts)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.fail(err)
+	}
 }
 
 // awaitEnd waits for the end, and bounds how long it takes after a goodbye.
@@ -143,150 +164,20 @@ func (c *conn) awaitEnd() {
 	}
 }
 
-// write is the goroutine that writes. If the stream broke, read says why.
-func (c *conn) write(attempts uint64) {
-	err := c.writeAll(attempts)
-	if err != nil && !errors.Is(err, io.EOF) {
-		c.fail(err)
-	}
-}
-
-func (c *conn) writeAll(attempts uint64) error {
-	if !c.dialed {
-		reply := &remotepb.Frame{Kind: &remotepb.Frame_HelloReply{HelloReply: c.remote.helloReply(attempts)}}
-		if err := c.stream.Send(reply); err != nil {
-			return err
-		}
-	}
-	leaving := c.leaving
-	for {
-		parting := closed(c.parting)
-		items := c.ep.take()
-		if len(items) > 0 {
-			if err := c.writeItems(items); err != nil {
-				return err
-			}
-			c.ep.giveBack(items)
-			continue
-		}
-		if parting {
-			return c.sayGoodbye()
-		}
-		select {
-		case <-c.ep.wake:
-		case <-leaving:
-			leaving = nil
-			if err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}}); err != nil {
-				return err
-			}
-		case <-c.parting:
-		case <-c.ended:
-			return nil
-		}
-	}
-}
-
-func (c *conn) sayGoodbye() error {
-	if err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Goodbye{Goodbye: &remotepb.Goodbye{}}}); err != nil {
-		return err
-	}
-	c.bye()
-	return nil
-}
-
-// writeItems writes items in batches. After an error, what was not handed to the
-// transport is in unsent: gRPC takes a frame whole or not at all.
-func (c *conn) writeItems(items []outbound) error {
-	start, bytes := 0, 0
-	flush := func(end int) error {
-		if err := c.flush(); err != nil {
-			c.unsent = items[start:]
-			return err
-		}
-		c.ep.written(end-start, bytes)
-		start, bytes = end, 0
-		return nil
-	}
-	for i := range items {
-		o := &items[i]
-		if c.encoder.full(o.size) {
-			if err := flush(i); err != nil {
-				return err
-			}
-		}
-		bytes += o.size
-		if o.size > c.peer.maxMessage {
-			c.ep.refused(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
-			o.target = nil // disposed of
-			continue
-		}
-		c.encoder.add(o)
-	}
-	return flush(len(items))
-}
-
-// flush sends the batch, if there is something in it.
-func (c *conn) flush() error {
-	if c.encoder.count == 0 {
-		return nil
-	}
-	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: c.encoder.bytes()}})
-	if err == nil {
-		c.remote.stats.sent.Add(uint64(c.encoder.count))
-		c.ep.sent.Add(uint64(c.encoder.count))
-	}
-	c.encoder.reset()
-	return err
-}
-
-// read is the goroutine that reads. It returns why the connection ends.
-func (c *conn) read() error {
-	for {
-		frame, err := c.stream.Recv()
-		if err != nil {
-			return c.endOfStream(err)
-		}
-		switch kind := frame.GetKind().(type) {
-		case *remotepb.Frame_Batch:
-			if err := c.deliver(kind.Batch); err != nil {
-				return err
-			}
-		case *remotepb.Frame_Leaving:
-			c.ep.happened(event{kind: eventParting, conn: c})
-			c.part()
-		case *remotepb.Frame_Goodbye:
-			c.ep.happened(event{kind: eventParting, conn: c})
-			c.part()
-			c.bye()
-			if !c.dialed {
-				<-c.ended
-				return errGoodbye
-			}
-		case *remotepb.Frame_Hello, *remotepb.Frame_HelloReply:
-			return errors.New("the peer introduced itself twice")
-		}
-	}
-}
-
-func (c *conn) endOfStream(err error) error {
-	switch {
-	case c.byes.Load() == 2:
-		return errGoodbye
-	case errors.Is(err, io.EOF):
-		return errors.New("the peer closed the stream")
-	case !c.dialed && status.Code(err) == codes.Canceled:
-		return errors.New("the peer closed the connection") // gRPC tells a server no more
-	default:
-		return rootCause(err)
-	}
-}
-
 func closed(ch <-chan struct{}) bool {
 	select {
 	case <-ch:
 		return true
 	default:
 		return false
+	}
+}
+
+// nudge tells whoever waits on ch, which has room for one, to look again.
+func nudge(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
 

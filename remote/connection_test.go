@@ -365,47 +365,67 @@ func allAskAll(t *testing.T, n int, config func(int) *Config) {
 	}
 }
 
-// Connections are cut again and again while both sides send: every message
-// arrives in order, or is a dead letter, or was written to a connection that was
-// lost; none arrives twice.
+// Connections are cut again and again while both sides send, small messages and
+// large ones: every message arrives in order, or is a dead letter, and none is both.
 func TestCutAgainAndAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
 		const messages = 20000
-		pid, in := b.sink("sink")
+		there, inB := b.sink("sink")
+		back, inA := a.sink("sink")
+		large := strings.Repeat("x", 3*batchBytes)
 		for i := range messages {
-			a.system.Root.Send(pid, text("%d", i))
+			body := ""
+			if i%37 == 0 {
+				body = large
+			}
+			a.system.Root.Send(there, text("%d %s", i, body))
+			if i%2 == 0 {
+				b.system.Root.Send(back, text("%d", i/2))
+			}
 			if i%7 == 0 {
 				time.Sleep(time.Millisecond)
 			}
 			if i%1000 == 999 {
-				n.cut("b:1")
+				n.cut("")
 			}
 		}
 		time.Sleep(time.Minute)
-		last, seen := -1, make(map[int]bool)
-		for _, line := range in.list() {
-			var i int
-			if _, err := fmt.Sscan(line, &i); err != nil {
-				t.Fatal(err)
-			}
-			if i <= last {
-				t.Fatalf("%d arrived after %d", i, last)
-			}
-			last, seen[i] = i, true
-		}
-		dead := 0
-		for _, e := range a.dead.list() {
-			var i int
-			if _, err := fmt.Sscan(e.Message.(interface{ GetValue() string }).GetValue(), &i); err != nil {
-				t.Fatal(err)
-			}
-			if seen[i] {
-				t.Fatalf("%d arrived and is a dead letter", i)
-			}
-			dead++
-		}
-		if len(seen) < messages/2 || len(seen)+dead > messages {
-			t.Errorf("%d arrived, %d dead letters", len(seen), dead)
-		}
+		wantAccounted(t, inB.list(), a.dead.list(), messages)
+		wantAccounted(t, inA.list(), b.dead.list(), messages/2)
 	})
+}
+
+// wantAccounted checks that the messages 0 to sent-1 arrived in order, each once, or
+// are dead letters.
+func wantAccounted(t *testing.T, arrived []string, letters []*actor.DeadLetterEvent, sent int) {
+	t.Helper()
+	number := func(line string) int {
+		var i int
+		if _, err := fmt.Sscan(line, &i); err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	last, seen := -1, make(map[int]bool)
+	for _, line := range arrived {
+		i := number(line)
+		if i <= last {
+			t.Fatalf("%d arrived after %d", i, last)
+		}
+		last, seen[i] = i, true
+	}
+	dead := make(map[int]bool)
+	for _, e := range letters {
+		i := number(e.Message.(*wrapperspb.StringValue).Value)
+		if seen[i] {
+			t.Errorf("%d arrived and is a dead letter: %s", i, e.Reason)
+		}
+		if dead[i] {
+			t.Errorf("%d is a dead letter twice", i)
+		}
+		dead[i] = true
+	}
+	if len(seen)+len(dead) != sent || len(seen) < sent/2 || len(dead) == 0 {
+		t.Errorf("of %d messages %d arrived and %d are dead letters", sent, len(seen), len(dead))
+	}
 }

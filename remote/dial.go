@@ -91,7 +91,7 @@ func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, ep *end
 	if !ep.mayGreet(attempt) {
 		return nil, errNotNeeded
 	}
-	hello := &remotepb.Frame{Kind: &remotepb.Frame_Hello{Hello: r.hello(address, attempt)}}
+	hello := &remotepb.Frame{Kind: &remotepb.Frame_Hello{Hello: ep.hello(attempt)}}
 	sendErr := stream.Send(hello)
 	frame, err := stream.Recv() // has the reason if Send failed
 	if err != nil {
@@ -104,7 +104,10 @@ func (r *Remote) introduce(ctx context.Context, client *grpc.ClientConn, ep *end
 	if sendErr != nil {
 		return nil, sendErr
 	}
-	p := peer{address: address, member: reply.Member, maxMessage: r.limit(reply.MaxMessageSize)}
+	p := peer{
+		address: address, member: reply.Member, maxMessage: r.limit(reply.MaxMessageSize),
+		features: featuresOf(reply.Capabilities), first: reply.First, arrived: r.answerOf(reply.Arrived),
+	}
 	c := newConn(r, stream, p, reply.Incarnation, reply.Attempts)
 	c.dialed = true
 	r.warnIfExposed(stream.Context())

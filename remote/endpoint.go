@@ -31,6 +31,8 @@ type endpoint struct {
 	mu      sync.Mutex // guards what follows
 	link    link
 	queue   queue
+	flight  flight
+	doubt   *doubt // of the last connection, until the next one
 	watches watches
 	cancel  context.CancelFunc // ends the attempt that is under way
 	rest    *time.Timer        // retires the endpoint
@@ -44,6 +46,7 @@ func newEndpoint(r *Remote, address string) *endpoint {
 		wake:    make(chan struct{}, 1),
 		link:    link{lower: r.address < address, backoff: r.config.backoff, number: r.nextAttempt},
 		queue:   queue{maxMessages: r.config.queueMessages, maxBytes: r.config.queueBytes, maxSystem: 2 * r.config.maxWatches},
+		flight:  flight{maxMessages: max(r.config.queueMessages, 4*owedMessages), maxBytes: max(r.config.queueBytes, 4*owedBytes), next: r.number.Load()},
 		refusal: "remote: no connection to " + address,
 	}
 }
@@ -133,10 +136,7 @@ func (ep *endpoint) enqueue(o *outbound) (refused string, retired bool) {
 		return fmt.Sprintf("remote: the queue to %s is full", ep.address), false
 	}
 	ep.remote.system.RequestUnderway(o.replyTo())
-	select {
-	case ep.wake <- struct{}{}:
-	default:
-	}
+	nudge(ep.wake)
 	return "", false
 }
 
@@ -290,16 +290,7 @@ func (ep *endpoint) dialFailed(attempt uint64, err error) {
 // are told otherwise.
 func (ep *endpoint) deadLetter(items []outbound, reason string) {
 	for i := range items {
-		o := &items[i]
-		switch o.env.Message.(type) {
-		case *replyLost:
-			continue
-		case *actor.Watch, *actor.Unwatch, *actor.Terminated:
-			if o.system {
-				continue
-			}
-		}
-		if o.target != nil {
+		if o := &items[i]; o.target != nil && !isOfConnection(o.env.Message, o.system) {
 			ep.remote.system.DeadLetter(o.target, o.env, reason)
 		}
 	}
@@ -307,22 +298,31 @@ func (ep *endpoint) deadLetter(items []outbound, reason string) {
 
 // broken tells everyone concerned that c is gone: first those whose message was
 // not written, which certainly did not run; then those who wait for an answer;
-// then those who watch. Both goroutines of c have ended.
-func (ep *endpoint) broken(c *conn, cause error) {
+// then those who watch. Both goroutines of c have ended. It returns what is in doubt,
+// nil if nothing is: after a goodbye everything has arrived.
+func (ep *endpoint) broken(c *conn, cause error) *doubt {
 	ep.mu.Lock()
 	items, ended := ep.queue.drain(), ep.watches.drain()
+	var d *doubt
+	if flown, first := ep.flight.land(); len(flown) > 0 && !errors.Is(cause, errGoodbye) {
+		d = &doubt{items: flown, first: first, answers: make(chan answer, 1)}
+	}
 	ep.mu.Unlock()
 	reason := fmt.Sprintf("remote: the connection to %s was lost: %v", ep.address, cause)
-	ep.deadLetter(c.unsent, reason)
+	ep.deadLetter(c.writer.rest(), reason)
 	ep.deadLetter(items, reason)
 	system := ep.remote.system
 	system.AbandonRequests(ep.address, fmt.Errorf("%w: %s: %w", ErrConnectionLost, ep.address, cause))
 	ended.end(system, ep.address)
 	ep.mu.Lock()
-	ep.refusal = reason
+	ep.refusal, ep.doubt = reason, d
 	after := ep.step(event{kind: eventBroken, conn: c})
+	if d != nil && !ep.link.leaving {
+		ep.step(event{kind: eventSend}) // the peer knows
+	}
 	ep.mu.Unlock()
 	after()
+	return d
 }
 
 // startRest makes the endpoint go away when nothing happens for a while.
@@ -343,8 +343,13 @@ func (ep *endpoint) stopRest() {
 func (ep *endpoint) retire() {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	if ep.link.phase == phaseIdle || ep.link.phase == phaseDown {
+	switch {
+	case ep.link.phase != phaseIdle && ep.link.phase != phaseDown:
+	case ep.doubt != nil:
+		ep.startRest()
+	default:
 		ep.link.phase = phaseClosed
+		ep.remote.numbered(ep.flight.next)
 		ep.remote.endpoints.Delete(ep.address)
 		ep.closeGone()
 	}
@@ -378,6 +383,9 @@ func (ep *endpoint) take() []outbound {
 }
 
 func (ep *endpoint) giveBack(items []outbound) {
+	if len(items) == 0 {
+		return
+	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	ep.queue.giveBack(items)
@@ -387,4 +395,45 @@ func (ep *endpoint) written(messages, bytes int) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	ep.queue.written(messages, bytes)
+}
+
+// takeOff makes messages that were queued ones that are under way, unless too many
+// are. Those to a peer that does not acknowledge are forgotten.
+func (ep *endpoint) takeOff(batch []flying, bytes int, acknowledged bool) bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if acknowledged {
+		if !ep.flight.fits(len(batch), bytes) {
+			return false
+		}
+		ep.flight.add(batch)
+	}
+	ep.queue.written(len(batch), bytes)
+	return true
+}
+
+// withdraw is the reverse of takeOff.
+func (ep *endpoint) withdraw(messages, bytes int, acknowledged bool) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if acknowledged {
+		ep.flight.withdraw(messages)
+	}
+	ep.queue.written(-messages, -bytes)
+}
+
+// acknowledged takes an acknowledgement that came over c. An error ends c.
+func (ep *endpoint) acknowledged(c *conn, upTo uint64) error {
+	ep.mu.Lock()
+	err := ep.flight.acknowledge(upTo)
+	ep.mu.Unlock()
+	nudge(c.room)
+	return err
+}
+
+// first is the number of the next message to the peer.
+func (ep *endpoint) first() uint64 {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.flight.next
 }

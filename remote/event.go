@@ -52,8 +52,10 @@ type PeerInfo struct {
 	// says what became of the last one, or of the last connection.
 	Failures int
 	Refusal  string
-	// QueuedMessages and QueuedBytes wait to be written.
-	QueuedMessages, QueuedBytes int
+	// QueuedMessages and QueuedBytes wait to be written. UnacknowledgedMessages and
+	// UnacknowledgedBytes were, and the peer has not said yet that they arrived.
+	QueuedMessages, QueuedBytes                 int
+	UnacknowledgedMessages, UnacknowledgedBytes int
 	// Sent and Received count messages since this process first had to do with the
 	// peer, or had again after a pause of some seconds.
 	Sent, Received uint64
@@ -76,6 +78,7 @@ func (ep *endpoint) info() PeerInfo {
 	p := PeerInfo{
 		Address: ep.address, State: ep.link.phase.String(), Failures: ep.link.failures,
 		QueuedMessages: ep.queue.messages, QueuedBytes: ep.queue.bytes,
+		UnacknowledgedMessages: ep.flight.len(), UnacknowledgedBytes: ep.flight.bytes,
 		Sent: ep.sent.Load(), Received: ep.received.Load(),
 	}
 	if c := ep.link.current; c != nil {

@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -63,22 +64,50 @@ func refuseKnown(reason refusal, address string) error {
 	}
 }
 
-func (r *Remote) hello(target string, attempt uint64) *remotepb.Hello {
-	return &remotepb.Hello{
-		MinVersion: protocolVersion, MaxVersion: protocolVersion,
-		Cluster: r.cluster, Member: r.memberID(),
-		Address: r.address, Target: target,
-		Incarnation: r.incarnation, Attempt: attempt,
-		MaxMessageSize: uint64(r.config.maxMessage),
+// features are what two processes use if both name it.
+type features struct {
+	acknowledges bool
+	pieces       bool
+}
+
+const (
+	capabilityAcknowledge = "acknowledge"
+	capabilityPieces      = "pieces"
+)
+
+var capabilities = []string{capabilityAcknowledge, capabilityPieces}
+
+func featuresOf(named []string) features {
+	return features{
+		acknowledges: slices.Contains(named, capabilityAcknowledge),
+		pieces:       slices.Contains(named, capabilityPieces),
 	}
 }
 
-func (r *Remote) helloReply(attempts uint64) *remotepb.HelloReply {
+func (ep *endpoint) hello(attempt uint64) *remotepb.Hello {
+	r := ep.remote
+	return &remotepb.Hello{
+		MinVersion: protocolVersion, MaxVersion: protocolVersion,
+		Cluster: r.cluster, Member: r.memberID(),
+		Address: r.address, Target: ep.address,
+		Incarnation: r.incarnation, Attempt: attempt,
+		MaxMessageSize: uint64(r.config.maxMessage),
+		Capabilities:   capabilities,
+		First:          ep.first(),
+		Arrived:        r.arrivals.from(ep.address),
+	}
+}
+
+func (ep *endpoint) helloReply(attempts uint64) *remotepb.HelloReply {
+	r := ep.remote
 	return &remotepb.HelloReply{
 		Version: protocolVersion,
 		Cluster: r.cluster, Member: r.memberID(),
 		Address: r.address, Incarnation: r.incarnation, Attempts: attempts,
 		MaxMessageSize: uint64(r.config.maxMessage),
+		Capabilities:   capabilities,
+		First:          ep.first(),
+		Arrived:        r.arrivals.from(ep.address),
 	}
 }
 

@@ -49,18 +49,25 @@ func (t *inboundTables) reset(b *batch) {
 
 // deliver hands the messages of a batch to the actors here. An error ends the
 // connection.
-func (c *conn) deliver(data []byte) error {
+func (r *reader) deliver(data []byte) error {
+	c := r.conn
 	b, err := parseBatch(data)
 	if err != nil {
 		return err
 	}
-	c.inbound.reset(b)
+	if b.acknowledged > 0 {
+		if err := c.ep.acknowledged(c, b.acknowledged); err != nil {
+			return err
+		}
+	}
+	r.inbound.reset(b)
 	c.remote.stats.received.Add(uint64(b.count))
 	c.ep.received.Add(uint64(b.count))
 	var e envelope
 	for raw := range b.envelopes() {
 		c.deliverOne(b, &e, raw)
 	}
+	c.owed.count(b.count, len(data), c.peer.features.acknowledges)
 	return nil
 }
 
@@ -140,7 +147,7 @@ func (c *conn) target(b *batch, i uint64) (target, error) {
 	if i >= uint64(len(b.targets)) {
 		return target{}, errNoTarget
 	}
-	t := &c.inbound.targets[i]
+	t := &c.reader.inbound.targets[i]
 	if t.pid == nil {
 		t.pid = c.remote.system.NewLocalPID(b.targets[i])
 		t.process, _ = c.remote.system.ProcessRegistry.GetLocal(t.pid.Id)
@@ -156,7 +163,7 @@ func (c *conn) sender(b *batch, i uint64) (*actor.PID, error) {
 	if i > uint64(len(b.senders)) {
 		return nil, errNoSender
 	}
-	pid := &c.inbound.senders[i-1]
+	pid := &c.reader.inbound.senders[i-1]
 	if *pid == nil {
 		s := b.senders[i-1]
 		if s.address == "" || s.address == nowhere || s.id == "" {

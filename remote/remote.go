@@ -47,6 +47,8 @@ type Remote struct {
 
 	wg        sync.WaitGroup
 	endpoints endpointMap
+	arrivals  arrivals
+	number    atomic.Uint64 // from which on messages to a new endpoint are numbered
 	done      chan struct{} // closed when Shutdown is through
 
 	mu    sync.Mutex // guards state, and the making of endpoints
@@ -78,6 +80,7 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 		config.tls.log.Store(r.logger)
 	}
 	r.serial.codecs = slices.Clone(config.serializers)
+	r.arrivals.most = config.maxPeers
 	r.SetMember("")
 	for _, opt := range opts {
 		opt(r)
@@ -92,6 +95,13 @@ func (r *Remote) SetMember(id string) { r.member.Store(&id) }
 func (r *Remote) nextAttempt() uint64 { return r.attempts.Add(1) }
 
 func (r *Remote) memberID() string { return *r.member.Load() }
+
+// numbered notes that the messages to a peer were numbered up to n. Should the peer be
+// needed again, it never sees one of these numbers twice.
+func (r *Remote) numbered(n uint64) {
+	for old := r.number.Load(); old < n && !r.number.CompareAndSwap(old, n); old = r.number.Load() {
+	}
+}
 
 // Address returns host:port as others know this process, "" before Start.
 func (r *Remote) Address() string {

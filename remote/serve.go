@@ -61,7 +61,10 @@ func (s *service) Connect(stream grpc.BidiStreamingServer[remotepb.Frame, remote
 		r.stats.refused.Add(1)
 		return err
 	}
-	p := peer{address: hello.Address, member: hello.Member, maxMessage: r.limit(hello.MaxMessageSize)}
+	p := peer{
+		address: hello.Address, member: hello.Member, maxMessage: r.limit(hello.MaxMessageSize),
+		features: featuresOf(hello.Capabilities), first: hello.First, arrived: r.answerOf(hello.Arrived),
+	}
 	c := newConn(r, stream, p, hello.Incarnation, hello.Attempt)
 	released := make(chan struct{})
 	c.hangUp = func() { close(released) }

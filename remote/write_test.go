@@ -51,13 +51,13 @@ func TestWriterAccountsForEveryMessage(t *testing.T) {
 			}
 		}
 		items := c.ep.take()
-		err := c.writeItems(items)
+		err := c.writer.writeItems(items)
 		written := 0
 		for _, b := range stream.taken {
 			written += len(b.Envelopes)
 		}
 		unsent := 0
-		for _, o := range c.unsent {
+		for _, o := range c.writer.unsent {
 			if o.target != nil {
 				unsent++
 			}
@@ -69,8 +69,8 @@ func TestWriterAccountsForEveryMessage(t *testing.T) {
 		if written+unsent+dead != messages {
 			t.Errorf("%d frames: %d written, %d not written, %d too large, of %d", takes, written, unsent, dead, messages)
 		}
-		if got := c.ep.queue.messages; got != len(c.unsent) {
-			t.Errorf("%d frames: the queue counts %d messages, %d are not written", takes, got, len(c.unsent))
+		if got := c.ep.queue.messages; got != unsent {
+			t.Errorf("%d frames: the queue counts %d messages, %d are not written", takes, got, unsent)
 		}
 	}
 }

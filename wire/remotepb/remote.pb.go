@@ -99,7 +99,7 @@ func (x Refusal_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal_Reason.Descriptor instead.
 func (Refusal_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{3, 0}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{4, 0}
 }
 
 type Terminated_Reason int32
@@ -148,7 +148,7 @@ func (x Terminated_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Terminated_Reason.Descriptor instead.
 func (Terminated_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13, 0}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16, 0}
 }
 
 type SpawnResponse_Outcome int32
@@ -210,7 +210,7 @@ func (x SpawnResponse_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SpawnResponse_Outcome.Descriptor instead.
 func (SpawnResponse_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19, 0}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // Frame is one message of the stream. A frame of a kind that the receiver
@@ -224,6 +224,8 @@ type Frame struct {
 	//	*Frame_Batch
 	//	*Frame_Goodbye
 	//	*Frame_Leaving
+	//	*Frame_Acknowledgement
+	//	*Frame_Piece
 	Kind          isFrame_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -311,6 +313,24 @@ func (x *Frame) GetLeaving() *Leaving {
 	return nil
 }
 
+func (x *Frame) GetAcknowledgement() *Acknowledgement {
+	if x != nil {
+		if x, ok := x.Kind.(*Frame_Acknowledgement); ok {
+			return x.Acknowledgement
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetPiece() *Piece {
+	if x != nil {
+		if x, ok := x.Kind.(*Frame_Piece); ok {
+			return x.Piece
+		}
+	}
+	return nil
+}
+
 type isFrame_Kind interface {
 	isFrame_Kind()
 }
@@ -338,6 +358,14 @@ type Frame_Leaving struct {
 	Leaving *Leaving `protobuf:"bytes,5,opt,name=leaving,proto3,oneof"`
 }
 
+type Frame_Acknowledgement struct {
+	Acknowledgement *Acknowledgement `protobuf:"bytes,6,opt,name=acknowledgement,proto3,oneof"`
+}
+
+type Frame_Piece struct {
+	Piece *Piece `protobuf:"bytes,7,opt,name=piece,proto3,oneof"`
+}
+
 func (*Frame_Hello) isFrame_Kind() {}
 
 func (*Frame_HelloReply) isFrame_Kind() {}
@@ -347,6 +375,10 @@ func (*Frame_Batch) isFrame_Kind() {}
 func (*Frame_Goodbye) isFrame_Kind() {}
 
 func (*Frame_Leaving) isFrame_Kind() {}
+
+func (*Frame_Acknowledgement) isFrame_Kind() {}
+
+func (*Frame_Piece) isFrame_Kind() {}
 
 // Hello introduces the dialler.
 type Hello struct {
@@ -372,8 +404,14 @@ type Hello struct {
 	Attempt uint64 `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The largest message that the dialler accepts, in bytes.
 	MaxMessageSize uint64 `protobuf:"varint,9,opt,name=max_message_size,json=maxMessageSize,proto3" json:"max_message_size,omitempty"`
-	// Names of optional features; unknown ones are ignored.
-	Capabilities  []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// Names of optional features; unknown ones are ignored. One that both name is
+	// used: "acknowledge" for Acknowledgement, and for the fields here that speak of
+	// numbers; "pieces" for Piece.
+	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// The number of the first message that the dialler writes on this stream.
+	First uint64 `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`
+	// What arrived over the last connection of the two.
+	Arrived       *Arrived `protobuf:"bytes,12,opt,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -478,6 +516,77 @@ func (x *Hello) GetCapabilities() []string {
 	return nil
 }
 
+func (x *Hello) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *Hello) GetArrived() *Arrived {
+	if x != nil {
+		return x.Arrived
+	}
+	return nil
+}
+
+// Arrived says how far the messages of a process came. A process numbers those
+// that it writes to a peer from any number on, each one higher than the last, over
+// all their connections.
+type Arrived struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incarnation of the process that wrote them.
+	Incarnation uint64 `protobuf:"fixed64,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// All with a lower number were received, and none with this or a higher one.
+	Messages      uint64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Arrived) Reset() {
+	*x = Arrived{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Arrived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Arrived) ProtoMessage() {}
+
+func (x *Arrived) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Arrived.ProtoReflect.Descriptor instead.
+func (*Arrived) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Arrived) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Arrived) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
 // HelloReply is the acceptor's answer, and its introduction.
 type HelloReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -492,13 +601,15 @@ type HelloReply struct {
 	Attempts       uint64   `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	MaxMessageSize uint64   `protobuf:"varint,7,opt,name=max_message_size,json=maxMessageSize,proto3" json:"max_message_size,omitempty"`
 	Capabilities   []string `protobuf:"bytes,8,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	First          uint64   `protobuf:"varint,9,opt,name=first,proto3" json:"first,omitempty"`
+	Arrived        *Arrived `protobuf:"bytes,10,opt,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *HelloReply) Reset() {
 	*x = HelloReply{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[2]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +621,7 @@ func (x *HelloReply) String() string {
 func (*HelloReply) ProtoMessage() {}
 
 func (x *HelloReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[2]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +634,7 @@ func (x *HelloReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloReply.ProtoReflect.Descriptor instead.
 func (*HelloReply) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{2}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HelloReply) GetVersion() uint32 {
@@ -582,6 +693,20 @@ func (x *HelloReply) GetCapabilities() []string {
 	return nil
 }
 
+func (x *HelloReply) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *HelloReply) GetArrived() *Arrived {
+	if x != nil {
+		return x.Arrived
+	}
+	return nil
+}
+
 // Refusal is the detail of the status with which a Hello is turned down.
 type Refusal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -592,7 +717,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[3]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +729,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[3]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +742,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{3}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Refusal) GetReason() Refusal_Reason {
@@ -637,7 +762,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[4]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +774,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[4]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +787,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{4}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{5}
 }
 
 // Goodbye is the last frame that its sender sends. The other side answers
@@ -676,7 +801,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[5]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +813,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[5]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +826,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{5}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -716,17 +841,19 @@ func (x *Goodbye) GetReason() string {
 type Batch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ids of the receiver's processes.
-	Targets       []string    `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
-	Senders       []*PID      `protobuf:"bytes,2,rep,name=senders,proto3" json:"senders,omitempty"`
-	Types         []*Type     `protobuf:"bytes,3,rep,name=types,proto3" json:"types,omitempty"`
-	Envelopes     []*Envelope `protobuf:"bytes,4,rep,name=envelopes,proto3" json:"envelopes,omitempty"`
+	Targets   []string    `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
+	Senders   []*PID      `protobuf:"bytes,2,rep,name=senders,proto3" json:"senders,omitempty"`
+	Types     []*Type     `protobuf:"bytes,3,rep,name=types,proto3" json:"types,omitempty"`
+	Envelopes []*Envelope `protobuf:"bytes,4,rep,name=envelopes,proto3" json:"envelopes,omitempty"`
+	// As Acknowledgement.messages; 0 says nothing.
+	Acknowledged  uint64 `protobuf:"varint,5,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +865,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +878,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{6}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Batch) GetTargets() []string {
@@ -782,6 +909,117 @@ func (x *Batch) GetEnvelopes() []*Envelope {
 	return nil
 }
 
+func (x *Batch) GetAcknowledged() uint64 {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return 0
+}
+
+// Acknowledgement says how far the receiver of messages has come, when there is no
+// batch to say it in. It is sent at the latest after 2,048 messages or 256 KiB that
+// were not acknowledged, and soon after the last one.
+type Acknowledgement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All messages with a lower number were received.
+	Messages      uint64 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Acknowledgement) Reset() {
+	*x = Acknowledgement{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Acknowledgement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Acknowledgement) ProtoMessage() {}
+
+func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
+func (*Acknowledgement) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Acknowledgement) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+// Piece is a part of a batch that holds one large message, so that others can be
+// sent in between. Pieces of one batch follow each other, with other frames among
+// them; no second batch is begun in pieces before the last piece of the first. The
+// message counts when its last piece does.
+type Piece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	Last          bool                   `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Piece) Reset() {
+	*x = Piece{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Piece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Piece) ProtoMessage() {}
+
+func (x *Piece) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Piece.ProtoReflect.Descriptor instead.
+func (*Piece) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Piece) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Piece) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
 // PID names a process: the address where it lives and its id there.
 type PID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -793,7 +1031,7 @@ type PID struct {
 
 func (x *PID) Reset() {
 	*x = PID{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +1043,7 @@ func (x *PID) String() string {
 func (*PID) ProtoMessage() {}
 
 func (x *PID) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +1056,7 @@ func (x *PID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PID.ProtoReflect.Descriptor instead.
 func (*PID) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{7}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PID) GetAddress() string {
@@ -848,7 +1086,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1098,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1111,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{8}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Type) GetName() string {
@@ -909,7 +1147,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1159,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1172,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{9}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Envelope) GetTarget() uint32 {
@@ -998,7 +1236,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +1248,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +1261,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{10}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Control) GetKind() isControl_Kind {
@@ -1153,7 +1391,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1403,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1416,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{11}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Watch) GetWatcher() *PID {
@@ -1197,7 +1435,7 @@ type Unwatch struct {
 
 func (x *Unwatch) Reset() {
 	*x = Unwatch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1447,7 @@ func (x *Unwatch) String() string {
 func (*Unwatch) ProtoMessage() {}
 
 func (x *Unwatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1460,7 @@ func (x *Unwatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unwatch.ProtoReflect.Descriptor instead.
 func (*Unwatch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{12}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Unwatch) GetWatcher() *PID {
@@ -1244,7 +1482,7 @@ type Terminated struct {
 
 func (x *Terminated) Reset() {
 	*x = Terminated{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1494,7 @@ func (x *Terminated) String() string {
 func (*Terminated) ProtoMessage() {}
 
 func (x *Terminated) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1507,7 @@ func (x *Terminated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terminated.ProtoReflect.Descriptor instead.
 func (*Terminated) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Terminated) GetWho() *PID {
@@ -1298,7 +1536,7 @@ type ReplyLost struct {
 
 func (x *ReplyLost) Reset() {
 	*x = ReplyLost{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1548,7 @@ func (x *ReplyLost) String() string {
 func (*ReplyLost) ProtoMessage() {}
 
 func (x *ReplyLost) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1561,7 @@ func (x *ReplyLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplyLost.ProtoReflect.Descriptor instead.
 func (*ReplyLost) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReplyLost) GetReason() string {
@@ -1341,7 +1579,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1591,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1604,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{18}
 }
 
 type PoisonPill struct {
@@ -1377,7 +1615,7 @@ type PoisonPill struct {
 
 func (x *PoisonPill) Reset() {
 	*x = PoisonPill{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1627,7 @@ func (x *PoisonPill) String() string {
 func (*PoisonPill) ProtoMessage() {}
 
 func (x *PoisonPill) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1640,7 @@ func (x *PoisonPill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoisonPill.ProtoReflect.Descriptor instead.
 func (*PoisonPill) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19}
 }
 
 // DeadLetterResponse tells a requester (the envelope's target) that its
@@ -1417,7 +1655,7 @@ type DeadLetterResponse struct {
 
 func (x *DeadLetterResponse) Reset() {
 	*x = DeadLetterResponse{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1667,7 @@ func (x *DeadLetterResponse) String() string {
 func (*DeadLetterResponse) ProtoMessage() {}
 
 func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1680,7 @@ func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*DeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeadLetterResponse) GetTarget() *PID {
@@ -1472,7 +1710,7 @@ type SpawnRequest struct {
 
 func (x *SpawnRequest) Reset() {
 	*x = SpawnRequest{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1722,7 @@ func (x *SpawnRequest) String() string {
 func (*SpawnRequest) ProtoMessage() {}
 
 func (x *SpawnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1735,7 @@ func (x *SpawnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpawnRequest.ProtoReflect.Descriptor instead.
 func (*SpawnRequest) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{18}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SpawnRequest) GetKind() string {
@@ -1526,7 +1764,7 @@ type SpawnResponse struct {
 
 func (x *SpawnResponse) Reset() {
 	*x = SpawnResponse{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +1776,7 @@ func (x *SpawnResponse) String() string {
 func (*SpawnResponse) ProtoMessage() {}
 
 func (x *SpawnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +1789,7 @@ func (x *SpawnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpawnResponse.ProtoReflect.Descriptor instead.
 func (*SpawnResponse) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SpawnResponse) GetOutcome() SpawnResponse_Outcome {
@@ -1579,15 +1817,17 @@ var File_wire_remotepb_remote_proto protoreflect.FileDescriptor
 
 const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\n" +
-	"\x1awire/remotepb/remote.proto\x12\x11granary.remote.v1\"\x8b\x02\n" +
+	"\x1awire/remotepb/remote.proto\x12\x11granary.remote.v1\"\x8d\x03\n" +
 	"\x05Frame\x120\n" +
 	"\x05hello\x18\x01 \x01(\v2\x18.granary.remote.v1.HelloH\x00R\x05hello\x12@\n" +
 	"\vhello_reply\x18\x02 \x01(\v2\x1d.granary.remote.v1.HelloReplyH\x00R\n" +
 	"helloReply\x12\x16\n" +
 	"\x05batch\x18\x03 \x01(\fH\x00R\x05batch\x126\n" +
 	"\agoodbye\x18\x04 \x01(\v2\x1a.granary.remote.v1.GoodbyeH\x00R\agoodbye\x126\n" +
-	"\aleaving\x18\x05 \x01(\v2\x1a.granary.remote.v1.LeavingH\x00R\aleavingB\x06\n" +
-	"\x04kind\"\xb7\x02\n" +
+	"\aleaving\x18\x05 \x01(\v2\x1a.granary.remote.v1.LeavingH\x00R\aleaving\x12N\n" +
+	"\x0facknowledgement\x18\x06 \x01(\v2\".granary.remote.v1.AcknowledgementH\x00R\x0facknowledgement\x120\n" +
+	"\x05piece\x18\a \x01(\v2\x18.granary.remote.v1.PieceH\x00R\x05pieceB\x06\n" +
+	"\x04kind\"\x83\x03\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
@@ -1601,7 +1841,12 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\aattempt\x18\b \x01(\x04R\aattempt\x12(\n" +
 	"\x10max_message_size\x18\t \x01(\x04R\x0emaxMessageSize\x12\"\n" +
 	"\fcapabilities\x18\n" +
-	" \x03(\tR\fcapabilities\"\xfe\x01\n" +
+	" \x03(\tR\fcapabilities\x12\x14\n" +
+	"\x05first\x18\v \x01(\x04R\x05first\x124\n" +
+	"\aarrived\x18\f \x01(\v2\x1a.granary.remote.v1.ArrivedR\aarrived\"G\n" +
+	"\aArrived\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x06R\vincarnation\x12\x1a\n" +
+	"\bmessages\x18\x02 \x01(\x04R\bmessages\"\xca\x02\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
@@ -1611,7 +1856,10 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\vincarnation\x18\x05 \x01(\x06R\vincarnation\x12\x1a\n" +
 	"\battempts\x18\x06 \x01(\x04R\battempts\x12(\n" +
 	"\x10max_message_size\x18\a \x01(\x04R\x0emaxMessageSize\x12\"\n" +
-	"\fcapabilities\x18\b \x03(\tR\fcapabilities\"\xab\x02\n" +
+	"\fcapabilities\x18\b \x03(\tR\fcapabilities\x12\x14\n" +
+	"\x05first\x18\t \x01(\x04R\x05first\x124\n" +
+	"\aarrived\x18\n" +
+	" \x01(\v2\x1a.granary.remote.v1.ArrivedR\aarrived\"\xab\x02\n" +
 	"\aRefusal\x129\n" +
 	"\x06reason\x18\x01 \x01(\x0e2!.granary.remote.v1.Refusal.ReasonR\x06reason\"\xe4\x01\n" +
 	"\x06Reason\x12\x16\n" +
@@ -1626,12 +1874,18 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x15REASON_TOO_MANY_PEERS\x10\b\"\t\n" +
 	"\aLeaving\"!\n" +
 	"\aGoodbye\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xbd\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe1\x01\n" +
 	"\x05Batch\x12\x18\n" +
 	"\atargets\x18\x01 \x03(\tR\atargets\x120\n" +
 	"\asenders\x18\x02 \x03(\v2\x16.granary.remote.v1.PIDR\asenders\x12-\n" +
 	"\x05types\x18\x03 \x03(\v2\x17.granary.remote.v1.TypeR\x05types\x129\n" +
-	"\tenvelopes\x18\x04 \x03(\v2\x1b.granary.remote.v1.EnvelopeR\tenvelopes\"/\n" +
+	"\tenvelopes\x18\x04 \x03(\v2\x1b.granary.remote.v1.EnvelopeR\tenvelopes\x12\"\n" +
+	"\facknowledged\x18\x05 \x01(\x04R\facknowledged\"-\n" +
+	"\x0fAcknowledgement\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\x04R\bmessages\"/\n" +
+	"\x05Piece\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last\"/\n" +
 	"\x03PID\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\":\n" +
@@ -1713,64 +1967,71 @@ func file_wire_remotepb_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_remotepb_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_wire_remotepb_remote_proto_goTypes = []any{
 	(Refusal_Reason)(0),        // 0: granary.remote.v1.Refusal.Reason
 	(Terminated_Reason)(0),     // 1: granary.remote.v1.Terminated.Reason
 	(SpawnResponse_Outcome)(0), // 2: granary.remote.v1.SpawnResponse.Outcome
 	(*Frame)(nil),              // 3: granary.remote.v1.Frame
 	(*Hello)(nil),              // 4: granary.remote.v1.Hello
-	(*HelloReply)(nil),         // 5: granary.remote.v1.HelloReply
-	(*Refusal)(nil),            // 6: granary.remote.v1.Refusal
-	(*Leaving)(nil),            // 7: granary.remote.v1.Leaving
-	(*Goodbye)(nil),            // 8: granary.remote.v1.Goodbye
-	(*Batch)(nil),              // 9: granary.remote.v1.Batch
-	(*PID)(nil),                // 10: granary.remote.v1.PID
-	(*Type)(nil),               // 11: granary.remote.v1.Type
-	(*Envelope)(nil),           // 12: granary.remote.v1.Envelope
-	(*Control)(nil),            // 13: granary.remote.v1.Control
-	(*Watch)(nil),              // 14: granary.remote.v1.Watch
-	(*Unwatch)(nil),            // 15: granary.remote.v1.Unwatch
-	(*Terminated)(nil),         // 16: granary.remote.v1.Terminated
-	(*ReplyLost)(nil),          // 17: granary.remote.v1.ReplyLost
-	(*Stop)(nil),               // 18: granary.remote.v1.Stop
-	(*PoisonPill)(nil),         // 19: granary.remote.v1.PoisonPill
-	(*DeadLetterResponse)(nil), // 20: granary.remote.v1.DeadLetterResponse
-	(*SpawnRequest)(nil),       // 21: granary.remote.v1.SpawnRequest
-	(*SpawnResponse)(nil),      // 22: granary.remote.v1.SpawnResponse
-	nil,                        // 23: granary.remote.v1.Envelope.HeaderEntry
+	(*Arrived)(nil),            // 5: granary.remote.v1.Arrived
+	(*HelloReply)(nil),         // 6: granary.remote.v1.HelloReply
+	(*Refusal)(nil),            // 7: granary.remote.v1.Refusal
+	(*Leaving)(nil),            // 8: granary.remote.v1.Leaving
+	(*Goodbye)(nil),            // 9: granary.remote.v1.Goodbye
+	(*Batch)(nil),              // 10: granary.remote.v1.Batch
+	(*Acknowledgement)(nil),    // 11: granary.remote.v1.Acknowledgement
+	(*Piece)(nil),              // 12: granary.remote.v1.Piece
+	(*PID)(nil),                // 13: granary.remote.v1.PID
+	(*Type)(nil),               // 14: granary.remote.v1.Type
+	(*Envelope)(nil),           // 15: granary.remote.v1.Envelope
+	(*Control)(nil),            // 16: granary.remote.v1.Control
+	(*Watch)(nil),              // 17: granary.remote.v1.Watch
+	(*Unwatch)(nil),            // 18: granary.remote.v1.Unwatch
+	(*Terminated)(nil),         // 19: granary.remote.v1.Terminated
+	(*ReplyLost)(nil),          // 20: granary.remote.v1.ReplyLost
+	(*Stop)(nil),               // 21: granary.remote.v1.Stop
+	(*PoisonPill)(nil),         // 22: granary.remote.v1.PoisonPill
+	(*DeadLetterResponse)(nil), // 23: granary.remote.v1.DeadLetterResponse
+	(*SpawnRequest)(nil),       // 24: granary.remote.v1.SpawnRequest
+	(*SpawnResponse)(nil),      // 25: granary.remote.v1.SpawnResponse
+	nil,                        // 26: granary.remote.v1.Envelope.HeaderEntry
 }
 var file_wire_remotepb_remote_proto_depIdxs = []int32{
 	4,  // 0: granary.remote.v1.Frame.hello:type_name -> granary.remote.v1.Hello
-	5,  // 1: granary.remote.v1.Frame.hello_reply:type_name -> granary.remote.v1.HelloReply
-	8,  // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
-	7,  // 3: granary.remote.v1.Frame.leaving:type_name -> granary.remote.v1.Leaving
-	0,  // 4: granary.remote.v1.Refusal.reason:type_name -> granary.remote.v1.Refusal.Reason
-	10, // 5: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
-	11, // 6: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
-	12, // 7: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
-	23, // 8: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
-	13, // 9: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
-	14, // 10: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
-	15, // 11: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
-	16, // 12: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
-	18, // 13: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
-	19, // 14: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
-	20, // 15: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
-	17, // 16: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
-	10, // 17: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
-	10, // 18: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
-	10, // 19: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
-	1,  // 20: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
-	10, // 21: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
-	2,  // 22: granary.remote.v1.SpawnResponse.outcome:type_name -> granary.remote.v1.SpawnResponse.Outcome
-	3,  // 23: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
-	3,  // 24: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
-	24, // [24:25] is the sub-list for method output_type
-	23, // [23:24] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	6,  // 1: granary.remote.v1.Frame.hello_reply:type_name -> granary.remote.v1.HelloReply
+	9,  // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
+	8,  // 3: granary.remote.v1.Frame.leaving:type_name -> granary.remote.v1.Leaving
+	11, // 4: granary.remote.v1.Frame.acknowledgement:type_name -> granary.remote.v1.Acknowledgement
+	12, // 5: granary.remote.v1.Frame.piece:type_name -> granary.remote.v1.Piece
+	5,  // 6: granary.remote.v1.Hello.arrived:type_name -> granary.remote.v1.Arrived
+	5,  // 7: granary.remote.v1.HelloReply.arrived:type_name -> granary.remote.v1.Arrived
+	0,  // 8: granary.remote.v1.Refusal.reason:type_name -> granary.remote.v1.Refusal.Reason
+	13, // 9: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
+	14, // 10: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
+	15, // 11: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
+	26, // 12: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
+	16, // 13: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
+	17, // 14: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
+	18, // 15: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
+	19, // 16: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
+	21, // 17: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
+	22, // 18: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
+	23, // 19: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
+	20, // 20: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
+	13, // 21: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
+	13, // 22: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
+	13, // 23: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
+	1,  // 24: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
+	13, // 25: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
+	2,  // 26: granary.remote.v1.SpawnResponse.outcome:type_name -> granary.remote.v1.SpawnResponse.Outcome
+	3,  // 27: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
+	3,  // 28: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
+	28, // [28:29] is the sub-list for method output_type
+	27, // [27:28] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_wire_remotepb_remote_proto_init() }
@@ -1784,8 +2045,10 @@ func file_wire_remotepb_remote_proto_init() {
 		(*Frame_Batch)(nil),
 		(*Frame_Goodbye)(nil),
 		(*Frame_Leaving)(nil),
+		(*Frame_Acknowledgement)(nil),
+		(*Frame_Piece)(nil),
 	}
-	file_wire_remotepb_remote_proto_msgTypes[10].OneofWrappers = []any{
+	file_wire_remotepb_remote_proto_msgTypes[13].OneofWrappers = []any{
 		(*Control_Watch)(nil),
 		(*Control_Unwatch)(nil),
 		(*Control_Terminated)(nil),
@@ -1800,7 +2063,7 @@ func file_wire_remotepb_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_remotepb_remote_proto_rawDesc), len(file_wire_remotepb_remote_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,288 @@
+package remote
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// peerOf returns what p knows of the process at address.
+func (p *process) peerOf(address string) PeerInfo {
+	all := p.remote.Peers()
+	i := slices.IndexFunc(all, func(info PeerInfo) bool { return info.Address == address })
+	if i < 0 {
+		return PeerInfo{}
+	}
+	return all[i]
+}
+
+func TestEverythingIsAcknowledged(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		for i := range 3 * owedMessages {
+			a.system.Root.Send(pid, text("%d", i))
+		}
+		in.wait(t, 3*owedMessages)
+		time.Sleep(owedFor)
+		synctest.Wait()
+		if p := a.peerOf("b:1"); p.UnacknowledgedMessages != 0 || p.UnacknowledgedBytes != 0 || p.QueuedMessages != 0 || p.QueuedBytes != 0 {
+			t.Errorf("after everything has arrived: %+v", p)
+		}
+	})
+}
+
+// rawReceiver is a peer by hand that acknowledges when it is told to.
+func rawReceiver(t *testing.T, n *memNetwork, h *remotepb.Hello) *rawPeer {
+	p := n.rawPeer(t, "b:1")
+	h.Capabilities = capabilities
+	p.greet(h)
+	return p
+}
+
+func (p *rawPeer) acknowledge(n uint64) {
+	p.t.Helper()
+	p.send(&remotepb.Frame{Kind: &remotepb.Frame_Acknowledgement{Acknowledgement: &remotepb.Acknowledgement{Messages: n}}})
+}
+
+func TestAcknowledgementOfWhatWasNeverSent(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := rawReceiver(t, n, goodHello("b:1"))
+		b.system.Root.Send(actor.NewPID("raw:1", "x"), text("one"))
+		p.received()
+		p.acknowledge(1)
+		p.acknowledge(0)
+		p.acknowledge(2)
+		p.wantEnd(codes.Unavailable, errAcknowledged.Error())
+	})
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := rawReceiver(t, n, goodHello("b:1"))
+		batch := echoBatch(text("x"))
+		batch.Acknowledged = 9
+		p.batch(batch)
+		p.wantEnd(codes.Unavailable, errAcknowledged.Error())
+	})
+}
+
+// A peer that reads and acknowledges nothing gets so much and no more; what is
+// queued behind it is bounded, too, and everything is accounted for in the end.
+func TestPeerThatNeverAcknowledges(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := rawReceiver(t, n, goodHello("b:1"))
+		const most = 2 * batchMessages // may be under way, and as many queued
+		pid, sent := actor.NewPID("raw:1", "x"), 2*most+1000
+		for i := range sent {
+			b.system.Root.Send(pid, text("%d", i))
+		}
+		got := 0
+		for b.peerOf("raw:1").UnacknowledgedMessages > got {
+			got += len(p.received().Envelopes)
+			synctest.Wait()
+		}
+		info := b.peerOf("raw:1")
+		if got > most || info.UnacknowledgedMessages != got {
+			t.Errorf("the peer has %d messages, %d count as unacknowledged; at most %d should be", got, info.UnacknowledgedMessages, most)
+		}
+		if full := len(b.dead.list()); full+info.QueuedMessages+got != sent || full == 0 {
+			t.Errorf("%d are dead letters, %d queued, %d written, of %d", full, info.QueuedMessages, got, sent)
+		}
+		p.acknowledge(uint64(got))
+		if more := len(p.received().Envelopes); more == 0 {
+			t.Error("nothing more after the acknowledgement")
+		}
+	}, WithQueueLimits(2*batchMessages, DefaultQueueBytes))
+}
+
+// What a peer says when it is back decides what was lost.
+func TestPeerSaysWhatArrived(t *testing.T) {
+	tests := []struct {
+		name     string
+		arrived  *remotepb.Arrived // incarnation 1 stands for the process's own
+		lost     []string
+		reason   string
+		restarts bool
+	}{
+		{"some", &remotepb.Arrived{Incarnation: 1, Messages: 2}, []string{"2", "3"}, "before the message arrived", false},
+		{"all", &remotepb.Arrived{Incarnation: 1, Messages: 4}, nil, "", false},
+		{"nonsense", &remotepb.Arrived{Incarnation: 1, Messages: 5}, []string{"0", "1", "2", "3"}, "unknown", false},
+		{"another process", &remotepb.Arrived{Incarnation: 4711, Messages: 2}, []string{"0", "1", "2", "3"}, "unknown", false},
+		{"nothing", nil, []string{"0", "1", "2", "3"}, "unknown", false},
+		{"restarted", nil, []string{"0", "1", "2", "3"}, "unknown", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+				p := rawReceiver(t, n, goodHello("b:1"))
+				for i := range 4 {
+					b.system.Root.Send(actor.NewPID("raw:1", "x"), text("%d", i))
+				}
+				for range 4 {
+					if len(p.received().Envelopes) == 4 {
+						break
+					}
+				}
+				n.cut("b:1")
+				synctest.Wait()
+				if dead := b.dead.list(); len(dead) > 0 {
+					t.Errorf("a dead letter before the peer has said anything: %+v", dead[0])
+				}
+				h := goodHello("b:1")
+				h.Attempt = 2
+				if test.restarts {
+					h.Incarnation, h.Attempt = 6, 1
+				}
+				if h.Arrived = test.arrived; h.Arrived != nil && h.Arrived.Incarnation == 1 {
+					h.Arrived.Incarnation = b.remote.incarnation
+				}
+				rawReceiver(t, n, h)
+				synctest.Wait()
+				wantLost(t, b, test.lost, test.reason)
+			})
+		})
+	}
+}
+
+func wantLost(t *testing.T, p *process, want []string, reason string) {
+	t.Helper()
+	var lost []string
+	for _, e := range p.dead.list() {
+		lost = append(lost, e.Message.(interface{ GetValue() string }).GetValue())
+		if !strings.Contains(e.Reason, reason) {
+			t.Errorf("dead letter: %s; want %s", e.Reason, reason)
+		}
+	}
+	if !slices.Equal(lost, want) {
+		t.Errorf("lost %v, want %v", lost, want)
+	}
+}
+
+// Whether messages arrived at a peer that does not come back is not known for ever.
+func TestPeerThatDoesNotComeBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, _ := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		synctest.Wait()
+		time.Sleep(owedFor)
+		synctest.Wait()
+		a.system.Root.Send(pid, text("0"))
+		n.silence("b:1")
+		synctest.Wait()
+		b.stop()
+		start := time.Now()
+		a.dead.wait(t, 1)
+		wantLost(t, a, []string{"0"}, "unknown")
+		if took := time.Since(start); took > doubtFor+DefaultBackoffMax {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(DefaultBackoffMax + restFor + time.Second)
+		if a.peerOf("b:1").Address != "" {
+			t.Error("the peer is not forgotten")
+		}
+	})
+}
+
+// A shutdown does not wait for it.
+func TestShutdownWithDoubts(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, _ := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		time.Sleep(owedFor)
+		synctest.Wait()
+		n.hole("b:1", true)
+		a.system.Root.Send(pid, text("0"))
+		n.silence("b:1")
+		a.remote.Disconnect("b:1")
+		synctest.Wait()
+		start := time.Now()
+		a.stop()
+		if took := time.Since(start); took > 0 {
+			t.Errorf("the shutdown took %v", took)
+		}
+		wantLost(t, a, []string{"0"}, "unknown")
+	})
+}
+
+// A request that was told of the break is not told again, but it is counted.
+func TestRequestInDoubt(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := rawReceiver(t, n, goodHello("b:1"))
+		future := b.system.Root.RequestFuture(actor.NewPID("raw:1", "x"), text("0"), time.Hour)
+		p.received()
+		n.cut("b:1")
+		if _, err := future.Result(); err == nil || !strings.Contains(err.Error(), ErrConnectionLost.Error()) {
+			t.Errorf("the request: %v", err)
+		}
+		h := goodHello("b:1")
+		h.Attempt, h.Arrived = 2, &remotepb.Arrived{Incarnation: b.remote.incarnation}
+		rawReceiver(t, n, h)
+		synctest.Wait()
+		wantLost(t, b, []string{"0"}, "before the message arrived")
+	})
+}
+
+// Numbers go on where they were, also after the peer was forgotten in between.
+func TestNumbersGoOn(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := n.rawPeer(t, "b:1")
+		first := func(h *remotepb.Hello) uint64 {
+			h.Capabilities = capabilities
+			p.hello(h)
+			f, err := p.stream.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f.GetHelloReply().First
+		}
+		if got := first(goodHello("b:1")); got != 0 {
+			t.Errorf("the first message has the number %d", got)
+		}
+		for i := range 3 {
+			b.system.Root.Send(actor.NewPID("raw:1", "x"), text("%d", i))
+		}
+		synctest.Wait()
+		n.cut("b:1")
+		b.dead.wait(t, 3)
+		time.Sleep(doubtFor)
+		synctest.Wait()
+		if b.peerOf("raw:1").Address != "" {
+			t.Fatal("the peer is not forgotten")
+		}
+		p = n.rawPeer(t, "b:1")
+		h := goodHello("b:1")
+		h.Attempt = 99
+		if got := first(h); got != 3 {
+			t.Errorf("after three messages the next has the number %d", got)
+		}
+	})
+}
+
+func TestArrivedIsSaidToThePeer(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
+		h := goodHello("b:1")
+		h.First = 40
+		p := rawReceiver(t, n, h)
+		for i := range 3 {
+			p.batch(echoBatch(text("%d", i)))
+			p.wantEcho(fmt.Sprint(i))
+		}
+		n.cut("b:1")
+		synctest.Wait()
+		p, h = n.rawPeer(t, "b:1"), goodHello("b:1")
+		h.Attempt = 2
+		p.hello(h)
+		f, err := p.stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := f.GetHelloReply().GetArrived(); a.GetIncarnation() != 5 || a.GetMessages() != 43 {
+			t.Errorf("says that %v arrived, want 43 of the incarnation 5", a)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package remote
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// doubtFor is how long messages that were written and not acknowledged when their
+// connection broke wait to learn whether they arrived.
+const doubtFor = 10 * time.Second
+
+// doubt is what was written over a connection that broke, and not acknowledged. Some
+// of it may have arrived: the peer says how much when the two are connected again.
+type doubt struct {
+	items   []flying
+	first   uint64      // the number of items[0]
+	answers chan answer // has room for the one that comes
+}
+
+// answer is what the peer says of the messages that it had of this process.
+type answer struct {
+	upTo  uint64 // those with lower numbers arrived
+	known bool   // false if the peer does not know, or is another process by now
+}
+
+// answerOf reads what a peer said in its handshake.
+func (r *Remote) answerOf(a *remotepb.Arrived) answer {
+	if a == nil || a.Incarnation != r.incarnation {
+		return answer{}
+	}
+	return answer{upTo: a.Messages, known: true}
+}
+
+// split tells what did not arrive, or may not have, and why.
+func (d *doubt) split(a answer, peer string, cause error) (lost []flying, reason string) {
+	last := d.first + uint64(len(d.items))
+	switch {
+	case !a.known || a.upTo > last:
+		return d.items, fmt.Sprintf("remote: the connection to %s was lost (%v) and whether the message had arrived is unknown", peer, cause)
+	case a.upTo <= d.first:
+		lost = d.items
+	default:
+		lost = d.items[a.upTo-d.first:]
+	}
+	return lost, fmt.Sprintf("remote: the connection to %s was lost before the message arrived: %v", peer, cause)
+}
+
+// settle waits until the peer has said what became of the messages of c that were
+// under way, and makes dead letters of those that did not arrive. It asks by trying
+// to connect.
+func (ep *endpoint) settle(c *conn, d *doubt) {
+	timeout := time.NewTimer(doubtFor)
+	defer timeout.Stop()
+	again := time.NewTicker(max(ep.remote.config.backoff.max, time.Millisecond))
+	defer again.Stop()
+	var a answer
+	for waiting := true; waiting; {
+		select {
+		case a = <-d.answers:
+			waiting = false
+		case <-again.C:
+			ep.happened(event{kind: eventSend})
+		case <-timeout.C:
+			waiting = false
+		case <-ep.remote.ctx.Done():
+			waiting = false
+		}
+	}
+	ep.forget(d)
+	lost, reason := d.split(a, ep.address, c.cause)
+	for i := range lost {
+		ep.lost(&lost[i], reason)
+	}
+}
+
+// forget makes room for the doubts of the next connection.
+func (ep *endpoint) forget(d *doubt) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.doubt == d {
+		ep.doubt = nil
+	}
+}
+
+// lost makes a dead letter of a message that was written. Who asked for an answer
+// was told when the connection broke: it is not told again.
+func (ep *endpoint) lost(m *flying, reason string) {
+	if m.target == nil || isOfConnection(m.env.Message, m.system) {
+		return
+	}
+	env := m.env
+	if env.Sender != nil {
+		if _, gone := ep.remote.system.ProcessRegistry.Get(env.Sender); !gone {
+			env.Sender = nil
+		}
+	}
+	ep.remote.system.DeadLetter(m.target, env, reason)
+}
+
+// isOfConnection reports whether a message speaks of what ends with a connection
+// anyway: whom it concerns is told of that end.
+func isOfConnection(message any, system bool) bool {
+	switch message.(type) {
+	case *replyLost:
+		return true
+	case *actor.Watch, *actor.Unwatch, *actor.Terminated:
+		return system
+	}
+	return false
+}
+
+// arrivals remembers how many messages of each peer arrived here, beyond the end of
+// their connection: the peer asks when it is back.
+type arrivals struct {
+	most int
+
+	mu    sync.Mutex // guards what follows
+	of    map[string]*remotepb.Arrived
+	order []string // addresses, the one that was first remembered first
+}
+
+// remember keeps the count of a peer. Beyond most, the peer that was remembered first is forgotten.
+func (a *arrivals) remember(address string, incarnation, messages uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		a.of = make(map[string]*remotepb.Arrived)
+	}
+	if _, known := a.of[address]; !known {
+		if len(a.order) >= a.most {
+			delete(a.of, a.order[0])
+			a.order = a.order[1:]
+		}
+		a.order = append(a.order, address)
+	}
+	a.of[address] = &remotepb.Arrived{Incarnation: incarnation, Messages: messages}
+}
+
+// from returns what is known of a peer; nil if nothing is.
+func (a *arrivals) from(address string) *remotepb.Arrived {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.of[address]
+}

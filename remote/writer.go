@@ -1,0 +1,230 @@
+package remote
+
+import (
+	"errors"
+
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// errEnded ends the writer of a connection that has ended otherwise.
+var errEnded = errors.New("the connection has ended")
+
+// writer is what the goroutine that writes to a peer has for itself.
+type writer struct {
+	conn    *conn
+	encoder *batchEncoder
+	batch   []flying // the messages in encoder
+	bytes   int      // theirs, as they count in the queue
+	large   large
+	unsent  []outbound // what was taken and not written, at its end
+}
+
+// run writes until the connection ends, or nothing more is to be written.
+func (w *writer) run(attempts uint64) error {
+	c := w.conn
+	if !c.dialed {
+		if err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_HelloReply{HelloReply: c.ep.helloReply(attempts)}}); err != nil {
+			return err
+		}
+	}
+	leaving := c.leaving
+	for {
+		parting := closed(c.parting)
+		items := c.ep.take()
+		if len(items) == 0 && !w.large.underway() {
+			if parting {
+				return w.sayGoodbye()
+			}
+			if err := w.wait(&leaving); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.writeItems(items); err != nil {
+			return err
+		}
+		c.ep.giveBack(items)
+		if err := w.writePiece(); err != nil {
+			return err
+		}
+	}
+}
+
+// wait waits for something to do. What is quickly done is.
+func (w *writer) wait(leaving *chan struct{}) error {
+	c := w.conn
+	select {
+	case <-c.ep.wake:
+	case <-c.owed.due:
+		return w.acknowledge()
+	case <-*leaving:
+		*leaving = nil
+		return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}})
+	case <-c.parting:
+	case <-c.ended:
+		return errEnded
+	}
+	return nil
+}
+
+// sayGoodbye writes the last that is to be said. What the peer still says is
+// acknowledged: it may wait for that to say more.
+func (w *writer) sayGoodbye() error {
+	c := w.conn
+	if err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Goodbye{Goodbye: &remotepb.Goodbye{}}}); err != nil {
+		return err
+	}
+	c.bye()
+	for {
+		select {
+		case <-c.owed.due:
+			if err := w.acknowledge(); err != nil {
+				return err
+			}
+		case <-c.ended:
+			return nil
+		}
+	}
+}
+
+// writeItems writes items in batches, but for those that have to wait for a large
+// message, and that one. After an error, what was not handed to the transport is in
+// unsent: gRPC takes a frame whole or not at all.
+func (w *writer) writeItems(items []outbound) error {
+	c, start := w.conn, 0
+	for i := range items {
+		o := &items[i]
+		switch {
+		case o.target == nil: // disposed of
+		case o.size > c.peer.maxMessage:
+			c.ep.written(1, o.size)
+			c.ep.refused(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
+			o.target = nil
+		case c.peer.features.pieces && w.large.takes(o, &c.remote.serial):
+			o.target = nil
+		default:
+			if w.encoder.full(o.size) {
+				if err := w.flush(); err != nil {
+					w.unsent = append(w.unsent, items[start:]...)
+					return err
+				}
+				start = i
+			}
+			w.add(o)
+		}
+	}
+	if err := w.flush(); err != nil {
+		w.unsent = append(w.unsent, items[start:]...)
+		return err
+	}
+	return nil
+}
+
+func (w *writer) add(o *outbound) {
+	w.encoder.add(o)
+	w.batch = append(w.batch, flying{target: o.target, env: o.env, system: o.system, size: o.size})
+	w.bytes += o.size
+}
+
+// flush sends the batch, if there is something in it.
+func (w *writer) flush() error {
+	if w.encoder.count == 0 {
+		return nil
+	}
+	c := w.conn
+	if err := w.takeOff(); err != nil {
+		return err
+	}
+	acknowledged := c.owed.take(c.peer.features.acknowledges)
+	w.encoder.acknowledge(acknowledged)
+	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: w.encoder.bytes()}})
+	w.landed(err)
+	w.encoder.reset()
+	return err
+}
+
+// takeOff books the messages of the batch as under way. It waits until the peer has
+// acknowledged enough of those before; meanwhile the peer gets what it waits for.
+func (w *writer) takeOff() error {
+	c := w.conn
+	for !c.ep.takeOff(w.batch, w.bytes, c.peer.features.acknowledges) {
+		select {
+		case <-c.room:
+		case <-c.owed.due:
+			if err := w.acknowledge(); err != nil {
+				return err
+			}
+		case <-c.ended:
+			return errEnded
+		}
+	}
+	return nil
+}
+
+// landed is the end of takeOff: the transport has taken the messages, or has not.
+func (w *writer) landed(err error) {
+	c, n := w.conn, len(w.batch)
+	if err != nil {
+		c.ep.withdraw(n, w.bytes, c.peer.features.acknowledges)
+	} else {
+		c.remote.stats.sent.Add(uint64(n))
+		c.ep.sent.Add(uint64(n))
+	}
+	clear(w.batch)
+	w.batch, w.bytes = w.batch[:0], 0
+}
+
+// acknowledge tells the peer how far its messages have come, if it does not know.
+func (w *writer) acknowledge() error {
+	c := w.conn
+	n := c.owed.take(c.peer.features.acknowledges)
+	if n == 0 {
+		return nil
+	}
+	return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Acknowledgement{
+		Acknowledgement: &remotepb.Acknowledgement{Messages: n},
+	}})
+}
+
+// writePiece writes a part of the large message that is under way, if there is one.
+// After the last one come those that had to wait for it.
+func (w *writer) writePiece() error {
+	if !w.large.underway() {
+		return nil
+	}
+	c := w.conn
+	select {
+	case <-c.owed.due:
+		if err := w.acknowledge(); err != nil {
+			return err
+		}
+	default:
+	}
+	data, last := w.large.next()
+	if last {
+		m := &w.large.message
+		w.batch = append(w.batch, flying{target: m.target, env: m.env, system: m.system, size: m.size})
+		w.bytes = m.size
+		if err := w.takeOff(); err != nil {
+			return err
+		}
+	}
+	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Piece{Piece: &remotepb.Piece{Data: data, Last: last}}})
+	if last {
+		w.landed(err)
+	}
+	if err != nil || !last {
+		return err
+	}
+	return w.writeItems(w.large.finish())
+}
+
+// rest returns what was not written, at the end.
+func (w *writer) rest() []outbound {
+	rest := w.unsent
+	if w.large.underway() {
+		rest = append(rest, w.large.message)
+		rest = append(rest, w.large.waiting...)
+	}
+	return rest
+}
