@@ -123,10 +123,8 @@ func TestPeerSaysWhatArrived(t *testing.T) {
 				for i := range 4 {
 					b.system.Root.Send(actor.NewPID("raw:1", "x"), text("%d", i))
 				}
-				for range 4 {
-					if len(p.received().Envelopes) == 4 {
-						break
-					}
+				for got := 0; got < 4; {
+					got += len(p.received().Envelopes)
 				}
 				n.cut("b:1")
 				synctest.Wait()
