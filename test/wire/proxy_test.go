@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/granary-go/granary/test/fleet"
+	"github.com/granary-go/granary/test/process"
+)
+
+// proxy hands connections on to a port, until it is told not to.
+type proxy struct {
+	listener *net.TCPListener
+	target   string
+
+	mu    sync.Mutex // guards what follows
+	down  bool
+	conns map[*net.TCPConn]bool
+	wg    sync.WaitGroup
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	p := &proxy{listener: fleet.Listen(t), target: target, conns: make(map[*net.TCPConn]bool)}
+	p.wg.Go(p.serve)
+	t.Cleanup(func() {
+		_ = p.listener.Close() // no more than once
+		p.cut()
+		p.wg.Wait()
+	})
+	return p
+}
+
+func (p *proxy) address() string { return p.listener.Addr().String() }
+
+func (p *proxy) serve() {
+	for {
+		from, err := p.listener.AcceptTCP()
+		if err != nil {
+			return
+		}
+		p.wg.Go(func() { p.handOn(from) })
+	}
+}
+
+func (p *proxy) handOn(from *net.TCPConn) {
+	defer from.Close()
+	to, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	if !p.keep(from, to.(*net.TCPConn)) {
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { pump(to, from) })
+	both.Go(func() { pump(from, to) })
+	both.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, from)
+	delete(p.conns, to.(*net.TCPConn))
+}
+
+// pump copies one direction, and ends both when that ends.
+func pump(to, from net.Conn) {
+	_, _ = io.Copy(to, from) // whatever ended it: the connection has ended
+	_, _ = to.Close(), from.Close()
+}
+
+// keep is false while there is no connection to be had.
+func (p *proxy) keep(conns ...*net.TCPConn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range conns {
+		if p.down {
+			_ = c.SetLinger(0)
+			return false
+		}
+		p.conns[c] = true
+	}
+	return true
+}
+
+// cut ends every connection, with whatever is on its way in it, and lets none begin.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = true
+	for c := range p.conns {
+		_, _ = c.SetLinger(0), c.Close()
+	}
+}
+
+// restore is the reverse of cut.
+func (p *proxy) restore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = false
+}
+
+// listener is a port that a process takes over.
+type listener struct {
+	address string
+	port    *net.TCPListener
+}
+
+func listen(t *testing.T) *listener {
+	l := fleet.Listen(t)
+	return &listener{l.Addr().String(), l}
+}
+
+// start starts the process that takes the port over.
+func (l *listener) start(t *testing.T, notes *fleet.Notes, name string, r role) *process.Process {
+	t.Helper()
+	file, err := l.port.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := fleet.Start(t, notes, name, roleVariable, r, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = file.Close(), l.port.Close() // the process has its own
+	return p
+}
