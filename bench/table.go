@@ -152,21 +152,16 @@ func outcome(c workload.Case, r workload.Result, err error) string {
 	return quantity(c, c.Value(r))
 }
 
-// The table in a file is between these.
-const (
-	tableBegins = "<!-- make bench begins -->\n"
-	tableEnds   = "<!-- make bench ends -->\n"
-)
-
-func replace(file, table string) error {
+// replace replaces what stands between two lines of a file.
+func replace(file, begin, end, table string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	before, rest, begins := strings.Cut(string(text), tableBegins)
-	_, after, ends := strings.Cut(rest, tableEnds)
+	before, rest, begins := strings.Cut(string(text), begin)
+	_, after, ends := strings.Cut(rest, end)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no lines %q and %q, between which the table goes", file, strings.TrimSpace(tableBegins), strings.TrimSpace(tableEnds))
+		return fmt.Errorf("%s has no lines %q and %q, between which the table goes", file, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return os.WriteFile(file, []byte(before+tableBegins+table+tableEnds+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(file, []byte(before+begin+table+end+after), 0o644) //nolint:gosec // a document
 }
