@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/granary-go/granary/bench/pair"
+	"github.com/granary-go/granary/bench/trio"
 	"github.com/granary-go/granary/bench/workload"
 )
 
@@ -35,10 +36,22 @@ var comparisons = []comparison{
 		{"stream", floor, "peer/grpc/stream", nil, ""},
 		{"unary", floor, "peer/grpc/unary", nil, "ask"},
 	}, "<!-- make bench remote begins -->\n", "<!-- make bench remote ends -->\n"},
+	{"cluster", trioCases(), []peer{
+		{"granary", ours, "peer/granary/cluster", nil, ""},
+		{"protoactor", rival, "peer/protoactor/cluster", nil, ""},
+		{"goakt", rival, "peer/goakt/cluster", nil, ""},
+	}, "<!-- make bench cluster begins -->\n", "<!-- make bench cluster ends -->\n"},
 }
 
 func pairCases() (cases []workload.Case) {
 	for _, c := range pair.Cases {
+		cases = append(cases, c.Case)
+	}
+	return cases
+}
+
+func trioCases() (cases []workload.Case) {
+	for _, c := range trio.Cases {
 		cases = append(cases, c.Case)
 	}
 	return cases

@@ -3,6 +3,7 @@ package child
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -51,20 +52,19 @@ func Obey(in io.Reader, obey func(line string) error) error {
 	return nil
 }
 
-// Profile writes a profile of the processor to a file until stop is called; without a name it does nothing.
-func Profile(name string) (stop func() error, err error) {
+// Profiled runs something and writes a profile of the processor meanwhile to a file; without a name it only runs it.
+func Profiled(name string, run func() error) error {
 	if name == "" {
-		return func() error { return nil }, nil
+		return run()
 	}
 	file, err := os.Create(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := pprof.StartCPUProfile(file); err != nil {
-		return nil, err
+		return err
 	}
-	return func() error {
-		pprof.StopCPUProfile()
-		return file.Close()
-	}, nil
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }

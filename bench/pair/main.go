@@ -44,7 +44,7 @@ func program(args []string, in io.Reader, out io.Writer, p Peer) error {
 		return err
 	}
 	if *serves {
-		return profiled(*profile, func() error { return serveUntilEnd(p, *targets, int64(*batch), in, out) })
+		return child.Profiled(*profile, func() error { return serveUntilEnd(p, *targets, int64(*batch), in, out) })
 	}
 	c, err := Find(*name)
 	if err != nil {
@@ -56,25 +56,13 @@ func program(args []string, in io.Reader, out io.Writer, p Peer) error {
 	if *profile != "" {
 		others, client = []string{"-cpuprofile", *profile + ".server"}, *profile+".client"
 	}
-	return profiled(client, func() error {
+	return child.Profiled(client, func() error {
 		r, err := c.Run(p, *n, others...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		return json.NewEncoder(out).Encode(r)
 	})
-}
-
-func profiled(name string, run func() error) error {
-	stop, err := child.Profile(name)
-	if err != nil {
-		return err
-	}
-	if err := run(); err != nil {
-		_ = stop() // the first error is the cause
-		return err
-	}
-	return stop()
 }
 
 // serveUntilEnd has targets until the parent closes the input.

@@ -12,19 +12,19 @@ const Enough = 10 * time.Second
 
 // Clients has clients make n calls together, each one call after the other, and times them. A call is told its number, from 0.
 func Clients(c Case, clients, n int, call func(i int) error) (Result, error) {
-	each := max(n/clients, 1)
 	took := make([][]time.Duration, clients)
 	for client := range took {
-		took[client] = make([]time.Duration, 0, each)
+		took[client] = make([]time.Duration, 0, n/clients+1)
 	}
-	r, err := Measure(c.Name, each*clients, func() error {
+	r, err := Measure(c.Name, n, func() error {
 		errs := make([]error, clients)
 		var all sync.WaitGroup
 		start := time.Now()
 		for client := range clients {
 			all.Go(func() {
-				for begin := start; len(took[client]) < each && begin.Sub(start) < Enough; {
-					if errs[client] = call(len(took[client])*clients + client); errs[client] != nil {
+				begin := start
+				for i := client; i < n && begin.Sub(start) < Enough; i += clients {
+					if errs[client] = call(i); errs[client] != nil {
 						return
 					}
 					end := time.Now()

@@ -18,7 +18,9 @@ type Result struct {
 	// Median and Worst are of single calls, in seconds: the 50th and the 99th percentile. Zero where calls are not timed.
 	Median float64 `json:"median,omitempty"`
 	Worst  float64 `json:"worst,omitempty"`
-	// Allocations and Bytes are of the whole process, for each of Ops.
+	// Errors is how many calls failed, and Worst the longest call, in a case of the unit Outage.
+	Errors int `json:"errors,omitempty"`
+	// Allocations and Bytes are of the whole process, or of all processes of the case, for each of Ops.
 	Allocations float64 `json:"allocations"`
 	Bytes       float64 `json:"bytes"`
 	// Heap is how many bytes of the heap each actor takes that waits; only in the case "idle".
