@@ -1,5 +1,5 @@
 // Command cluster runs the cases of a cluster on Proto.Actor Go, with the provider automanaged and the look-up disthash that its examples use, and the options
-// that there are by default.
+// that there are by default. The grain and its client do what generated ones do, without passivation.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/asynkron/protoactor-go/cluster/clusterproviders/automanaged"
 	"github.com/asynkron/protoactor-go/cluster/identitylookup/disthash"
 	"github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/granary-go/granary/bench/benchpb"
 	"github.com/granary-go/granary/bench/trio"
@@ -34,9 +35,16 @@ func (p *peer) make(port int, s trio.Seat, kinds ...*cluster.Kind) *cluster.Clus
 
 func (p *peer) Join(s trio.Seat) error {
 	echo := actor.PropsFromFunc(func(ctx actor.Context) {
-		if m, ok := ctx.Message().(*benchpb.Question); ok {
-			ctx.Respond(trio.Answer(m, s.Number))
+		request, ok := ctx.Message().(*cluster.GrainRequest)
+		if !ok {
+			return
 		}
+		m := &benchpb.Question{}
+		if err := proto.Unmarshal(request.MessageData, m); err != nil {
+			ctx.Respond(cluster.NewGrainErrorResponse(cluster.ErrorReason_INVALID_ARGUMENT, err.Error()))
+			return
+		}
+		ctx.Respond(trio.Answer(m, s.Number))
 	})
 	p.make(s.Ports[0], s, cluster.NewKind(kind, echo)).StartMember()
 	return nil
@@ -55,7 +63,17 @@ func (p *peer) Connect(s trio.Seat) error {
 func (p *peer) Members() int { return p.cluster.MemberList.Members().Len() }
 
 func (p *peer) Ask(grain string, m *benchpb.Question) (*benchpb.Question, error) {
-	answer, err := p.cluster.Request(grain, kind, m)
+	data, err := proto.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := p.cluster.Request(grain, kind, &cluster.GrainRequest{MessageData: data})
+	if err != nil {
+		return nil, err
+	}
+	if failed, ok := answer.(*cluster.GrainErrorResponse); ok {
+		return nil, failed
+	}
 	got, _ := answer.(*benchpb.Question)
-	return got, err
+	return got, nil
 }
