@@ -1,6 +1,8 @@
 package trio
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -29,6 +31,8 @@ func leave(f *fleet, p Peer, n int) (workload.Result, error) {
 	return f.outage(p, n, func() { f.members[victim].Say(wordLeave) })
 }
 
+var errNone = errors.New("none")
+
 // An outage is what callers see when a member ends.
 type outage struct {
 	p    Peer
@@ -39,7 +43,7 @@ type outage struct {
 
 	mu      sync.Mutex // guards the fields below
 	failed  int
-	failure error // one of them
+	failure error // the last of them
 	slowest time.Duration
 }
 
@@ -66,7 +70,8 @@ func (f *fleet) outage(p Peer, n int, end func()) (workload.Result, error) {
 	load.Wait()
 	r := workload.Result{Ops: n, Seconds: took.Seconds(), Worst: o.slowest.Seconds(), Errors: o.failed}
 	if took > longest {
-		return r, fmt.Errorf("after %v not every grain answers: %w", longest, o.failure)
+		return r, fmt.Errorf("after %v not every grain answers on another member; the last error of a call: %w", longest,
+			cmp.Or(o.failure, errNone))
 	}
 	return r, nil
 }
