@@ -13,7 +13,7 @@ WORLDRUNS ?= 30000
 # Where make tables keeps what it has measured, and what it leaves out; it goes on where an earlier run was broken off.
 TABLES ?= $(CURDIR)/bin/tables.jsonl
 TABLESFLAGS ?=
-# Flags for make bench, for example BENCHFLAGS='-rounds 3 -cases tell,ask'.
+# Flags for make bench, for example BENCHFLAGS='-tables remote -rounds 3 -cases tell16,ask1'.
 BENCHFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
@@ -50,7 +50,7 @@ generate: ## write the Go code of all .proto files
 check-generate: ## fail where the Go code of a .proto file is stale
 	@$(GO) run ./tools/generate -root . -check
 
-bench: ## Granary's actors beside other libraries and hand-written ones, as ratios; BENCHFLAGS='-write ../docs/performance.md' keeps the table
+bench: ## Granary's actors, remoting and grains beside other libraries and hand-written ones, as ratios, in half an hour; BENCHFLAGS='-write ../docs/performance.md' keeps the table
 	@cd bench && GOWORK=off $(GO) run . $(BENCHFLAGS)
 
 benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/handover.md

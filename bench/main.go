@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
-
-	"github.com/granary-go/granary/bench/workload"
 )
 
 func main() {
@@ -23,18 +20,15 @@ func main() {
 
 func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 5, "how often every case is run by every peer")
+	tables := flag.String("tables", "", "the `names` of tables, with commas: actor, remote, cluster; all if empty")
 	only := flag.String("cases", "", "the `names` of cases, with commas; all if empty")
 	among := flag.String("peers", "", "the `names` of peers, with commas; all if empty")
-	file := flag.String("write", "", "a Markdown `file` whose table is replaced")
+	file := flag.String("write", "", "a Markdown `file` whose tables are replaced")
 	flag.Parse()
 	if *rounds < 1 {
 		return fmt.Errorf("-rounds is %d; it must be 1 or more", *rounds)
 	}
-	cases, err := casesOf(*only)
-	if err != nil {
-		return err
-	}
-	chosen, err := peersOf(*among)
+	chosen, err := comparisonsOf(*tables, *only, *among)
 	if err != nil {
 		return err
 	}
@@ -43,42 +37,45 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := build(ctx, dir, chosen); err != nil {
-		return err
+	for _, c := range chosen {
+		if err := build(ctx, dir, c.peers); err != nil {
+			return err
+		}
 	}
+	for _, c := range chosen {
+		table, err := compare(ctx, dir, c, *rounds)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stdout, table)
+		if *file == "" {
+			continue
+		}
+		if err := replace(*file, c.begins, c.ends, table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare runs all cases by all peers, in rounds, and gives the table.
+func compare(ctx context.Context, dir string, all comparison, rounds int) (string, error) {
 	results := newResults()
-	for round := range *rounds {
-		for _, c := range cases {
-			for i := range chosen {
-				p := chosen[(i+round)%len(chosen)]
+	for round := range rounds {
+		for _, c := range all.cases {
+			for i := range all.peers {
+				p := all.peers[(i+round)%len(all.peers)]
+				if !p.runs(c) {
+					continue
+				}
 				r, err := measure(ctx, dir, p, c)
 				if ctx.Err() != nil {
-					return ctx.Err()
+					return "", ctx.Err()
 				}
 				results.add(c, p, r, err)
-				fmt.Fprintf(os.Stderr, "round %d of %d, %s, %s: %s\n", round+1, *rounds, c.Name, p.name, outcome(c, r, err))
+				fmt.Fprintf(os.Stderr, "round %d of %d, %s, %s: %s\n", round+1, rounds, c.Name, p.name, outcome(c, r, err))
 			}
 		}
 	}
-	table := results.table(cases, chosen)
-	fmt.Fprint(os.Stdout, table)
-	if *file == "" {
-		return nil
-	}
-	return replace(*file, table)
-}
-
-func casesOf(names string) ([]workload.Case, error) {
-	if names == "" {
-		return workload.Cases, nil
-	}
-	var found []workload.Case
-	for name := range strings.SplitSeq(names, ",") {
-		c, err := workload.Find(name)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, c)
-	}
-	return found, nil
+	return results.table(all.cases, all.peers), nil
 }

@@ -18,7 +18,9 @@ import (
 const (
 	// limit is how long one run may take.
 	limit = time.Minute
-	// addresses is how much address space it may have, in KiB, and memory what its collector aims at.
+	// farewell is how long the processes that a run has started may take to end after it.
+	farewell = 15 * time.Second
+	// addresses is how much address space each of its processes may have, in KiB, and memory what its collector aims at.
 	addresses = 8 << 20
 	memory    = "GOMEMLIMIT=3GiB"
 )
@@ -38,36 +40,14 @@ type peer struct {
 	kind   kind
 	folder string   // of its main package, below this one
 	args   []string // before those of a case
+	only   string   // what the names of the cases that it runs begin with
 }
 
-var peers = []peer{
-	{"granary", ours, "peer/granary", nil},
-	{"protoactor", rival, "peer/protoactor", nil},
-	{"hollywood", rival, "peer/hollywood", nil},
-	{"goakt", rival, "peer/goakt", nil},
-	{"channel", floor, "peer/floor", []string{"channel"}},
-	{"queue", floor, "peer/floor", []string{"queue"}},
+func (p peer) program(dir string) string {
+	return filepath.Join(dir, strings.ReplaceAll(p.folder, "/", "-"))
 }
 
-func peersOf(names string) ([]peer, error) {
-	if names == "" {
-		return peers, nil
-	}
-	var found []peer
-next:
-	for name := range strings.SplitSeq(names, ",") {
-		for _, p := range peers {
-			if p.name == name {
-				found = append(found, p)
-				continue next
-			}
-		}
-		return nil, fmt.Errorf("there is no peer %q", name)
-	}
-	return found, nil
-}
-
-func (p peer) program(dir string) string { return filepath.Join(dir, filepath.Base(p.folder)) }
+func (p peer) runs(c workload.Case) bool { return strings.HasPrefix(c.Name, p.only) }
 
 // build builds the programs, each as its own module says.
 func build(ctx context.Context, dir string, chosen []peer) error {
@@ -96,6 +76,7 @@ func measure(ctx context.Context, dir string, p peer, c workload.Case) (workload
 	cmd.Env = append(os.Environ(), memory)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
+	cmd.WaitDelay = farewell
 	var r workload.Result
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

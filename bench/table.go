@@ -14,6 +14,7 @@ type cell struct {
 	values   []float64
 	allocs   []float64
 	worst    []float64
+	errors   int // the most of a round
 	failures []error
 }
 
@@ -39,6 +40,7 @@ func (r *results) add(c workload.Case, p peer, measured workload.Result, err err
 	here.values = append(here.values, c.Value(measured))
 	here.allocs = append(here.allocs, measured.Allocations)
 	here.worst = append(here.worst, measured.Worst)
+	here.errors = max(here.errors, measured.Errors)
 }
 
 // median leaves the failed rounds out; ok is false if all have failed.
@@ -98,7 +100,9 @@ func (r *results) figure(c workload.Case, p peer) string {
 	if c.Unit == workload.Latency {
 		text += fmt.Sprintf(" (99 %%: %s)", quantity(c, middle(here.worst)))
 	}
-	if c.Unit != workload.Heap {
+	if c.Unit == workload.Outage {
+		text += fmt.Sprintf(", %d errors, longest call %s", here.errors, quantity(c, middle(here.worst)))
+	} else if c.Unit != workload.Heap {
 		text += fmt.Sprintf(", %.1f allocs", middle(here.allocs))
 	}
 	if n := len(here.failures); n > 0 {
@@ -111,6 +115,8 @@ func quantity(c workload.Case, v float64) string {
 	switch {
 	case c.Unit == workload.Latency:
 		return fmt.Sprintf("%.2f µs", v*1e6)
+	case c.Unit == workload.Outage:
+		return fmt.Sprintf("%.2f s", v)
 	case c.Unit == workload.Heap:
 		return fmt.Sprintf("%.0f B", v)
 	case v >= 1e6:
@@ -152,21 +158,16 @@ func outcome(c workload.Case, r workload.Result, err error) string {
 	return quantity(c, c.Value(r))
 }
 
-// The table in a file is between these.
-const (
-	tableBegins = "<!-- make bench begins -->\n"
-	tableEnds   = "<!-- make bench ends -->\n"
-)
-
-func replace(file, table string) error {
+// replace replaces what stands between two lines of a file.
+func replace(file, begin, end, table string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	before, rest, begins := strings.Cut(string(text), tableBegins)
-	_, after, ends := strings.Cut(rest, tableEnds)
+	before, rest, begins := strings.Cut(string(text), begin)
+	_, after, ends := strings.Cut(rest, end)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no lines %q and %q, between which the table goes", file, strings.TrimSpace(tableBegins), strings.TrimSpace(tableEnds))
+		return fmt.Errorf("%s has no lines %q and %q, between which the table goes", file, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return os.WriteFile(file, []byte(before+tableBegins+table+tableEnds+after), 0o644) //nolint:gosec // a document
+	return os.WriteFile(file, []byte(before+begin+table+end+after), 0o644) //nolint:gosec // a document
 }

@@ -21,10 +21,11 @@ func caseOf(t *testing.T, name string) workload.Case {
 
 func TestTable(t *testing.T) {
 	tell, ask := caseOf(t, "tell"), caseOf(t, "ask")
-	chosen, err := peersOf("granary,protoactor,hollywood,channel")
+	all, err := comparisonsOf("actor", "", "granary,protoactor,hollywood,channel")
 	if err != nil {
 		t.Fatal(err)
 	}
+	chosen := all[0].peers
 	r := newResults()
 	for round := range 3 {
 		slower := float64(round + 1) // which harms all alike
@@ -58,15 +59,16 @@ func TestTable(t *testing.T) {
 
 func TestReplace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.md")
+	const begins, ends = "<!-- begins -->\n", "<!-- ends -->\n"
 	for _, c := range []struct{ text, want string }{
-		{"a\n" + tableBegins + "old\n" + tableEnds + "b\n", "a\n" + tableBegins + "new\n" + tableEnds + "b\n"},
-		{"a\n" + tableEnds + tableBegins, ""},
+		{"a\n" + begins + "old\n" + ends + "b\n", "a\n" + begins + "new\n" + ends + "b\n"},
+		{"a\n" + ends + begins, ""},
 		{"a\n", ""},
 	} {
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := replace(file, "new\n")
+		err := replace(file, begins, ends, "new\n")
 		got, _ := os.ReadFile(file)
 		if want := c.want; want == "" && (err == nil || string(got) != c.text) || want != "" && string(got) != want {
 			t.Errorf("%q becomes %q, %v", c.text, got, err)
@@ -74,11 +76,39 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	if _, err := peersOf("granary,akka"); err == nil || !strings.Contains(err.Error(), `"akka"`) {
-		t.Errorf("an unknown peer: %v", err)
+// The page of the repository has a place for each table.
+func TestPlaces(t *testing.T) {
+	text, err := os.ReadFile("../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := casesOf("tell,sell"); err == nil || !strings.Contains(err.Error(), `"sell"`) {
-		t.Errorf("an unknown case: %v", err)
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range comparisons {
+		if err := replace(file, c.begins, c.ends, "| "+c.name+" |\n"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct{ tables, cases, peers, unknown string }{
+		{"actor,dictor", "", "", `table "dictor"`},
+		{"", "tell,sell", "", `case "sell"`},
+		{"", "", "granary,akka", `peer "akka"`},
+		{"actor", "tell16", "", `case "tell16"`},
+	} {
+		if _, err := comparisonsOf(c.tables, c.cases, c.peers); err == nil || !strings.Contains(err.Error(), c.unknown) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	chosen, err := comparisonsOf("", "tell16,ask1,tell", "granary,unary")
+	if err != nil || len(chosen) != 2 || len(chosen[0].cases) != 1 || len(chosen[1].cases) != 2 || len(chosen[1].peers) != 2 {
+		t.Errorf("%+v, %v", chosen, err)
+	}
+	if unary := chosen[1].peers[1]; unary.runs(chosen[1].cases[0]) || !unary.runs(chosen[1].cases[1]) {
+		t.Error("unary calls are for cases that ask")
 	}
 }

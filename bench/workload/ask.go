@@ -22,7 +22,7 @@ func call(p Peer, to Ref, m any) error {
 func ask(p Peer, n int) (Result, error) {
 	to, m := p.Spawn(echo), &message{}
 	took := make([]time.Duration, n)
-	r, err := measure("ask", n, func() error {
+	r, err := Measure("ask", n, func() error {
 		for i := range took {
 			begin := time.Now()
 			if err := call(p, to, m); err != nil {
@@ -32,7 +32,7 @@ func ask(p Peer, n int) (Result, error) {
 		}
 		return nil
 	})
-	r.percentiles(took)
+	r.Percentiles(took)
 	return r, err
 }
 
@@ -40,7 +40,7 @@ func askMany(p Peer, n int) (Result, error) {
 	const clients = 64
 	each := max(n/clients, 1)
 	to, m := p.Spawn(echo), &message{}
-	return measure("ask64", each*clients, func() error {
+	return Measure("ask64", each*clients, func() error {
 		errs := make([]error, clients)
 		var all sync.WaitGroup
 		for i := range clients {
@@ -91,7 +91,7 @@ func pingPongOf(p Peer, pairs, n int) (Result, error) {
 			}
 		})
 	}
-	return measure("pingpong", 2*each*pairs, func() error {
+	return Measure("pingpong", 2*each*pairs, func() error {
 		for _, player := range players {
 			p.Tell(player, &message{})
 		}
@@ -99,7 +99,7 @@ func pingPongOf(p Peer, pairs, n int) (Result, error) {
 		for range players {
 			sum += <-done
 		}
-		return expect("balls received", sum, each*pairs)
+		return Expect("balls received", sum, each*pairs)
 	})
 }
 

@@ -16,7 +16,7 @@ type Case struct {
 	Title string
 	// Ops is how many operations one run has by default.
 	Ops int
-	// Unit says what is compared: Rate or Latency or Heap.
+	// Unit says what is compared: Rate, Latency, Heap or Outage.
 	Unit Unit
 
 	run func(p Peer, n int) (Result, error)
@@ -30,6 +30,7 @@ const (
 	Rate    Unit = iota // operations a second; more is better
 	Latency             // the median of a call; less is better
 	Heap                // bytes for an actor; less is better
+	Outage              // seconds until everything answers again; less is better
 )
 
 // Cases are all, in the order of the table.
@@ -80,6 +81,8 @@ func (c Case) Value(r Result) float64 {
 		return r.Median
 	case Heap:
 		return r.Heap
+	case Outage:
+		return r.Seconds
 	default:
 		return float64(r.Ops) / r.Seconds
 	}

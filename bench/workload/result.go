@@ -18,15 +18,17 @@ type Result struct {
 	// Median and Worst are of single calls, in seconds: the 50th and the 99th percentile. Zero where calls are not timed.
 	Median float64 `json:"median,omitempty"`
 	Worst  float64 `json:"worst,omitempty"`
-	// Allocations and Bytes are of the whole process, for each of Ops.
+	// Errors is how many calls failed, and Worst the longest call, in a case of the unit Outage.
+	Errors int `json:"errors,omitempty"`
+	// Allocations and Bytes are of the whole process, or of all processes of the case, for each of Ops.
 	Allocations float64 `json:"allocations"`
 	Bytes       float64 `json:"bytes"`
 	// Heap is how many bytes of the heap each actor takes that waits; only in the case "idle".
 	Heap float64 `json:"heap,omitempty"`
 }
 
-// measure runs something that is about n operations.
-func measure(name string, n int, run func() error) (Result, error) {
+// Measure runs something that is about n operations.
+func Measure(name string, n int, run func() error) (Result, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -39,15 +41,23 @@ func measure(name string, n int, run func() error) (Result, error) {
 	return r, err
 }
 
-// percentiles sorts the times of calls.
-func (r *Result) percentiles(took []time.Duration) {
+// Only corrects a result of which fewer operations were made than were planned.
+func (r *Result) Only(n int) {
+	planned := float64(r.Ops) / float64(n)
+	r.Ops = n
+	r.Allocations *= planned
+	r.Bytes *= planned
+}
+
+// Percentiles sorts the times of calls.
+func (r *Result) Percentiles(took []time.Duration) {
 	slices.Sort(took)
 	r.Median = took[len(took)/2].Seconds()
 	r.Worst = took[len(took)*99/100].Seconds()
 }
 
-// expect fails if messages were lost, or came twice.
-func expect(what string, got, want int) error {
+// Expect fails if messages were lost, or came twice.
+func Expect(what string, got, want int) error {
 	if got != want {
 		return fmt.Errorf("%s: %d; want %d", what, got, want)
 	}

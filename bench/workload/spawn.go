@@ -4,7 +4,7 @@ import "runtime"
 
 func spawnStop(p Peer, n int) (Result, error) {
 	h := func(Context, any) {}
-	return measure("spawn", n, func() error {
+	return Measure("spawn", n, func() error {
 		for range n {
 			p.Stop(p.Spawn(h))
 		}
@@ -32,9 +32,9 @@ func skynet(p Peer, n int) (Result, error) {
 			done <- sum
 		}
 	})
-	return measure("skynet", all, func() error {
+	return Measure("skynet", all, func() error {
 		p.Tell(p.Spawn(skynetActor()), &level{parent: root, size: leaves})
-		return expect("the sum of the leaves", <-done, leaves*(leaves-1)/2)
+		return Expect("the sum of the leaves", <-done, leaves*(leaves-1)/2)
 	})
 }
 
@@ -69,7 +69,7 @@ func idle(p Peer, n int) (Result, error) {
 	h := func(Context, any) { seen <- struct{}{} }
 	m := &message{}
 	before := heap()
-	r, err := measure("idle", n, func() error {
+	r, err := Measure("idle", n, func() error {
 		for i := range refs {
 			refs[i] = p.Spawn(h)
 			p.Tell(refs[i], m)

@@ -52,9 +52,9 @@ func (b bound) send(p Peer, to Ref, n int) {
 func tell(p Peer, n int) (Result, error) {
 	done, b := make(chan int, 1), newBound()
 	to := p.Spawn(b.receiver(n, done))
-	return measure("tell", n, func() error {
+	return Measure("tell", n, func() error {
 		b.send(p, to, n)
-		return expect("messages received", <-done, n)
+		return Expect("messages received", <-done, n)
 	})
 }
 
@@ -63,13 +63,13 @@ func fanIn(p Peer, n int) (Result, error) {
 	n = max(n/senders/batch, 1) * senders * batch // whole batches, so that all credits come back
 	done, b := make(chan int, 1), newBound()
 	to := p.Spawn(b.receiver(n, done))
-	return measure("fanin", n, func() error {
+	return Measure("fanin", n, func() error {
 		var all sync.WaitGroup
 		for range senders {
 			all.Go(func() { b.send(p, to, n/senders) })
 		}
 		all.Wait()
-		return expect("messages received", <-done, n)
+		return Expect("messages received", <-done, n)
 	})
 }
 
@@ -97,12 +97,12 @@ func fanOut(p Peer, n int) (Result, error) {
 		}
 	})
 	ended.Add(receivers)
-	return measure("fanout", rounds*receivers, func() error {
+	return Measure("fanout", rounds*receivers, func() error {
 		for range rounds {
 			p.Tell(sender, m)
 		}
 		ended.Wait()
-		return expect("messages too many", int(wrong.Load()), 0)
+		return Expect("messages too many", int(wrong.Load()), 0)
 	})
 }
 
@@ -122,7 +122,7 @@ func work(each time.Duration) func(p Peer, n int) (Result, error) {
 				count(c, m)
 			})
 		}
-		return measure("work", n*actors, func() error {
+		return Measure("work", n*actors, func() error {
 			for i := range refs {
 				go bounds[i].send(p, refs[i], n) // ends before its messages have come
 			}
@@ -130,7 +130,7 @@ func work(each time.Duration) func(p Peer, n int) (Result, error) {
 			for range refs {
 				sum += <-done
 			}
-			return expect("messages received", sum, n*actors)
+			return Expect("messages received", sum, n*actors)
 		})
 	}
 }

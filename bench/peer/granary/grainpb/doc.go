@@ -1,0 +1,2 @@
+// Package grainpb has the grain that the benchmarks call.
+package grainpb
