@@ -288,7 +288,7 @@ func (ep *endpoint) dialFailed(attempt uint64, err error) {
 
 // deadLetter disposes of what was not written. Those who wait for a Terminated
 // are told otherwise.
-func (ep *endpoint) deadLetter(items []outbound, reason string) {
+func (ep *endpoint) deadLetter(items []flying, reason string) {
 	for i := range items {
 		if o := &items[i]; o.target != nil && !isOfConnection(o.env.Message, o.system) {
 			ep.remote.system.DeadLetter(o.target, o.env, reason)
@@ -376,7 +376,7 @@ func (ep *endpoint) disconnect() {
 	ep.mu.Unlock()
 }
 
-func (ep *endpoint) take() []outbound {
+func (ep *endpoint) take() (items []outbound, more bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	return ep.queue.take()
@@ -386,6 +386,7 @@ func (ep *endpoint) giveBack(items []outbound) {
 	if len(items) == 0 {
 		return
 	}
+	clear(items)
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	ep.queue.giveBack(items)

@@ -6,12 +6,20 @@ import (
 	"github.com/granary-go/granary/actor"
 )
 
-// flying is a message that was handed to the transport and is not acknowledged.
+// keptFlight is the most messages for which a flight keeps its memory.
+const keptFlight = 1 << 14
+
+// flying is what is kept of a message when it is, or is about to be, handed to the
+// transport: for a dead letter of it.
 type flying struct {
-	target *actor.PID
+	target *actor.PID // nil if it was disposed of
 	env    actor.MessageEnvelope
 	system bool
 	size   int
+}
+
+func (o *outbound) flying() flying {
+	return flying{target: o.target, env: o.env, system: o.system, size: o.size}
 }
 
 // flight holds what was handed to the transport and is not acknowledged, in the
@@ -81,7 +89,7 @@ func (f *flight) acknowledge(upTo uint64) error {
 	if f.head == len(f.items) {
 		f.items, f.head = f.items[:0], 0
 	}
-	if cap(f.items) > keptQueue && f.len() == 0 {
+	if cap(f.items) > keptFlight && f.len() == 0 {
 		f.items = nil
 	}
 	return nil

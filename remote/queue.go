@@ -1,19 +1,23 @@
 package remote
 
-// keptQueue is the most entries for which a queue keeps its memory.
-const keptQueue = 1 << 14
+// blockMessages is how many messages the blocks of a queue have room for, keptBlocks
+// how many empty ones it keeps.
+const (
+	blockMessages = 256
+	keptBlocks    = 32
+)
 
-// queue holds what waits to be written to a peer. It belongs to an endpoint,
-// whose mutex guards it.
+// queue holds what waits to be written to a peer, in blocks: a queue that grows
+// copies nothing. It belongs to an endpoint, whose mutex guards it.
 type queue struct {
 	maxMessages, maxBytes int
 	maxSystem             int
 
-	items []outbound
-	spare []outbound
-	// What is in items, and what was taken and is not yet written.
+	blocks [][]outbound // none is empty, and all but the last are full
+	spare  [][]outbound
+	// What is in blocks, and what was taken and is not yet written.
 	messages, bytes int
-	// The system messages in items.
+	// The system messages in blocks.
 	system int
 }
 
@@ -31,16 +35,39 @@ func (q *queue) push(o *outbound) bool {
 	}
 	q.messages++
 	q.bytes += o.size
-	q.items = append(q.items, *o)
+	last := len(q.blocks) - 1
+	if last < 0 || len(q.blocks[last]) == blockMessages {
+		q.blocks = append(q.blocks, q.block())
+		last++
+	}
+	q.blocks[last] = append(q.blocks[last], *o)
 	return true
 }
 
-// take hands out all that waits. It counts as queued until written is called.
-func (q *queue) take() []outbound {
-	items := q.items
-	q.items, q.spare = q.spare, nil
-	q.system = 0
-	return items
+func (q *queue) block() []outbound {
+	if last := len(q.spare) - 1; last >= 0 {
+		b := q.spare[last]
+		q.spare = q.spare[:last]
+		return b
+	}
+	return make([]outbound, 0, blockMessages)
+}
+
+// take hands out the oldest block, and says whether there are more. Its messages
+// count as queued until written is called.
+func (q *queue) take() (items []outbound, more bool) {
+	if len(q.blocks) == 0 {
+		return nil, false
+	}
+	items = q.blocks[0]
+	q.blocks[0] = nil
+	q.blocks = q.blocks[1:]
+	for i := range items {
+		if items[i].system {
+			q.system--
+		}
+	}
+	return items, len(q.blocks) > 0
 }
 
 func (q *queue) written(messages, bytes int) {
@@ -50,17 +77,20 @@ func (q *queue) written(messages, bytes int) {
 
 // giveBack takes the memory of what take handed out.
 func (q *queue) giveBack(items []outbound) {
-	clear(items)
-	if cap(items) <= keptQueue {
-		q.spare = items[:0]
+	if cap(items) == blockMessages && len(q.spare) < keptBlocks {
+		q.spare = append(q.spare, items[:0])
 	}
 }
 
 // drain empties the queue for good: it returns what waits, and forgets what was
 // taken.
-func (q *queue) drain() []outbound {
-	items := q.items
-	q.items, q.spare = nil, nil
+func (q *queue) drain() (items []flying) {
+	for _, block := range q.blocks {
+		for i := range block {
+			items = append(items, block[i].flying())
+		}
+	}
+	q.blocks, q.spare = nil, nil
 	q.messages, q.bytes, q.system = 0, 0, 0
 	return items
 }

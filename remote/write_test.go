@@ -50,18 +50,16 @@ func TestWriterAccountsForEveryMessage(t *testing.T) {
 				t.Fatal("the queue is full")
 			}
 		}
-		items := c.ep.take()
-		err := c.writer.writeItems(items)
+		items, _ := c.ep.take()
+		err := c.writer.add(items)
+		if err == nil {
+			err = c.writer.flush()
+		}
 		written := 0
 		for _, b := range stream.taken {
 			written += len(b.Envelopes)
 		}
-		unsent := 0
-		for _, o := range c.writer.unsent {
-			if o.target != nil {
-				unsent++
-			}
-		}
+		unsent := len(c.writer.rest())
 		dead := len(p.dead.list())
 		if (err != nil) != (unsent > 0) {
 			t.Errorf("%d frames: %v, %d not written", takes, err, unsent)

@@ -16,7 +16,7 @@ type writer struct {
 	batch   []flying // the messages in encoder
 	bytes   int      // theirs, as they count in the queue
 	large   large
-	unsent  []outbound // what was taken and not written, at its end
+	unsent  []flying // what was taken and not written, at its end
 }
 
 // run writes until the connection ends, or nothing more is to be written.
@@ -30,7 +30,7 @@ func (w *writer) run(attempts uint64) error {
 	leaving := c.leaving
 	for {
 		parting := closed(c.parting)
-		items := c.ep.take()
+		items, more := c.ep.take()
 		if len(items) == 0 && !w.large.underway() {
 			if parting {
 				return w.sayGoodbye()
@@ -40,10 +40,16 @@ func (w *writer) run(attempts uint64) error {
 			}
 			continue
 		}
-		if err := w.writeItems(items); err != nil {
+		if err := w.add(items); err != nil {
 			return err
 		}
 		c.ep.giveBack(items)
+		if more && !w.large.underway() {
+			continue // the batch has room for it, or was written
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
 		if err := w.writePiece(); err != nil {
 			return err
 		}
@@ -87,43 +93,38 @@ func (w *writer) sayGoodbye() error {
 	}
 }
 
-// writeItems writes items in batches, but for those that have to wait for a large
-// message, and that one. After an error, what was not handed to the transport is in
-// unsent: gRPC takes a frame whole or not at all.
-func (w *writer) writeItems(items []outbound) error {
-	c, start := w.conn, 0
+// add puts items into the batch, but for the large message and those that have to
+// wait for it. Batches that are full are written. After an error, what was not
+// handed to the transport is in unsent: gRPC takes a frame whole or not at all.
+func (w *writer) add(items []outbound) error {
+	c := w.conn
 	for i := range items {
 		o := &items[i]
 		switch {
-		case o.target == nil: // disposed of
 		case o.size > c.peer.maxMessage:
 			c.ep.written(1, o.size)
 			c.ep.refused(o.target, o.env, ReasonUnsendable+tooLarge(o.size, c.peer.maxMessage))
-			o.target = nil
+			continue
 		case c.peer.features.pieces && w.large.takes(o, &c.remote.serial):
-			o.target = nil
-		default:
-			if w.encoder.full(o.size) {
-				if err := w.flush(); err != nil {
-					w.unsent = append(w.unsent, items[start:]...)
-					return err
-				}
-				start = i
+			continue
+		case w.encoder.full(o.size):
+			if err := w.flush(); err != nil {
+				w.lose(items[i:])
+				return err
 			}
-			w.add(o)
 		}
-	}
-	if err := w.flush(); err != nil {
-		w.unsent = append(w.unsent, items[start:]...)
-		return err
+		w.encoder.add(o)
+		w.batch = append(w.batch, o.flying())
+		w.bytes += o.size
 	}
 	return nil
 }
 
-func (w *writer) add(o *outbound) {
-	w.encoder.add(o)
-	w.batch = append(w.batch, flying{target: o.target, env: o.env, system: o.system, size: o.size})
-	w.bytes += o.size
+// lose notes what is not written any more.
+func (w *writer) lose(items []outbound) {
+	for i := range items {
+		w.unsent = append(w.unsent, items[i].flying())
+	}
 }
 
 // flush sends the batch, if there is something in it.
@@ -133,6 +134,7 @@ func (w *writer) flush() error {
 	}
 	c := w.conn
 	if err := w.takeOff(); err != nil {
+		w.unsent = append(w.unsent, w.batch...)
 		return err
 	}
 	acknowledged := c.owed.take(c.peer.features.acknowledges)
@@ -166,6 +168,7 @@ func (w *writer) landed(err error) {
 	c, n := w.conn, len(w.batch)
 	if err != nil {
 		c.ep.withdraw(n, w.bytes, c.peer.features.acknowledges)
+		w.unsent = append(w.unsent, w.batch...)
 	} else {
 		c.remote.stats.sent.Add(uint64(n))
 		c.ep.sent.Add(uint64(n))
@@ -202,29 +205,32 @@ func (w *writer) writePiece() error {
 	}
 	data, last := w.large.next()
 	if last {
-		m := &w.large.message
-		w.batch = append(w.batch, flying{target: m.target, env: m.env, system: m.system, size: m.size})
-		w.bytes = m.size
+		w.batch, w.bytes = append(w.batch, w.large.message.flying()), w.large.message.size
 		if err := w.takeOff(); err != nil {
 			return err
 		}
 	}
 	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Piece{Piece: &remotepb.Piece{Data: data, Last: last}}})
-	if last {
-		w.landed(err)
-	}
-	if err != nil || !last {
+	if !last {
 		return err
 	}
-	return w.writeItems(w.large.finish())
+	w.landed(err)
+	waiting := w.large.finish()
+	if err != nil {
+		w.lose(waiting)
+		return err
+	}
+	if err := w.add(waiting); err != nil {
+		return err
+	}
+	return w.flush()
 }
 
 // rest returns what was not written, at the end.
-func (w *writer) rest() []outbound {
-	rest := w.unsent
+func (w *writer) rest() []flying {
 	if w.large.underway() {
-		rest = append(rest, w.large.message)
-		rest = append(rest, w.large.waiting...)
+		w.lose([]outbound{w.large.message})
+		w.lose(w.large.waiting)
 	}
-	return rest
+	return w.unsent
 }
