@@ -6,6 +6,8 @@ import (
 	"iter"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // errMalformed says that what a peer sent as a batch is none. It ends the
@@ -20,16 +22,51 @@ var errTooMany = fmt.Errorf("%w: more than %d messages or entries of a table", e
 type batch struct {
 	targets []string
 	senders []pidKey
-	types   []wireType
+	types   []*inboundType
 	count   int
 	data    []byte
 
 	acknowledged uint64
 }
 
+// inboundType says how messages of a type are read.
+type inboundType struct {
+	wireType
+	message protoreflect.MessageType // nil if it is not protobuf's form, or not known here
+}
+
+// maxKnownTypes bounds typeTable.
+const maxKnownTypes = 1 << 10
+
+// typeTable keeps, by their serialised form, the types that a peer's batches have
+// named: it names the same ones in each.
+type typeTable map[string]*inboundType
+
+func (t typeTable) entry(data []byte) (*inboundType, error) {
+	if known, ok := t[string(data)]; ok {
+		return known, nil
+	}
+	name, serializer, err := parsePair(data)
+	if err != nil {
+		return nil, err
+	}
+	known := &inboundType{wireType: wireType{name, serializer}}
+	if serializer == "" {
+		known.message, err = protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
+		if err != nil {
+			return known, nil // it may be registered later
+		}
+	}
+	if len(t) >= maxKnownTypes {
+		clear(t)
+	}
+	t[string(data)] = known
+	return known, nil
+}
+
 // parseBatch reads the tables of a batch and checks its outline. The batch refers
-// to data.
-func parseBatch(data []byte) (*batch, error) {
+// to data. types is what earlier batches of the peer have named.
+func parseBatch(data []byte, types typeTable) (*batch, error) {
 	b := &batch{data: data}
 	for field, value := range fields(data) {
 		if value.err != nil {
@@ -41,14 +78,14 @@ func parseBatch(data []byte) (*batch, error) {
 		if value.kind != protowire.BytesType {
 			continue
 		}
-		if err := b.entry(field, value.bytes); err != nil {
+		if err := b.entry(field, value.bytes, types); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
 }
 
-func (b *batch) entry(field protowire.Number, value []byte) error {
+func (b *batch) entry(field protowire.Number, value []byte, types typeTable) error {
 	n := 0
 	switch field {
 	case fieldTargets:
@@ -62,11 +99,11 @@ func (b *batch) entry(field protowire.Number, value []byte) error {
 		b.senders = append(b.senders, pidKey{address, id})
 		n = len(b.senders)
 	case fieldTypes:
-		name, serializer, err := parsePair(value)
+		known, err := types.entry(value)
 		if err != nil {
 			return err
 		}
-		b.types = append(b.types, wireType{name, serializer})
+		b.types = append(b.types, known)
 		n = len(b.types)
 	case fieldEnvelopes:
 		b.count++

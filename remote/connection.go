@@ -70,7 +70,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 	}
 	c.owed.begin(p.first)
 	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial)}
-	c.reader = reader{conn: c}
+	c.reader = reader{conn: c, types: make(typeTable)}
 	return c
 }
 

@@ -51,7 +51,7 @@ func (t *inboundTables) reset(b *batch) {
 // connection.
 func (r *reader) deliver(data []byte) error {
 	c := r.conn
-	b, err := parseBatch(data)
+	b, err := parseBatch(data, r.types)
 	if err != nil {
 		return err
 	}

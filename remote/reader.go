@@ -16,6 +16,7 @@ var errPieces = errors.New("the peer sent a message in pieces that is larger tha
 type reader struct {
 	conn    *conn
 	inbound inboundTables
+	types   typeTable
 	pieces  []byte // of a batch that comes in pieces, so far
 }
 

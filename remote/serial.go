@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/wire/remotepb"
@@ -166,14 +165,14 @@ func checkSender(address, known string) error {
 }
 
 // decode makes the message that data is the serialised form of.
-func (s *serial) decode(t wireType, data []byte) (message any, err error) {
+func (s *serial) decode(t *inboundType, data []byte) (message any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			message, err = nil, fmt.Errorf("reading a %q panicked: %v", t.name, p)
 		}
 	}()
 	if t.serializer == "" {
-		return decodeProto(t.name, data)
+		return decodeProto(t, data)
 	}
 	for _, c := range s.codecs {
 		if c.name == t.serializer {
@@ -186,14 +185,13 @@ func (s *serial) decode(t wireType, data []byte) (message any, err error) {
 	return nil, fmt.Errorf("no serializer %.100q here (WithSerializer)", t.serializer)
 }
 
-func decodeProto(name string, data []byte) (any, error) {
-	mt, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
-	if err != nil {
-		return nil, fmt.Errorf("no protobuf message %q here", name)
+func decodeProto(t *inboundType, data []byte) (any, error) {
+	if t.message == nil {
+		return nil, fmt.Errorf("no protobuf message %q here", t.name)
 	}
-	m := mt.New().Interface()
+	m := t.message.New().Interface()
 	if err := unmarshal(data, m); err != nil {
-		return nil, fmt.Errorf("reading a %s: %w", name, err)
+		return nil, fmt.Errorf("reading a %s: %w", t.name, err)
 	}
 	return m, nil
 }
