@@ -15,8 +15,9 @@ TABLES ?= $(CURDIR)/bin/tables.jsonl
 TABLESFLAGS ?=
 # Flags for make bench, for example BENCHFLAGS='-tables remote -rounds 3 -cases tell16,ask1'.
 BENCHFLAGS ?=
-# How long each fuzz target runs.
-FUZZTIME ?= 10s
+# How long each fuzz target runs: of make fuzz, and of make test-all.
+FUZZTIME ?= 2m
+TESTFUZZTIME ?= 20s
 # How many actors make soak spawns, by which seed; it takes about a minute.
 SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
@@ -35,8 +36,8 @@ setup: ## install the Debian packages that the tests and scripts need
 test: setup ## all tests of all modules, with the race detector; closes with a line of counts
 	@$(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
 
-test-all: setup ## the same and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB
-	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && $(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
+test-all: setup ## the same and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
+	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && ./scripts/fuzz $(TESTFUZZTIME) && $(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)

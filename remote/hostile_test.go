@@ -506,3 +506,31 @@ func TestPeerOfAnotherService(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A peer that dies in the middle of a message: it is not delivered, and the next connection begins anew.
+func TestPeerThatDiesWithinAMessage(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		data, err := proto.Marshal(echoBatch(text("half")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := rawReceiver(t, n, goodHello("b:1"))
+		p.send(&remotepb.Frame{Kind: &remotepb.Frame_Piece{Piece: &remotepb.Piece{Data: data[:len(data)/2]}}})
+		synctest.Wait()
+		n.cut("b:1")
+		synctest.Wait()
+		h := goodHello("b:1")
+		h.Attempt = 2
+		p = n.rawPeer(t, "b:1")
+		p.hello(h)
+		f, err := p.stream.Recv()
+		if err != nil || f.GetHelloReply().GetArrived().GetMessages() != 0 {
+			t.Fatalf("%v, %v; want nothing to have arrived", f, err)
+		}
+		p.send(&remotepb.Frame{Kind: &remotepb.Frame_Piece{Piece: &remotepb.Piece{Data: data, Last: true}}})
+		p.wantEcho("half")
+		if got := b.remote.Stats().Received; got != 1 {
+			t.Errorf("received %d messages, want one", got)
+		}
+	})
+}

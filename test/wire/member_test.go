@@ -45,6 +45,7 @@ type role struct {
 	Address  string // where the other reaches it
 	Peer     string // where it reaches the other
 	Messages int    // that each sender sends to each target
+	Flood    string // a peer to flood, while Peer is asked; empty for none
 }
 
 func TestMain(m *testing.M) { fleet.Main(m, roleVariable, play) }
@@ -82,6 +83,8 @@ type load struct {
 	system *actor.ActorSystem
 	sent   atomic.Int64
 
+	refused atomic.Uint64 // messages of a flood
+
 	mu     sync.Mutex // guards totals
 	totals totals
 }
@@ -105,8 +108,13 @@ func play(r role) error {
 		}
 	}
 	var sending sync.WaitGroup
-	for i := range senders {
-		sending.Go(func() { l.send(ctx, i) })
+	switch {
+	case r.Flood != "":
+		l.flood(ctx)
+	case r.Messages > 0:
+		for i := range senders {
+			sending.Go(func() { l.send(ctx, i) })
+		}
 	}
 	sending.Wait()
 	fmt.Println(doneWord)
@@ -199,6 +207,9 @@ func (l *load) receive(ctx actor.Context) {
 func (l *load) dead(e *actor.DeadLetterEvent) {
 	m, ok := e.Message.(*wrapperspb.BytesValue)
 	if !ok {
+		if _, ok := e.Message.(*wrapperspb.StringValue); ok {
+			l.refused.Add(1)
+		}
 		return // a question of meet
 	}
 	pair, n := numbers(m)

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -15,18 +14,21 @@ type proxy struct {
 	listener *net.TCPListener
 	target   string
 
-	mu    sync.Mutex // guards what follows
-	down  bool
-	conns map[*net.TCPConn]bool
-	wg    sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	down    bool
+	stalled chan struct{} // closed when data flows
+	conns   map[*net.TCPConn]bool
+	wg      sync.WaitGroup
 }
 
 func newProxy(t *testing.T, target string) *proxy {
-	p := &proxy{listener: fleet.Listen(t), target: target, conns: make(map[*net.TCPConn]bool)}
+	p := &proxy{listener: fleet.Listen(t), target: target, conns: make(map[*net.TCPConn]bool), stalled: make(chan struct{})}
+	close(p.stalled)
 	p.wg.Go(p.serve)
 	t.Cleanup(func() {
 		_ = p.listener.Close() // no more than once
 		p.cut()
+		p.resume()
 		p.wg.Wait()
 	})
 	return p
@@ -55,8 +57,8 @@ func (p *proxy) handOn(from *net.TCPConn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { pump(to, from) })
-	both.Go(func() { pump(from, to) })
+	both.Go(func() { p.pump(to, from) })
+	both.Go(func() { p.pump(from, to) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,10 +66,41 @@ func (p *proxy) handOn(from *net.TCPConn) {
 	delete(p.conns, to.(*net.TCPConn))
 }
 
-// pump copies one direction, and ends both when that ends.
-func pump(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // whatever ended it: the connection has ended
+// pump copies one direction, and ends both when that ends. A connection that ends is no error here: that is what is tested.
+func (p *proxy) pump(to, from net.Conn) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		<-p.flows()
+		if _, writeErr := to.Write(buffer[:n]); err != nil || writeErr != nil {
+			break
+		}
+	}
 	_, _ = to.Close(), from.Close()
+}
+
+func (p *proxy) flows() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stalled
+}
+
+// stall lets nothing through, in connections that live on.
+func (p *proxy) stall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled = make(chan struct{})
+}
+
+// resume is the reverse of stall.
+func (p *proxy) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.stalled:
+	default:
+		close(p.stalled)
+	}
 }
 
 // keep is false while there is no connection to be had.

@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/granary-go/granary/actor"
+)
+
+const (
+	phaseWord = "phase " // before what one phase of a flood has measured
+
+	phaseTime  = 5 * time.Second
+	floodEvery = 5 * time.Millisecond // so often so many messages of so many bytes: 20 MiB a second
+	floodOf    = 100
+	floodBytes = 1 << 10
+)
+
+// phase is what a process measures that floods one peer and asks another.
+type phase struct {
+	P99     time.Duration // of the answers
+	Asked   int
+	Failed  int    // questions without an answer
+	Refused uint64 // messages of the flood that were dead letters at once
+	Heap    uint64 // in use at the end of the phase, bytes
+}
+
+// flood sends to one peer at a steady pace and asks another meanwhile, in three phases: the test says when the next begins.
+func (l *load) flood(ctx context.Context) {
+	next := make(chan os.Signal, 1)
+	signal.Notify(next, syscall.SIGUSR1)
+	defer signal.Stop(next)
+	for i := range 3 {
+		if i > 0 {
+			select {
+			case <-next:
+			case <-ctx.Done():
+				return
+			}
+		}
+		text, err := json.Marshal(l.floodOnce(ctx))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(phaseWord + string(text))
+	}
+}
+
+func (l *load) floodOnce(ctx context.Context) (p phase) {
+	ctx, cancel := context.WithTimeout(ctx, phaseTime)
+	defer cancel()
+	before := l.refused.Load()
+	var flooding sync.WaitGroup
+	flooding.Go(func() {
+		tick := time.NewTicker(floodEvery)
+		defer tick.Stop()
+		pid := actor.NewPID(l.role.Flood, "target0")
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			for range floodOf {
+				l.system.Root.Send(pid, wrapperspb.String(strings.Repeat("x", floodBytes)))
+			}
+		}
+	})
+	var times []time.Duration
+	pid := actor.NewPID(l.role.Peer, "target0")
+	for ctx.Err() == nil {
+		began := time.Now()
+		if _, err := actor.Ask[*emptypb.Empty](context.Background(), l.system.Root, pid, &emptypb.Empty{}); err != nil {
+			p.Failed++
+			continue
+		}
+		times = append(times, time.Since(began))
+	}
+	flooding.Wait()
+	slices.Sort(times)
+	p.Asked, p.Refused = len(times), l.refused.Load()-before
+	if len(times) > 0 {
+		p.P99 = times[len(times)*99/100]
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	p.Heap = m.HeapAlloc
+	return p
+}
