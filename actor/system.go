@@ -121,6 +121,15 @@ func (s *ActorSystem) AbandonRequests(address string, cause error) int {
 	})
 }
 
+// PendingRequests counts the futures that [ActorSystem.AbandonRequests] would
+// complete. A transport asks before it ends a connection that is idle.
+func (s *ActorSystem) PendingRequests(address string) int {
+	return len(collect(s.ProcessRegistry, func(p Process) (struct{}, bool) {
+		f, ok := p.(*Future)
+		return struct{}{}, ok && f.target != nil && f.target.Address == address && f.underway.Load()
+	}))
+}
+
 func (s *ActorSystem) abandon(cause error, match func(*Future) bool) int {
 	futures := collect(s.ProcessRegistry, func(p Process) (*Future, bool) {
 		f, ok := p.(*Future)

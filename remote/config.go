@@ -35,6 +35,8 @@ const (
 	// pinged, DefaultKeepAliveTimeout how long it has to answer.
 	DefaultKeepAliveInterval = 5 * time.Second
 	DefaultKeepAliveTimeout  = 5 * time.Second
+	// DefaultIdleTimeout is for how long a connection is kept over which nothing is sent.
+	DefaultIdleTimeout = 30 * time.Minute
 	// DefaultGoodbyeTimeout bounds a graceful shutdown.
 	DefaultGoodbyeTimeout = 2 * time.Second
 )
@@ -65,6 +67,7 @@ type Config struct {
 	backoff           backoff
 	keepAliveInterval time.Duration
 	keepAliveTimeout  time.Duration
+	idleTimeout       time.Duration
 	goodbyeTimeout    time.Duration
 }
 
@@ -92,6 +95,7 @@ func Configure(host string, port int, opts ...ConfigOption) *Config {
 		backoff:           backoff{min: DefaultBackoffMin, max: DefaultBackoffMax},
 		keepAliveInterval: DefaultKeepAliveInterval,
 		keepAliveTimeout:  DefaultKeepAliveTimeout,
+		idleTimeout:       DefaultIdleTimeout,
 		goodbyeTimeout:    DefaultGoodbyeTimeout,
 	}
 	for _, opt := range opts {
@@ -189,6 +193,15 @@ func WithBackoff(least, most time.Duration) ConfigOption {
 // and [DefaultKeepAliveTimeout].
 func WithKeepAlive(interval, timeout time.Duration) ConfigOption {
 	return func(c *Config) { c.keepAliveInterval, c.keepAliveTimeout = interval, timeout }
+}
+
+// WithIdleTimeout sets after how long without a message in either direction the side
+// that dialled proposes to end a connection; it takes up to twice as long until it
+// does. It stays while actors on both sides watch each other or wait for an answer. What
+// is sent at the very moment waits for the next connection, which the next message makes.
+// 0 keeps connections for ever. Defaults to [DefaultIdleTimeout].
+func WithIdleTimeout(d time.Duration) ConfigOption {
+	return func(c *Config) { c.idleTimeout = d }
 }
 
 // WithGoodbyeTimeout bounds how long a graceful [Remote.Shutdown] waits for what

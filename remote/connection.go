@@ -43,6 +43,7 @@ type conn struct {
 	byes    atomic.Int32  // goodbyes said and heard
 	ep      *endpoint     // set by adopted
 	owed    acknowledgements
+	stays   chan struct{} // has room for one: the peer's proposal to rest is declined
 	room    chan struct{} // tells the writer that something was acknowledged
 	writer  writer
 	reader  reader
@@ -67,6 +68,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 		leaving: make(chan struct{}),
 		parting: make(chan struct{}),
 		room:    make(chan struct{}, 1),
+		stays:   make(chan struct{}, 1),
 	}
 	c.owed.begin(p.first)
 	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial)}

@@ -27,13 +27,21 @@
 // wire/actorpb/pid.proto: [ToProto] and [FromProto].
 //
 // Messages from one sender to one target arrive in the order in which they were
-// sent, each at most once.
+// sent, each at most once. Each either arrives or is a dead letter at its sender's
+// side, and none is both: the two processes tell each other how far they had come when
+// they are connected again after a loss. What was under way when the connection was
+// lost, and whose peer does not come back within 10 seconds, or as another process, is
+// a dead letter whose reason says that nobody knows.
+//
+// A message that is larger than 256 KiB crosses in pieces, and those to other targets
+// pass it.
 //
 // # Connections
 //
 // Two processes share one connection, whoever dialled it; the first message makes
 // it. What is sent meanwhile waits in a bounded queue (131,072 messages and 64 MiB
-// by default; what does not fit is a dead letter). When the peer cannot be
+// by default; what does not fit is a dead letter). As much again may be written and
+// not yet acknowledged by the peer; then writing waits. When the peer cannot be
 // reached, what waits becomes dead letters with the cause as their reason, and so
 // does what is sent during the pause that follows (10 ms at first, up to 1 s); the
 // next message after it tries again.
@@ -43,13 +51,18 @@
 //
 // When a connection is lost, those concerned are told in this order:
 //
-//   - what was not written is a dead letter: it certainly did not run;
+//   - what was not written is a dead letter: it certainly did not run (what was
+//     written follows when its fate is known, see above);
 //   - requests that were written and not answered fail with [ErrConnectionLost]:
 //     whether they ran is unknown. Only the process that was asked counts: a
 //     request that it forwarded to yet another one has its timeout alone;
 //   - actors here that watch actors there receive *actor.Terminated with the
 //     reason AddressTerminated, and the watches in the other direction end;
 //   - [EndpointTerminatedEvent] is published.
+//
+// A connection over which nothing was sent for half an hour ends, unless actors watch
+// each other or wait for an answer over it ([WithIdleTimeout]); nobody is told, and the
+// next message makes another one.
 //
 // A peer that dies without closing its connections is noticed by pings: within
 // 10 seconds by the side that was dialled, within 15 by the side that dialled

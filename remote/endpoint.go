@@ -301,7 +301,12 @@ func (ep *endpoint) deadLetter(items []flying, reason string) {
 // then those who watch. Both goroutines of c have ended. It returns what is in doubt,
 // nil if nothing is: after a goodbye everything has arrived.
 func (ep *endpoint) broken(c *conn, cause error) *doubt {
+	if errors.Is(cause, errIdle) {
+		ep.rested(c)
+		return nil
+	}
 	ep.mu.Lock()
+	ep.link.resting = false
 	items, ended := ep.queue.drain(), ep.watches.drain()
 	var d *doubt
 	if flown, first := ep.flight.land(); len(flown) > 0 && !errors.Is(cause, errGoodbye) {
@@ -379,6 +384,9 @@ func (ep *endpoint) disconnect() {
 func (ep *endpoint) take() (items []outbound, more bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
+	if ep.link.resting {
+		return nil, false
+	}
 	return ep.queue.take()
 }
 

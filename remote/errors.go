@@ -32,6 +32,7 @@ var (
 var (
 	errClosing      = errors.New("this process shuts down its remote")
 	errGoodbye      = errors.New("the peer said goodbye")
+	errIdle         = errors.New("it was idle (WithIdleTimeout)")
 	errReplaced     = errors.New("the peer connected anew")
 	errDisconnected = errors.New("it was given up by Disconnect")
 	errSilent       = errors.New("the peer did not finish the goodbye in time")

@@ -68,19 +68,22 @@ func refuseKnown(reason refusal, address string) error {
 type features struct {
 	acknowledges bool
 	pieces       bool
+	rests        bool
 }
 
 const (
 	capabilityAcknowledge = "acknowledge"
 	capabilityPieces      = "pieces"
+	capabilityRest        = "rest"
 )
 
-var capabilities = []string{capabilityAcknowledge, capabilityPieces}
+var capabilities = []string{capabilityAcknowledge, capabilityPieces, capabilityRest}
 
 func featuresOf(named []string) features {
 	return features{
 		acknowledges: slices.Contains(named, capabilityAcknowledge),
 		pieces:       slices.Contains(named, capabilityPieces),
+		rests:        slices.Contains(named, capabilityRest),
 	}
 }
 

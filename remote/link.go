@@ -50,6 +50,7 @@ type link struct {
 	current  *conn     // phaseUp and phaseBreaking: the connection
 	upSince  time.Time // phaseUp: when it began
 	parting  bool      // phaseUp: the peer leaves or said goodbye, and takes no more messages
+	resting  bool      // phaseUp and phaseBreaking: idle, so that messages wait for the next connection
 	held     *conn     // a connection of the peer's that waits for a decision
 	failures int       // attempts that failed since the last connection that held
 	retryAt  time.Time // phaseDown: until then messages are refused
@@ -125,7 +126,7 @@ type effect struct {
 
 // accepts reports whether a message may be queued.
 func (l *link) accepts() bool {
-	return l.phase == phaseDialing && !l.leaving || l.phase == phaseUp && !l.parting
+	return l.phase == phaseDialing && !l.leaving || l.phase == phaseUp && !l.parting || l.phase == phaseBreaking && l.resting
 }
 
 // step takes an event and returns what is to be done about it.
@@ -268,7 +269,7 @@ func (l *link) adopt(now time.Time, c *conn) []effect {
 		l.incarnation, l.settled = c.incarnation, 0
 	}
 	l.settled = max(l.settled, c.attempt)
-	l.phase, l.current, l.upSince, l.parting = phaseUp, c, now, false
+	l.phase, l.current, l.upSince, l.parting, l.resting = phaseUp, c, now, false, false
 	return []effect{{kind: effectAdopt, conn: c}}
 }
 
@@ -284,7 +285,7 @@ func (l *link) broken(now time.Time, c *conn) []effect {
 	if l.phase != phaseBreaking || l.current != c {
 		return nil
 	}
-	l.current = nil
+	l.current, l.resting = nil, false
 	if h := l.held; h != nil {
 		l.held = nil
 		return l.adopt(now, h)

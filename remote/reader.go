@@ -35,6 +35,8 @@ func (r *reader) run() error {
 			err = r.piece(kind.Piece)
 		case *remotepb.Frame_Acknowledgement:
 			err = c.ep.acknowledged(c, kind.Acknowledgement.GetMessages())
+		case *remotepb.Frame_Rest:
+			err = c.rested()
 		case *remotepb.Frame_Leaving:
 			c.ep.happened(event{kind: eventParting, conn: c})
 			c.part()
@@ -69,6 +71,8 @@ func (c *conn) endOfStream(err error) error {
 	switch {
 	case c.byes.Load() == 2:
 		return errGoodbye
+	case errors.Is(err, io.EOF) && c.dialed && c.ep.isResting():
+		return errIdle
 	case errors.Is(err, io.EOF):
 		return errors.New("the peer closed the stream")
 	case !c.dialed && status.Code(err) == codes.Canceled:

@@ -91,7 +91,7 @@ func (s *service) Connect(stream grpc.BidiStreamingServer[remotepb.Frame, remote
 // endStatus is what the peer is told at the end of a connection that it dialled.
 func endStatus(cause error) error {
 	switch {
-	case errors.Is(cause, errGoodbye):
+	case errors.Is(cause, errGoodbye), errors.Is(cause, errIdle):
 		return nil
 	case errors.Is(cause, errMalformed):
 		return status.Error(codes.InvalidArgument, cause.Error())

@@ -16,6 +16,7 @@ type writer struct {
 	batch   []flying // the messages in encoder
 	bytes   int      // theirs, as they count in the queue
 	large   large
+	idle    idleness
 	unsent  []flying // what was taken and not written, at its end
 }
 
@@ -27,6 +28,8 @@ func (w *writer) run(attempts uint64) error {
 			return err
 		}
 	}
+	w.idle = c.newIdleness()
+	defer w.idle.stop()
 	leaving := c.leaving
 	for {
 		parting := closed(c.parting)
@@ -66,6 +69,12 @@ func (w *writer) wait(leaving *chan struct{}) error {
 	case <-*leaving:
 		*leaving = nil
 		return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}})
+	case <-c.stays:
+		return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
+	case <-w.idle.ticks():
+		if w.idle.lasted() {
+			return w.proposeRest()
+		}
 	case <-c.parting:
 	case <-c.ended:
 		return errEnded

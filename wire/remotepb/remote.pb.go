@@ -148,7 +148,7 @@ func (x Terminated_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Terminated_Reason.Descriptor instead.
 func (Terminated_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16, 0}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type SpawnResponse_Outcome int32
@@ -210,7 +210,7 @@ func (x SpawnResponse_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SpawnResponse_Outcome.Descriptor instead.
 func (SpawnResponse_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{22, 0}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{23, 0}
 }
 
 // Frame is one message of the stream. A frame of a kind that the receiver
@@ -226,6 +226,7 @@ type Frame struct {
 	//	*Frame_Leaving
 	//	*Frame_Acknowledgement
 	//	*Frame_Piece
+	//	*Frame_Rest
 	Kind          isFrame_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -331,6 +332,15 @@ func (x *Frame) GetPiece() *Piece {
 	return nil
 }
 
+func (x *Frame) GetRest() *Rest {
+	if x != nil {
+		if x, ok := x.Kind.(*Frame_Rest); ok {
+			return x.Rest
+		}
+	}
+	return nil
+}
+
 type isFrame_Kind interface {
 	isFrame_Kind()
 }
@@ -366,6 +376,10 @@ type Frame_Piece struct {
 	Piece *Piece `protobuf:"bytes,7,opt,name=piece,proto3,oneof"`
 }
 
+type Frame_Rest struct {
+	Rest *Rest `protobuf:"bytes,8,opt,name=rest,proto3,oneof"`
+}
+
 func (*Frame_Hello) isFrame_Kind() {}
 
 func (*Frame_HelloReply) isFrame_Kind() {}
@@ -379,6 +393,8 @@ func (*Frame_Leaving) isFrame_Kind() {}
 func (*Frame_Acknowledgement) isFrame_Kind() {}
 
 func (*Frame_Piece) isFrame_Kind() {}
+
+func (*Frame_Rest) isFrame_Kind() {}
 
 // Hello introduces the dialler.
 type Hello struct {
@@ -406,7 +422,7 @@ type Hello struct {
 	MaxMessageSize uint64 `protobuf:"varint,9,opt,name=max_message_size,json=maxMessageSize,proto3" json:"max_message_size,omitempty"`
 	// Names of optional features; unknown ones are ignored. One that both name is
 	// used: "acknowledge" for Acknowledgement, and for the fields here that speak of
-	// numbers; "pieces" for Piece.
+	// numbers; "pieces" for Piece; "rest" for Rest.
 	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// The number of the first message that the dialler writes on this stream.
 	First uint64 `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`
@@ -790,8 +806,49 @@ func (*Leaving) Descriptor() ([]byte, []int) {
 	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{5}
 }
 
-// Goodbye is the last frame that its sender sends. The other side answers
-// with its own as soon as what it had queued is written; then the stream ends.
+// Rest, said by the dialler, proposes to end a stream that was idle: the dialler
+// sends nothing after it, but acknowledgements, until it has an answer. The acceptor
+// agrees by ending the stream with status OK, or answers with a Rest of its own: then
+// it stays. Neither side counts the end as a loss.
+type Rest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rest) Reset() {
+	*x = Rest{}
+	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rest) ProtoMessage() {}
+
+func (x *Rest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rest.ProtoReflect.Descriptor instead.
+func (*Rest) Descriptor() ([]byte, []int) {
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{6}
+}
+
+// Goodbye is the last frame that its sender sends, but for acknowledgements. The
+// other side answers with its own as soon as what it had queued is written; then the
+// stream ends.
 type Goodbye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -801,7 +858,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +870,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[6]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +883,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{6}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Goodbye) GetReason() string {
@@ -853,7 +910,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +922,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[7]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +935,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{7}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Batch) GetTargets() []string {
@@ -929,7 +986,7 @@ type Acknowledgement struct {
 
 func (x *Acknowledgement) Reset() {
 	*x = Acknowledgement{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +998,7 @@ func (x *Acknowledgement) String() string {
 func (*Acknowledgement) ProtoMessage() {}
 
 func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[8]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1011,7 @@ func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
 func (*Acknowledgement) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{8}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Acknowledgement) GetMessages() uint64 {
@@ -978,7 +1035,7 @@ type Piece struct {
 
 func (x *Piece) Reset() {
 	*x = Piece{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1047,7 @@ func (x *Piece) String() string {
 func (*Piece) ProtoMessage() {}
 
 func (x *Piece) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[9]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1060,7 @@ func (x *Piece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Piece.ProtoReflect.Descriptor instead.
 func (*Piece) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{9}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Piece) GetData() []byte {
@@ -1031,7 +1088,7 @@ type PID struct {
 
 func (x *PID) Reset() {
 	*x = PID{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1100,7 @@ func (x *PID) String() string {
 func (*PID) ProtoMessage() {}
 
 func (x *PID) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[10]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1113,7 @@ func (x *PID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PID.ProtoReflect.Descriptor instead.
 func (*PID) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{10}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PID) GetAddress() string {
@@ -1086,7 +1143,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1155,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[11]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1168,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{11}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Type) GetName() string {
@@ -1147,7 +1204,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1216,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[12]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1229,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{12}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Envelope) GetTarget() uint32 {
@@ -1236,7 +1293,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1305,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[13]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1318,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{13}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Control) GetKind() isControl_Kind {
@@ -1391,7 +1448,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1460,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[14]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1473,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{14}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Watch) GetWatcher() *PID {
@@ -1435,7 +1492,7 @@ type Unwatch struct {
 
 func (x *Unwatch) Reset() {
 	*x = Unwatch{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1504,7 @@ func (x *Unwatch) String() string {
 func (*Unwatch) ProtoMessage() {}
 
 func (x *Unwatch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[15]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1517,7 @@ func (x *Unwatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unwatch.ProtoReflect.Descriptor instead.
 func (*Unwatch) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{15}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Unwatch) GetWatcher() *PID {
@@ -1482,7 +1539,7 @@ type Terminated struct {
 
 func (x *Terminated) Reset() {
 	*x = Terminated{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1551,7 @@ func (x *Terminated) String() string {
 func (*Terminated) ProtoMessage() {}
 
 func (x *Terminated) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[16]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1564,7 @@ func (x *Terminated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terminated.ProtoReflect.Descriptor instead.
 func (*Terminated) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{16}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Terminated) GetWho() *PID {
@@ -1536,7 +1593,7 @@ type ReplyLost struct {
 
 func (x *ReplyLost) Reset() {
 	*x = ReplyLost{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1605,7 @@ func (x *ReplyLost) String() string {
 func (*ReplyLost) ProtoMessage() {}
 
 func (x *ReplyLost) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[17]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1618,7 @@ func (x *ReplyLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplyLost.ProtoReflect.Descriptor instead.
 func (*ReplyLost) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{17}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReplyLost) GetReason() string {
@@ -1579,7 +1636,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1648,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[18]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1661,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{18}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19}
 }
 
 type PoisonPill struct {
@@ -1615,7 +1672,7 @@ type PoisonPill struct {
 
 func (x *PoisonPill) Reset() {
 	*x = PoisonPill{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1684,7 @@ func (x *PoisonPill) String() string {
 func (*PoisonPill) ProtoMessage() {}
 
 func (x *PoisonPill) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[19]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1697,7 @@ func (x *PoisonPill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoisonPill.ProtoReflect.Descriptor instead.
 func (*PoisonPill) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{19}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{20}
 }
 
 // DeadLetterResponse tells a requester (the envelope's target) that its
@@ -1655,7 +1712,7 @@ type DeadLetterResponse struct {
 
 func (x *DeadLetterResponse) Reset() {
 	*x = DeadLetterResponse{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1724,7 @@ func (x *DeadLetterResponse) String() string {
 func (*DeadLetterResponse) ProtoMessage() {}
 
 func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[20]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1737,7 @@ func (x *DeadLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterResponse.ProtoReflect.Descriptor instead.
 func (*DeadLetterResponse) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{20}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeadLetterResponse) GetTarget() *PID {
@@ -1710,7 +1767,7 @@ type SpawnRequest struct {
 
 func (x *SpawnRequest) Reset() {
 	*x = SpawnRequest{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1779,7 @@ func (x *SpawnRequest) String() string {
 func (*SpawnRequest) ProtoMessage() {}
 
 func (x *SpawnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[21]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1792,7 @@ func (x *SpawnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpawnRequest.ProtoReflect.Descriptor instead.
 func (*SpawnRequest) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{21}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SpawnRequest) GetKind() string {
@@ -1764,7 +1821,7 @@ type SpawnResponse struct {
 
 func (x *SpawnResponse) Reset() {
 	*x = SpawnResponse{}
-	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1833,7 @@ func (x *SpawnResponse) String() string {
 func (*SpawnResponse) ProtoMessage() {}
 
 func (x *SpawnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_remotepb_remote_proto_msgTypes[22]
+	mi := &file_wire_remotepb_remote_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1846,7 @@ func (x *SpawnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpawnResponse.ProtoReflect.Descriptor instead.
 func (*SpawnResponse) Descriptor() ([]byte, []int) {
-	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{22}
+	return file_wire_remotepb_remote_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SpawnResponse) GetOutcome() SpawnResponse_Outcome {
@@ -1817,7 +1874,7 @@ var File_wire_remotepb_remote_proto protoreflect.FileDescriptor
 
 const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\n" +
-	"\x1awire/remotepb/remote.proto\x12\x11granary.remote.v1\"\x8d\x03\n" +
+	"\x1awire/remotepb/remote.proto\x12\x11granary.remote.v1\"\xbc\x03\n" +
 	"\x05Frame\x120\n" +
 	"\x05hello\x18\x01 \x01(\v2\x18.granary.remote.v1.HelloH\x00R\x05hello\x12@\n" +
 	"\vhello_reply\x18\x02 \x01(\v2\x1d.granary.remote.v1.HelloReplyH\x00R\n" +
@@ -1826,7 +1883,8 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\agoodbye\x18\x04 \x01(\v2\x1a.granary.remote.v1.GoodbyeH\x00R\agoodbye\x126\n" +
 	"\aleaving\x18\x05 \x01(\v2\x1a.granary.remote.v1.LeavingH\x00R\aleaving\x12N\n" +
 	"\x0facknowledgement\x18\x06 \x01(\v2\".granary.remote.v1.AcknowledgementH\x00R\x0facknowledgement\x120\n" +
-	"\x05piece\x18\a \x01(\v2\x18.granary.remote.v1.PieceH\x00R\x05pieceB\x06\n" +
+	"\x05piece\x18\a \x01(\v2\x18.granary.remote.v1.PieceH\x00R\x05piece\x12-\n" +
+	"\x04rest\x18\b \x01(\v2\x17.granary.remote.v1.RestH\x00R\x04restB\x06\n" +
 	"\x04kind\"\x83\x03\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
@@ -1872,7 +1930,8 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x11REASON_SUPERSEDED\x10\x06\x12\x18\n" +
 	"\x14REASON_SHUTTING_DOWN\x10\a\x12\x19\n" +
 	"\x15REASON_TOO_MANY_PEERS\x10\b\"\t\n" +
-	"\aLeaving\"!\n" +
+	"\aLeaving\"\x06\n" +
+	"\x04Rest\"!\n" +
 	"\aGoodbye\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe1\x01\n" +
 	"\x05Batch\x12\x18\n" +
@@ -1967,7 +2026,7 @@ func file_wire_remotepb_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_remotepb_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_wire_remotepb_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_wire_remotepb_remote_proto_goTypes = []any{
 	(Refusal_Reason)(0),        // 0: granary.remote.v1.Refusal.Reason
 	(Terminated_Reason)(0),     // 1: granary.remote.v1.Terminated.Reason
@@ -1978,60 +2037,62 @@ var file_wire_remotepb_remote_proto_goTypes = []any{
 	(*HelloReply)(nil),         // 6: granary.remote.v1.HelloReply
 	(*Refusal)(nil),            // 7: granary.remote.v1.Refusal
 	(*Leaving)(nil),            // 8: granary.remote.v1.Leaving
-	(*Goodbye)(nil),            // 9: granary.remote.v1.Goodbye
-	(*Batch)(nil),              // 10: granary.remote.v1.Batch
-	(*Acknowledgement)(nil),    // 11: granary.remote.v1.Acknowledgement
-	(*Piece)(nil),              // 12: granary.remote.v1.Piece
-	(*PID)(nil),                // 13: granary.remote.v1.PID
-	(*Type)(nil),               // 14: granary.remote.v1.Type
-	(*Envelope)(nil),           // 15: granary.remote.v1.Envelope
-	(*Control)(nil),            // 16: granary.remote.v1.Control
-	(*Watch)(nil),              // 17: granary.remote.v1.Watch
-	(*Unwatch)(nil),            // 18: granary.remote.v1.Unwatch
-	(*Terminated)(nil),         // 19: granary.remote.v1.Terminated
-	(*ReplyLost)(nil),          // 20: granary.remote.v1.ReplyLost
-	(*Stop)(nil),               // 21: granary.remote.v1.Stop
-	(*PoisonPill)(nil),         // 22: granary.remote.v1.PoisonPill
-	(*DeadLetterResponse)(nil), // 23: granary.remote.v1.DeadLetterResponse
-	(*SpawnRequest)(nil),       // 24: granary.remote.v1.SpawnRequest
-	(*SpawnResponse)(nil),      // 25: granary.remote.v1.SpawnResponse
-	nil,                        // 26: granary.remote.v1.Envelope.HeaderEntry
+	(*Rest)(nil),               // 9: granary.remote.v1.Rest
+	(*Goodbye)(nil),            // 10: granary.remote.v1.Goodbye
+	(*Batch)(nil),              // 11: granary.remote.v1.Batch
+	(*Acknowledgement)(nil),    // 12: granary.remote.v1.Acknowledgement
+	(*Piece)(nil),              // 13: granary.remote.v1.Piece
+	(*PID)(nil),                // 14: granary.remote.v1.PID
+	(*Type)(nil),               // 15: granary.remote.v1.Type
+	(*Envelope)(nil),           // 16: granary.remote.v1.Envelope
+	(*Control)(nil),            // 17: granary.remote.v1.Control
+	(*Watch)(nil),              // 18: granary.remote.v1.Watch
+	(*Unwatch)(nil),            // 19: granary.remote.v1.Unwatch
+	(*Terminated)(nil),         // 20: granary.remote.v1.Terminated
+	(*ReplyLost)(nil),          // 21: granary.remote.v1.ReplyLost
+	(*Stop)(nil),               // 22: granary.remote.v1.Stop
+	(*PoisonPill)(nil),         // 23: granary.remote.v1.PoisonPill
+	(*DeadLetterResponse)(nil), // 24: granary.remote.v1.DeadLetterResponse
+	(*SpawnRequest)(nil),       // 25: granary.remote.v1.SpawnRequest
+	(*SpawnResponse)(nil),      // 26: granary.remote.v1.SpawnResponse
+	nil,                        // 27: granary.remote.v1.Envelope.HeaderEntry
 }
 var file_wire_remotepb_remote_proto_depIdxs = []int32{
 	4,  // 0: granary.remote.v1.Frame.hello:type_name -> granary.remote.v1.Hello
 	6,  // 1: granary.remote.v1.Frame.hello_reply:type_name -> granary.remote.v1.HelloReply
-	9,  // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
+	10, // 2: granary.remote.v1.Frame.goodbye:type_name -> granary.remote.v1.Goodbye
 	8,  // 3: granary.remote.v1.Frame.leaving:type_name -> granary.remote.v1.Leaving
-	11, // 4: granary.remote.v1.Frame.acknowledgement:type_name -> granary.remote.v1.Acknowledgement
-	12, // 5: granary.remote.v1.Frame.piece:type_name -> granary.remote.v1.Piece
-	5,  // 6: granary.remote.v1.Hello.arrived:type_name -> granary.remote.v1.Arrived
-	5,  // 7: granary.remote.v1.HelloReply.arrived:type_name -> granary.remote.v1.Arrived
-	0,  // 8: granary.remote.v1.Refusal.reason:type_name -> granary.remote.v1.Refusal.Reason
-	13, // 9: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
-	14, // 10: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
-	15, // 11: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
-	26, // 12: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
-	16, // 13: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
-	17, // 14: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
-	18, // 15: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
-	19, // 16: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
-	21, // 17: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
-	22, // 18: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
-	23, // 19: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
-	20, // 20: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
-	13, // 21: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
-	13, // 22: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
-	13, // 23: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
-	1,  // 24: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
-	13, // 25: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
-	2,  // 26: granary.remote.v1.SpawnResponse.outcome:type_name -> granary.remote.v1.SpawnResponse.Outcome
-	3,  // 27: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
-	3,  // 28: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
-	28, // [28:29] is the sub-list for method output_type
-	27, // [27:28] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	12, // 4: granary.remote.v1.Frame.acknowledgement:type_name -> granary.remote.v1.Acknowledgement
+	13, // 5: granary.remote.v1.Frame.piece:type_name -> granary.remote.v1.Piece
+	9,  // 6: granary.remote.v1.Frame.rest:type_name -> granary.remote.v1.Rest
+	5,  // 7: granary.remote.v1.Hello.arrived:type_name -> granary.remote.v1.Arrived
+	5,  // 8: granary.remote.v1.HelloReply.arrived:type_name -> granary.remote.v1.Arrived
+	0,  // 9: granary.remote.v1.Refusal.reason:type_name -> granary.remote.v1.Refusal.Reason
+	14, // 10: granary.remote.v1.Batch.senders:type_name -> granary.remote.v1.PID
+	15, // 11: granary.remote.v1.Batch.types:type_name -> granary.remote.v1.Type
+	16, // 12: granary.remote.v1.Batch.envelopes:type_name -> granary.remote.v1.Envelope
+	27, // 13: granary.remote.v1.Envelope.header:type_name -> granary.remote.v1.Envelope.HeaderEntry
+	17, // 14: granary.remote.v1.Envelope.control:type_name -> granary.remote.v1.Control
+	18, // 15: granary.remote.v1.Control.watch:type_name -> granary.remote.v1.Watch
+	19, // 16: granary.remote.v1.Control.unwatch:type_name -> granary.remote.v1.Unwatch
+	20, // 17: granary.remote.v1.Control.terminated:type_name -> granary.remote.v1.Terminated
+	22, // 18: granary.remote.v1.Control.stop:type_name -> granary.remote.v1.Stop
+	23, // 19: granary.remote.v1.Control.poison_pill:type_name -> granary.remote.v1.PoisonPill
+	24, // 20: granary.remote.v1.Control.dead_letter_response:type_name -> granary.remote.v1.DeadLetterResponse
+	21, // 21: granary.remote.v1.Control.reply_lost:type_name -> granary.remote.v1.ReplyLost
+	14, // 22: granary.remote.v1.Watch.watcher:type_name -> granary.remote.v1.PID
+	14, // 23: granary.remote.v1.Unwatch.watcher:type_name -> granary.remote.v1.PID
+	14, // 24: granary.remote.v1.Terminated.who:type_name -> granary.remote.v1.PID
+	1,  // 25: granary.remote.v1.Terminated.why:type_name -> granary.remote.v1.Terminated.Reason
+	14, // 26: granary.remote.v1.DeadLetterResponse.target:type_name -> granary.remote.v1.PID
+	2,  // 27: granary.remote.v1.SpawnResponse.outcome:type_name -> granary.remote.v1.SpawnResponse.Outcome
+	3,  // 28: granary.remote.v1.Remoting.Connect:input_type -> granary.remote.v1.Frame
+	3,  // 29: granary.remote.v1.Remoting.Connect:output_type -> granary.remote.v1.Frame
+	29, // [29:30] is the sub-list for method output_type
+	28, // [28:29] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_wire_remotepb_remote_proto_init() }
@@ -2047,8 +2108,9 @@ func file_wire_remotepb_remote_proto_init() {
 		(*Frame_Leaving)(nil),
 		(*Frame_Acknowledgement)(nil),
 		(*Frame_Piece)(nil),
+		(*Frame_Rest)(nil),
 	}
-	file_wire_remotepb_remote_proto_msgTypes[13].OneofWrappers = []any{
+	file_wire_remotepb_remote_proto_msgTypes[14].OneofWrappers = []any{
 		(*Control_Watch)(nil),
 		(*Control_Unwatch)(nil),
 		(*Control_Terminated)(nil),
@@ -2063,7 +2125,7 @@ func file_wire_remotepb_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_remotepb_remote_proto_rawDesc), len(file_wire_remotepb_remote_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

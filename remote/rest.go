@@ -1,0 +1,111 @@
+package remote
+
+import (
+	"time"
+
+	"github.com/granary-go/granary/wire/remotepb"
+)
+
+// idleness tells a writer when nothing was sent or received for a while. Only the
+// side that dialled looks.
+type idleness struct {
+	conn *conn
+	tick *time.Ticker // nil if this connection never rests
+	seen uint64       // messages in both directions at the last tick
+}
+
+func (c *conn) newIdleness() idleness {
+	i := idleness{conn: c}
+	i.lasted()
+	if every := c.remote.config.idleTimeout; every > 0 && c.dialed && c.peer.features.rests && c.peer.features.acknowledges {
+		i.tick = time.NewTicker(every)
+	}
+	return i
+}
+
+func (i *idleness) stop() {
+	if i.tick != nil {
+		i.tick.Stop()
+	}
+}
+
+func (i *idleness) ticks() <-chan time.Time {
+	if i.tick == nil {
+		return nil
+	}
+	return i.tick.C
+}
+
+// lasted reports, at a tick, whether nothing has happened since the one before.
+func (i *idleness) lasted() bool {
+	now := i.conn.ep.first() + i.conn.owed.arrived.Load()
+	lasted := now == i.seen
+	i.seen = now
+	return lasted
+}
+
+// proposeRest asks the peer to end the connection, if nothing needs it. From then on
+// nothing is written until the peer stays.
+func (w *writer) proposeRest() error {
+	c := w.conn
+	if !c.ep.mayRest(c) {
+		return nil
+	}
+	return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
+}
+
+// rested takes a Rest of the peer: its proposal if it dialled, else that it stays.
+func (c *conn) rested() error {
+	if c.dialed {
+		c.ep.wakeUp()
+		return nil
+	}
+	if c.peer.features.rests && c.peer.features.acknowledges && c.ep.mayRest(c) {
+		return errIdle
+	}
+	nudge(c.stays)
+	return nil
+}
+
+// mayRest holds back what is sent from now on, if nothing needs the connection.
+func (ep *endpoint) mayRest(c *conn) bool {
+	if ep.remote.system.PendingRequests(ep.address) > 0 {
+		return false
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	idle := ep.link.phase == phaseUp && ep.link.current == c && !ep.link.parting && !ep.link.leaving &&
+		ep.queue.messages == 0 && ep.flight.len() == 0 && len(ep.watches.ours)+len(ep.watches.theirs) == 0
+	ep.link.resting = ep.link.resting || idle
+	return idle
+}
+
+// wakeUp ends a rest that the peer did not agree to.
+func (ep *endpoint) wakeUp() {
+	ep.mu.Lock()
+	ep.link.resting = false
+	ep.mu.Unlock()
+	nudge(ep.wake)
+}
+
+func (ep *endpoint) isResting() bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.link.resting
+}
+
+// rested ends a connection that rests. What was sent meanwhile makes the next one.
+func (ep *endpoint) rested(c *conn) {
+	ep.mu.Lock()
+	ep.flight.land() // nothing is in it
+	after := ep.step(event{kind: eventBroken, conn: c})
+	var dropped []flying
+	if ep.link.phase == phaseClosed {
+		dropped = ep.queue.drain()
+	} else if ep.queue.messages > 0 {
+		ep.step(event{kind: eventSend})
+	}
+	ep.mu.Unlock()
+	after()
+	ep.deadLetter(dropped, ErrShutDown.Error())
+}
