@@ -50,9 +50,11 @@
 // A member goes out of the view when it leaves ([driver.Session] Leave, which
 // cluster.Shutdown calls), when three pings in a row failed and nothing was
 // heard from it meanwhile ([Provider.WithMissedPings]), or when another process
-// answers at its ping address. With the default refresh interval of a second a
-// crash is noticed after two to three seconds, and a machine that vanishes after
-// three to four.
+// answers at its ping address. A process that dies closes its connections, and its
+// machine refuses new ones: then it is pinged at once, and the further pings follow
+// after 200 ms each, so that a crash is noticed within about half a second. A machine
+// that vanishes, or a process that hangs, says nothing: with the default refresh
+// interval of a second it is noticed after three to four.
 //
 // A tight interval takes the living for dead: with 200 ms and three misses, a
 // member that gets no processor for half a second, because its machine is busy

@@ -2,9 +2,12 @@ package automanaged
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/granary-go/granary/cluster/driver"
@@ -29,27 +33,70 @@ const maxMessage = 16 << 20
 // back-off: pings have a pace of their own.
 type links struct {
 	config config
+	lost   func(address string) // is told of connections that ended
 
 	mu     sync.Mutex // guards the fields below
-	open   map[string]*grpc.ClientConn
+	open   map[string]*link
 	closed bool
 }
 
-func newLinks(c config) *links {
-	return &links{config: c, open: make(map[string]*grpc.ClientConn)}
+// link is a connection to a peer.
+type link struct {
+	*grpc.ClientConn
+	refused *atomic.Bool // the last try to connect was refused: nobody listens there
+	given   *atomic.Bool // it was given up by this side
 }
 
-// connect makes a connection, which dials when it is first used.
-func (c config) connect(address string) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+address,
+// giveUp closes it; its end is then no news.
+func (l *link) giveUp() {
+	l.given.Store(true)
+	_ = l.Close() // it fails only if it was closed before
+}
+
+func newLinks(c config, lost func(address string)) *links {
+	return &links{config: c, lost: lost, open: make(map[string]*link)}
+}
+
+// endings is a [stats.Handler] that hears of the ends of connections.
+type endings struct{ ended func() }
+
+func (endings) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (endings) HandleRPC(context.Context, stats.RPCStats)                         {}
+func (endings) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (e endings) HandleConn(_ context.Context, s stats.ConnStats) {
+	if _, end := s.(*stats.ConnEnd); end {
+		e.ended()
+	}
+}
+
+// connect makes a connection, which dials when it is first used. ended is called, on a
+// goroutine of gRPC's, when it has ended and was not given up.
+func (c config) connect(address string, ended func()) (*link, error) {
+	refused, given := new(atomic.Bool), new(atomic.Bool)
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		conn, err := c.dial(ctx, address)
+		refused.Store(errors.Is(err, syscall.ECONNREFUSED))
+		return conn, err
+	}
+	client, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(c.credentialsFor(address)),
-		grpc.WithContextDialer(c.dial),
+		grpc.WithContextDialer(dial),
+		grpc.WithStatsHandler(endings{func() {
+			if !given.Load() {
+				ended()
+			}
+		}}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: time.Second, Multiplier: 1, MaxDelay: time.Second},
 			MinConnectTimeout: c.timeout(),
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return &link{client, refused, given}, nil
 }
 
 // secured takes over the TLS of the cluster where the provider was told nothing.
@@ -84,7 +131,7 @@ func (c config) credentialsFor(address string) credentials.TransportCredentials 
 	return credentials.NewTLS(c.clientTLS(host))
 }
 
-func (l *links) get(address string) (*grpc.ClientConn, error) {
+func (l *links) get(address string) (*link, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -93,7 +140,7 @@ func (l *links) get(address string) (*grpc.ClientConn, error) {
 	if c := l.open[address]; c != nil {
 		return c, nil
 	}
-	c, err := l.config.connect(address)
+	c, err := l.config.connect(address, func() { l.lost(address) })
 	if err == nil {
 		l.open[address] = c
 	}
@@ -102,18 +149,18 @@ func (l *links) get(address string) (*grpc.ClientConn, error) {
 
 // drop gives up a connection that failed. To close one may take seconds, so it
 // is done without the lock.
-func (l *links) drop(address string, c *grpc.ClientConn) {
+func (l *links) drop(address string, c *link) {
 	l.mu.Lock()
 	if l.open[address] == c {
 		delete(l.open, address)
 	}
 	l.mu.Unlock()
-	_ = c.Close()
+	c.giveUp()
 }
 
 // take gives the connection to an address to the caller, which closes it; nil
 // if there is none.
-func (l *links) take(address string) *grpc.ClientConn {
+func (l *links) take(address string) *link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.open[address]
@@ -127,7 +174,7 @@ func (l *links) close() {
 	l.open, l.closed = nil, true
 	l.mu.Unlock()
 	for _, c := range open {
-		_ = c.Close()
+		c.giveUp()
 	}
 }
 
@@ -139,7 +186,10 @@ func (l *links) ping(ctx context.Context, s view.Send) view.Event {
 	}
 	answer, err := exchange(ctx, s.Address, &pb.PingRequest{Greeting: greetingToWire(s.Greeting)})
 	if err != nil {
-		return view.Failed{Address: s.Address, Seq: s.Seq, Why: reason(err), Foreign: status.Code(err) == codes.FailedPrecondition}
+		return view.Failed{
+			Address: s.Address, Seq: s.Seq, Why: reason(err),
+			Foreign: status.Code(err) == codes.FailedPrecondition, Nobody: errors.Is(err, syscall.ECONNREFUSED),
+		}
 	}
 	g, err := greetingFromWire(answer.Greeting)
 	if err != nil {
@@ -158,12 +208,25 @@ func (l *links) exchange(ctx context.Context, address string, r *pb.PingRequest)
 	answer, err := pb.NewMembershipClient(c).Ping(ctx, r)
 	if code := status.Code(err); err != nil && code != codes.FailedPrecondition && code != codes.InvalidArgument {
 		l.drop(address, c)
+		if c.refused.Load() {
+			err = refusedError{err}
+		}
 	}
 	return answer, err
 }
 
+// refusedError is gRPC's error of a call that found nobody listening; gRPC does not
+// tell it from others.
+type refusedError struct{ error }
+
+func (refusedError) Is(target error) bool { return target == syscall.ECONNREFUSED }
+func (e refusedError) Unwrap() error      { return e.error }
+
 // reason gives the part of a gRPC error that helps people.
 func reason(err error) string {
+	if refused, ok := errors.AsType[refusedError](err); ok {
+		err = refused.error
+	}
 	text := status.Convert(err).Message()
 	if _, dialing, found := strings.Cut(text, "while dialing: "); found {
 		text = strings.TrimSuffix(dialing, `"`)

@@ -58,9 +58,10 @@ func join(ctx context.Context, c config, r driver.Request, release func(met []st
 		return nil, errors.Join(err, listener.Close())
 	}
 	m := &member{
-		config: c, self: r.Member.ID, logger: r.Logger, journal: newJournal(r.Logger), links: newLinks(c), board: newBoard(), release: release,
+		config: c, self: r.Member.ID, logger: r.Logger, journal: newJournal(r.Logger), board: newBoard(), release: release,
 		start: time.Now(), poke: make(chan struct{}, 1),
 	}
+	m.links = newLinks(c, m.connectionLost)
 	m.machine = view.New(view.Config{
 		Cluster: r.Cluster, Self: self, Hosts: c.hosts,
 		Interval: view.Time(c.refresh), Quick: view.Time(quickest), Missed: c.missed,
@@ -151,14 +152,14 @@ func (m *member) run() {
 func (m *member) step(e view.Event) view.Effect {
 	answer, forgotten := m.locked(e)
 	for _, c := range forgotten {
-		_ = c.Close()
+		c.giveUp()
 	}
 	return answer
 }
 
 // locked does the part of a step that is under the lock, and gives the
 // connections that are to be closed after it.
-func (m *member) locked(e view.Event) (answer view.Effect, forgotten []*grpc.ClientConn) {
+func (m *member) locked(e view.Event) (answer view.Effect, forgotten []*link) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -203,6 +204,9 @@ func (m *member) show(e view.Effect) {
 		}
 	})
 }
+
+// connectionLost is told by the links.
+func (m *member) connectionLost(address string) { m.step(view.Lost{Address: address}) }
 
 func (m *member) ping(s view.Send) {
 	ctx, cancel := context.WithTimeout(m.ctx, m.config.timeout())

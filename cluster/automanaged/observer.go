@@ -129,11 +129,11 @@ var (
 // stream opens the stream of a member's views and hands over each message's
 // view, which is nil for a heartbeat.
 func (o *observer) stream(ctx context.Context, address string, message func(*pb.View) error) error {
-	c, err := o.config.connect(address)
+	c, err := o.config.connect(address, func() {})
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer c.giveUp()
 	stream, err := pb.NewMembershipClient(c).Watch(ctx, &pb.WatchRequest{
 		Cluster: o.cluster, HeartbeatMs: uint32(o.config.timeout() / time.Millisecond),
 	})

@@ -126,7 +126,7 @@ func FuzzGreeting(f *testing.F) {
 // call opens a connection to a process of a site.
 func (s *site) call(address string) pb.MembershipClient {
 	s.t.Helper()
-	c, err := s.provider("stranger").config.connect(address)
+	c, err := s.provider("stranger").config.connect(address, func() {})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func TestTLSOfTheCluster(t *testing.T) {
 		links := c.provider.config
 		links.clientTLS, links.names = c.request.TLS.Client, new(sync.Map)
 		as := func(host string) error {
-			conn, err := links.connect("a:6330")
+			conn, err := links.connect("a:6330", func() {})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -128,6 +128,9 @@ func (m *Machine) failed(e Failed) {
 		p.seq = 0
 		p.missed++
 		p.why = e.Why
+		if _, member := m.view.at(e.Address); e.Nobody && member && p.missed < m.cfg.Missed {
+			p.due = min(p.due, m.now+m.cfg.Quick)
+		}
 	}
 	if e.Foreign && !p.foreign {
 		p.foreign = true
@@ -138,6 +141,15 @@ func (m *Machine) failed(e Failed) {
 		if tries+1 >= 2 {
 			m.farewellTo(e.Address)
 		}
+	}
+}
+
+// lose has a member pinged at once whose connection was ended, unless a ping is under way
+// or it is known to be silent.
+func (m *Machine) lose(address string) {
+	p := m.peers[address]
+	if _, member := m.view.at(address); member && p != nil && p.seq == 0 && p.missed == 0 && m.phase == Joined {
+		m.hurry(p)
 	}
 }
 

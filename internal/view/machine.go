@@ -92,6 +92,8 @@ func (m *Machine) Step(now Time, e Event) []Effect {
 		m.answered(e)
 	case Failed:
 		m.failed(e)
+	case Lost:
+		m.lose(e.Address)
 	case Drain:
 		m.drain()
 	case Leave:

@@ -604,3 +604,53 @@ func TestDeadAddressOfALivingHostIsPingedAtLeisure(t *testing.T) {
 		}
 	}
 }
+
+// A member whose process is gone, so that connecting to it is refused, is lost after as many pings as any other, but
+// these follow each other quickly.
+func TestMemberThatRefusesIsLostQuickly(t *testing.T) {
+	s := joined(t)
+	s.hear(newcomer("b"))
+	s.reply(newcomer("b"))
+	s.pass(200 * ms)
+	s.want("m b")
+	s.pass(second)
+	refuse := func() {
+		t.Helper()
+		p := s.machine.peers["b:2"]
+		if p.seq == 0 {
+			t.Fatal("b is not pinged")
+		}
+		s.do(Failed{Address: "b:2", Seq: p.seq, Why: "refused", Nobody: true})
+	}
+	refuse()
+	s.pass(s.machine.cfg.Quick)
+	refuse()
+	s.want("m b")
+	s.pass(s.machine.cfg.Quick)
+	refuse()
+	s.want("m")
+}
+
+// A member whose connection ends is pinged at once; who answers is not lost by it, and who is silent is not pinged more
+// often for it.
+func TestMemberWhoseConnectionEnds(t *testing.T) {
+	s := joined(t)
+	s.hear(newcomer("b"))
+	s.reply(newcomer("b"))
+	s.pass(200 * ms)
+	s.want("m b")
+	if p := s.machine.peers["b:2"]; p.seq != 0 {
+		s.reply(member("b", s.view(s.machine.view.Epoch, "m", "b")))
+	}
+	p := s.machine.peers["b:2"]
+	s.do(Lost{Address: "b:2"})
+	if p.seq == 0 {
+		t.Fatal("b is not pinged at once")
+	}
+	s.miss("b")
+	s.do(Lost{Address: "b:2"})
+	s.do(Lost{Address: "nobody:2"})
+	if p.seq != 0 || p.missed != 1 || p.due <= s.now {
+		t.Errorf("after a miss the end of the connection is news: %+v", p)
+	}
+}

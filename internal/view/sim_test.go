@@ -225,7 +225,7 @@ func (n *node) send(s Send) {
 		}
 		done = true
 	}
-	w.at(second, func() { end(Failed{s.Address, s.Seq, "time-out", false}) })
+	w.at(second, func() { end(Failed{Address: s.Address, Seq: s.Seq, Why: "time-out"}) })
 	var to *node
 	for _, o := range w.nodes {
 		if fmt.Sprintf("n%d:2", o.index) == s.Address {
@@ -240,7 +240,7 @@ func (n *node) send(s Send) {
 		back := w.lag(to.index, n.index)
 		if to.machine == nil {
 			if back >= 0 {
-				w.at(back, func() { end(Failed{s.Address, s.Seq, "refused", false}) })
+				w.at(back, func() { end(Failed{Address: s.Address, Seq: s.Seq, Why: "refused", Nobody: true}) })
 			}
 			return
 		}

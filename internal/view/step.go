@@ -28,7 +28,13 @@ type (
 		Why     string
 		// Foreign says that the peer belongs to another cluster.
 		Foreign bool
+		// Nobody says that the machine is there and no process takes calls at
+		// the address, so that another try need not wait long.
+		Nobody bool
 	}
+	// Lost says that a connection over which a peer had answered was ended by
+	// the other side, as it is when a process dies.
+	Lost struct{ Address string }
 	// Drain makes the member say that it is leaving.
 	Drain struct{}
 	// Leave takes the member out of the view. It is answered, in time, by one
@@ -43,6 +49,7 @@ func (Resolved) event() {}
 func (Received) event() {}
 func (Answered) event() {}
 func (Failed) event()   {}
+func (Lost) event()     {}
 func (Drain) event()    {}
 func (Leave) event()    {}
 func (Refresh) event()  {}
