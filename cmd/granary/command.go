@@ -47,7 +47,7 @@ address, as host:port, by --member or in the environment:
   granary explain Cart/alice
 
 By themselves members only let people look; call, drain and leave have to be allowed
-by admin.Allow. 'granary demo' is a cluster to try all that on.`,
+by admin.Allow. 'granary demo' is a cluster to look at.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

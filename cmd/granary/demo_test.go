@@ -185,9 +185,11 @@ func TestDemoExplained(t *testing.T) {
 	cmd, out, ctx := start(t)
 	out.await(ctx, t, "\n    1s ")
 	line := regexp.MustCompile(`granary (explain Counter/.*)`).FindStringSubmatch(out.String())
-	if line == nil {
+	at := regexp.MustCompile(`export GRANARY_MEMBER=(.*)`).FindStringSubmatch(out.String())
+	if line == nil || at == nil {
 		t.Fatalf("no command in:\n%s", out)
 	}
+	t.Setenv(memberVariable, at[1])
 	var said strings.Builder
 	if status := execute(ctx, append(strings.Fields(line[1]), "--timeout=30s"), nil, &said, &said); status != succeeded ||
 		!strings.HasPrefix(said.String(), "Counter/counter-1 is active on 127.0.0.1:") {
