@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -62,7 +63,7 @@ func (c *Cluster) Drain(ctx context.Context) error {
 		return err
 	}
 	if !m.isMember() || !m.hasJoined() {
-		return fmt.Errorf("cluster: drain: this process is no member, so that there is nothing to drain")
+		return errors.New("cluster: drain: this process is no member, so that there is nothing to drain")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.shutdownTimeout)
 	defer cancel()

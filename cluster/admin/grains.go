@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -104,13 +105,13 @@ func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
 			continue
 		}
 		out.Active++
-		g := pb.Grain{Kind: a.Kind, Identity: a.Identity, Member: self}
-		if after != nil && compareGrains(&g, after) <= 0 || !first.takes(&g) {
-			continue
+		if first.takes(a) && isBehind(a, self.Id, after) {
+			first.add(a)
 		}
-		first.add(&pb.Grain{Kind: a.Kind, Identity: a.Identity, Member: self, Token: a.Token.String(), Handled: a.Handled})
 	}
-	out.Grains = first.all
+	for _, a := range first.all {
+		out.Grains = append(out.Grains, &pb.Grain{Kind: a.Kind, Identity: a.Identity, Member: self, Token: a.Token.String(), Handled: a.Handled})
+	}
 	slices.SortFunc(out.Grains, compareGrains)
 	most := uint32(maxPageBytes)
 	if b := r.GetMaxBytes(); b > 0 && b < most {
@@ -168,37 +169,49 @@ func compareGrains(a, b *pb.Grain) int {
 		strings.Compare(a.GetMember().GetId(), b.GetMember().GetId()))
 }
 
+// isBehind reports whether an activation of a member comes behind a cursor.
+func isBehind(a cluster.Activation, member string, cursor *pb.Grain) bool {
+	return cursor == nil || cmp.Or(strings.Compare(a.Kind, cursor.Kind), strings.Compare(a.Identity, cursor.Identity),
+		strings.Compare(member, cursor.GetMember().GetId())) > 0
+}
+
 // firstGrains keeps those that come first, in the order of pages: the last of them is
 // at the top of a heap.
 type firstGrains struct {
-	all  []*pb.Grain
+	all  []cluster.Activation
 	most int
 }
 
-func (f *firstGrains) takes(g *pb.Grain) bool {
-	return len(f.all) < f.most || compareGrains(g, f.all[0]) < 0
+func (f *firstGrains) takes(a cluster.Activation) bool {
+	return len(f.all) < f.most || compareActivations(a, f.all[0]) < 0
 }
 
-func (f *firstGrains) add(g *pb.Grain) {
+func (f *firstGrains) add(a cluster.Activation) {
 	if len(f.all) < f.most {
-		heap.Push(f, g)
+		heap.Push(f, a)
 		return
 	}
-	f.all[0] = g
+	f.all[0] = a
 	heap.Fix(f, 0)
+}
+
+func compareActivations(a, b cluster.Activation) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Identity, b.Identity))
 }
 
 // Len, Less, Swap, Push and Pop implement heap.Interface.
 func (f *firstGrains) Len() int           { return len(f.all) }
-func (f *firstGrains) Less(i, j int) bool { return compareGrains(f.all[i], f.all[j]) > 0 }
+func (f *firstGrains) Less(i, j int) bool { return compareActivations(f.all[i], f.all[j]) > 0 }
 func (f *firstGrains) Swap(i, j int)      { f.all[i], f.all[j] = f.all[j], f.all[i] }
 
+// Push implements heap.Interface.
 func (f *firstGrains) Push(x any) {
-	if g, ok := x.(*pb.Grain); ok {
-		f.all = append(f.all, g)
+	if a, ok := x.(cluster.Activation); ok {
+		f.all = append(f.all, a)
 	}
 }
 
+// Pop implements heap.Interface.
 func (f *firstGrains) Pop() any {
 	last := f.all[len(f.all)-1]
 	f.all = f.all[:len(f.all)-1]

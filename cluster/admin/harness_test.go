@@ -125,3 +125,13 @@ func (w *world) ghost(id driver.MemberID) {
 	}
 	w.t.Cleanup(func() { _ = session.Close() })
 }
+
+// ends shuts a cluster down behind the test.
+func ends(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := c.Shutdown(false); err != nil {
+			t.Error(err)
+		}
+	})
+}

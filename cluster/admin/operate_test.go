@@ -91,7 +91,7 @@ func TestCall(t *testing.T) {
 	if err := gate.StartContext(t.Context()); err != nil { // a member that hosts no kind
 		t.Fatal(err)
 	}
-	defer gate.Shutdown(false)
+	ends(t, gate)
 	w.until(func() bool { return len(gate.Members()) == 2 && len(host.Members()) == 2 })
 	payload, err := proto.Marshal(wrapperspb.String("hello"))
 	if err != nil {
@@ -212,7 +212,7 @@ func TestClientAsks(t *testing.T) {
 	if err := client.StartClientContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer client.Shutdown(false)
+	ends(t, client)
 	w.until(func() bool { return len(client.Members()) == 1 })
 	r, err := w.dial(client).Members(t.Context(), &pb.MembersRequest{})
 	if err != nil || r.AnsweredBy.Id != "" || r.Members[0].Status.GetMember().GetId() != string(host.MemberID()) {
@@ -229,7 +229,7 @@ func TestNotInACluster(t *testing.T) {
 	if err := c.StartClientContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Shutdown(false)
+	ends(t, c)
 	_, err := w.dial(c).Members(t.Context(), &pb.MembersRequest{})
 	wantCode(t, err, codes.Unavailable, "no view")
 }

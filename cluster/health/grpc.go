@@ -34,10 +34,9 @@ func Serve() cluster.Option { return cluster.WithService(Service()) }
 // Service is the service for a gRPC server of the application's own.
 func Service() cluster.Service {
 	return func(c *cluster.Cluster, r grpc.ServiceRegistrar) func() {
-		s := &server{cluster: c}
-		s.ctx, s.cancel = context.WithCancel(context.Background())
-		pb.RegisterHealthServer(r, s)
-		return s.cancel
+		ctx, cancel := context.WithCancel(context.Background())
+		pb.RegisterHealthServer(r, &server{cluster: c, ctx: ctx})
+		return cancel
 	}
 }
 
@@ -46,8 +45,7 @@ type server struct {
 
 	cluster  *cluster.Cluster
 	watchers atomic.Int32
-	ctx      context.Context
-	cancel   context.CancelFunc
+	ctx      context.Context // done when the service ends
 }
 
 // state is SERVICE_UNKNOWN for a name that is none.

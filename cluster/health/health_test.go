@@ -108,13 +108,13 @@ func TestClient(t *testing.T) {
 	if err := c.StartClientContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Shutdown(false)
+	ends(t, c)
 	expect(t, c, "/ready", http.StatusServiceUnavailable, "no view with members")
 	m := newMember(registry)
 	if err := m.StartContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer m.Shutdown(false)
+	ends(t, m)
 	ready(t, c)
 }
 
@@ -125,7 +125,7 @@ func TestRemoved(t *testing.T) {
 	if err := c.StartContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Shutdown(false)
+	ends(t, c)
 	ready(t, c)
 	former := c.MemberID()
 	registry.Remove(former)
@@ -152,7 +152,7 @@ func TestSlotsThatStayShut(t *testing.T) {
 	if err := c.StartContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Shutdown(false)
+	ends(t, c)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !strings.Contains(strings.Join(health.Ready(t.Context(), c), " "), "slots are not open yet") {
@@ -171,8 +171,8 @@ func TestHTTP(t *testing.T) {
 	}
 	w := get(c, http.MethodGet, "/ready", "text/html, application/json")
 	var said struct {
-		Status string
-		Why    []string
+		Status string   `json:"status"`
+		Why    []string `json:"why"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Status != "not ready" || len(said.Why) != 1 || w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s: %v", w.Code, w.Body, err)
@@ -231,4 +231,14 @@ func TestGRPC(t *testing.T) {
 	if _, err := watch.Recv(); status.Code(err) != codes.Unavailable {
 		t.Error(err)
 	}
+}
+
+// ends shuts a cluster down behind the test.
+func ends(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := c.Shutdown(false); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +177,7 @@ func showSlots(out io.Writer, r *pb.SlotsResponse) error {
 	for _, o := range r.GetOwners() {
 		acquiring, entries, waiting, epoch := "?", "?", "?", "?"
 		if o.GetAnswered() {
-			acquiring, entries, waiting, epoch = number(len(o.GetAcquiring())), number(o.GetEntries()), number(o.GetWaiting()), fmt.Sprint(o.GetEpoch())
+			acquiring, entries, waiting, epoch = number(len(o.GetAcquiring())), number(o.GetEntries()), number(o.GetWaiting()), strconv.FormatUint(o.GetEpoch(), 10)
 		}
 		t.row(printable(called(o.GetMember())), number(o.GetSlots()), acquiring, entries, waiting, epoch)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,11 +159,11 @@ func eventText(e *pb.Event) string {
 	case *pb.Event_Leaving:
 		return "leaving: " + printable(called(what.Leaving.GetMember()))
 	case *pb.Event_Slots:
-		text := fmt.Sprintf("slots: %d move", what.Slots.GetMoved())
+		parts := []string{fmt.Sprintf("slots: %d move", what.Slots.GetMoved())}
 		for _, s := range what.Slots.GetShares() {
-			text += fmt.Sprintf("; %s %d→%d", printable(called(s.GetMember())), s.GetBefore(), s.GetAfter())
+			parts = append(parts, fmt.Sprintf("%s %d→%d", printable(called(s.GetMember())), s.GetBefore(), s.GetAfter()))
 		}
-		return text
+		return strings.Join(parts, "; ")
 	case *pb.Event_DeadLetter:
 		d := what.DeadLetter
 		return fmt.Sprintf("dead letter: %s to %s: %s (%d since the last sample)", printable(d.GetMessageType()), printable(d.GetTarget()), printable(d.GetReason()), d.GetCount())
@@ -176,7 +177,7 @@ func eventText(e *pb.Event) string {
 	case *pb.Event_Missed:
 		return fmt.Sprintf("missed: %d events were left out", what.Missed.GetCount())
 	case *pb.Event_Silent:
-		return fmt.Sprintf("silent: what happens there is not told: %s", printable(what.Silent.GetWhy()))
+		return "silent: what happens there is not told: " + printable(what.Silent.GetWhy())
 	default:
 		return "an event that this granary does not know; the member is newer"
 	}

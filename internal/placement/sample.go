@@ -71,6 +71,9 @@ func (o *Owner) Sample(n int) []Placed {
 func (h *Host) Sample(n int) []Entry {
 	var filled []*hostSlot
 	for _, page := range h.slots {
+		if page == nil {
+			continue
+		}
 		for s := range page {
 			if len(page[s].live) > 0 {
 				filled = append(filled, &page[s])
