@@ -46,6 +46,9 @@ a second ago, or more.`,
 			if err != nil {
 				return misuse(err)
 			}
+			if l.all && l.limit == 0 {
+				l.limit = 10_000 // the fewer pages, the less the members have to look
+			}
 			request := &pb.GrainsRequest{Member: l.on, Limit: l.limit, After: l.after, Busiest: l.top}
 			if len(args) > 0 {
 				request.Kind, request.Prefix, _ = strings.Cut(args[0], "/")
