@@ -40,12 +40,11 @@ func (c *Cluster) serve(r grpc.ServiceRegistrar) {
 	}
 }
 
-// stop ends the services. It is called by one goroutine at a time.
+// stop ends the services. It is called once.
 func (s *services) stop() {
 	for _, stop := range s.stops {
 		stop()
 	}
-	s.stops = nil
 }
 
 // Drain makes this member take nothing new: it is shown as leaving, the others take over

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -56,13 +54,24 @@ func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsRes
 		MaxBytes: uint32(max(maxGathered/max(len(members), 1), leastPage)),
 	}
 	answers := s.askAll(ctx, members, same(&pb.Ask{What: &pb.Ask_Grains{Grains: question}}))
-	out := &pb.GrainsResponse{Failures: failures(answers)}
-	var last *pb.Grain // up to which all members have told what they have
+	pages := make([]*pb.GrainsResponse, len(members))
 	for i, a := range answers {
-		page := a.GetGrains()
-		for _, g := range page.GetGrains() {
+		pages[i] = a.GetGrains()
+		for _, g := range pages[i].GetGrains() {
 			g.Member = refTo(members[i])
 		}
+	}
+	out := merged(pages, r)
+	out.Failures = failures(answers)
+	return out, nil
+}
+
+// merged is the page of all members: what they have told, up to where all of them have told
+// everything.
+func merged(pages []*pb.GrainsResponse, r *pb.GrainsRequest) *pb.GrainsResponse {
+	out := new(pb.GrainsResponse)
+	var last *pb.Grain // behind which somebody has more
+	for _, page := range pages {
 		if n := len(page.GetGrains()); page.GetNext() != "" && n > 0 && (last == nil || compareGrains(page.Grains[n-1], last) < 0) {
 			last = page.Grains[n-1]
 		}
@@ -72,7 +81,7 @@ func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsRes
 	if r.GetBusiest() {
 		slices.SortStableFunc(out.Grains, func(a, b *pb.Grain) int { return cmp.Compare(b.Rate, a.Rate) })
 		out.Grains = out.Grains[:min(len(out.Grains), busiestOf(r))]
-		return out, nil
+		return out
 	}
 	slices.SortFunc(out.Grains, compareGrains)
 	n := len(out.Grains)
@@ -85,7 +94,7 @@ func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsRes
 		out.Next = cursorOut(out.Grains[n-1])
 	}
 	out.Grains = out.Grains[:n]
-	return out, nil
+	return out
 }
 
 // localGrains is the page of this process.
@@ -97,22 +106,14 @@ func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
 	if r.GetBusiest() {
 		return &pb.Answer{What: &pb.Answer_Grains{Grains: s.localBusiest(r)}}
 	}
-	self, inspect := &pb.MemberRef{Id: string(s.cluster.MemberID())}, s.cluster.Inspect()
-	first := firstGrains{most: pageOf(r) + 1}
-	out := new(pb.GrainsResponse)
-	for a := range inspect.Activations() {
-		if r.GetKind() != "" && a.Kind != r.Kind || !strings.HasPrefix(a.Identity, r.GetPrefix()) {
-			continue
-		}
-		out.Active++
-		if first.takes(a) && isBehind(a, self.Id, after) {
-			first.add(a)
-		}
+	self := string(s.cluster.MemberID())
+	found, active := s.lister.first(s.cluster.Inspect().Activations(), filter{r.GetKind(), r.GetPrefix()}, self, after, pageOf(r)+1)
+	out := &pb.GrainsResponse{Active: active}
+	for _, a := range found {
+		out.Grains = append(out.Grains, &pb.Grain{
+			Kind: a.Kind, Identity: a.Identity, Member: &pb.MemberRef{Id: self}, Token: a.Token.String(), Handled: a.Handled,
+		})
 	}
-	for _, a := range first.all {
-		out.Grains = append(out.Grains, &pb.Grain{Kind: a.Kind, Identity: a.Identity, Member: self, Token: a.Token.String(), Handled: a.Handled})
-	}
-	slices.SortFunc(out.Grains, compareGrains)
 	most := uint32(maxPageBytes)
 	if b := r.GetMaxBytes(); b > 0 && b < most {
 		most = b
@@ -167,55 +168,6 @@ func fitting(grains []*pb.Grain, most, bytes int) int {
 func compareGrains(a, b *pb.Grain) int {
 	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Identity, b.Identity),
 		strings.Compare(a.GetMember().GetId(), b.GetMember().GetId()))
-}
-
-// isBehind reports whether an activation of a member comes behind a cursor.
-func isBehind(a cluster.Activation, member string, cursor *pb.Grain) bool {
-	return cursor == nil || cmp.Or(strings.Compare(a.Kind, cursor.Kind), strings.Compare(a.Identity, cursor.Identity),
-		strings.Compare(member, cursor.GetMember().GetId())) > 0
-}
-
-// firstGrains keeps those that come first, in the order of pages: the last of them is
-// at the top of a heap.
-type firstGrains struct {
-	all  []cluster.Activation
-	most int
-}
-
-func (f *firstGrains) takes(a cluster.Activation) bool {
-	return len(f.all) < f.most || compareActivations(a, f.all[0]) < 0
-}
-
-func (f *firstGrains) add(a cluster.Activation) {
-	if len(f.all) < f.most {
-		heap.Push(f, a)
-		return
-	}
-	f.all[0] = a
-	heap.Fix(f, 0)
-}
-
-func compareActivations(a, b cluster.Activation) int {
-	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Identity, b.Identity))
-}
-
-// Len, Less, Swap, Push and Pop implement heap.Interface.
-func (f *firstGrains) Len() int           { return len(f.all) }
-func (f *firstGrains) Less(i, j int) bool { return compareActivations(f.all[i], f.all[j]) > 0 }
-func (f *firstGrains) Swap(i, j int)      { f.all[i], f.all[j] = f.all[j], f.all[i] }
-
-// Push implements heap.Interface.
-func (f *firstGrains) Push(x any) {
-	if a, ok := x.(cluster.Activation); ok {
-		f.all = append(f.all, a)
-	}
-}
-
-// Pop implements heap.Interface.
-func (f *firstGrains) Pop() any {
-	last := f.all[len(f.all)-1]
-	f.all = f.all[:len(f.all)-1]
-	return last
 }
 
 func cursorOut(g *pb.Grain) string {

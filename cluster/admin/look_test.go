@@ -164,7 +164,7 @@ func TestPages(t *testing.T) {
 func TestPagesOfLongNames(t *testing.T) {
 	w := newWorld(t)
 	all := w.members(2)
-	long := make([]string, 1500)
+	long := make([]string, 3000)
 	for i := range long {
 		long[i] = fmt.Sprintf("%04d", i) + strings.Repeat("x", 1020)
 	}

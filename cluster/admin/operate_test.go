@@ -39,13 +39,15 @@ func TestReadOnly(t *testing.T) {
 // The member that something is done to has to allow it, too.
 func TestTargetDecides(t *testing.T) {
 	w := newWorld(t)
-	open := w.member(admin.Serve(admin.Allow(admin.Drain, admin.Leave)))
-	shut := w.member(admin.Serve())
+	open := w.member(admin.Serve(admin.Allow(admin.Drain, admin.Leave, admin.Call)))
+	shut := w.member(admin.Serve(), cluster.NewKind("Other", actor.PropsFromFunc(func(actor.Context) {})))
 	w.until(func() bool { return len(open.Members()) == 2 })
 	_, err := w.dial(open).Drain(t.Context(), &pb.DrainRequest{Member: shut.ActorSystem().Address()})
 	wantCode(t, err, codes.PermissionDenied, "drain is not allowed there")
 	_, err = w.dial(open).Leave(t.Context(), &pb.LeaveRequest{Member: shut.ActorSystem().Address()})
 	wantCode(t, err, codes.PermissionDenied, "leave is not allowed there")
+	_, err = w.dial(open).Call(t.Context(), &pb.CallRequest{Kind: "Other", Identity: "a", Type: "google.protobuf.StringValue"})
+	wantCode(t, err, codes.PermissionDenied, "call is not allowed there")
 	_, err = w.dial(open).Drain(t.Context(), &pb.DrainRequest{Member: "elsewhere"})
 	wantCode(t, err, codes.NotFound, `"elsewhere"`)
 	_, err = w.dial(open).Drain(t.Context(), &pb.DrainRequest{})

@@ -29,6 +29,7 @@ type server struct {
 	cluster *cluster.Cluster
 	system  *actor.ActorSystem
 	journal *journal
+	lister  lister
 	began   time.Time
 
 	watchers atomic.Int32
