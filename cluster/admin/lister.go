@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"container/heap"
 	"iter"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 const (
 	// Who reads a second page will read a third: a look at all grains then keeps what
 	// comes next, so many and for so long.
-	keptAhead = 50_000
+	keptAhead = 20_000
 	keptFor   = 10 * time.Second
 )
 
@@ -75,16 +74,12 @@ func look(all iter.Seq[cluster.Activation], of filter, member string, after *pb.
 			continue
 		}
 		active++
-		switch behind := isBehind(a, member, after); {
-		case behind && first.takes(a):
-			more = more || len(first.all) == most
+		if isBehind(a, member, after) {
 			first.add(a)
-		case behind:
-			more = true
 		}
 	}
-	slices.SortFunc(first.all, compareActivations)
-	return first.all, active, more
+	first.cut()
+	return first.all, active, first.more
 }
 
 // isBehind reports whether an activation of a member comes behind a cursor.
@@ -97,41 +92,28 @@ func compareActivations(a, b cluster.Activation) int {
 	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Identity, b.Identity), a.Token.Compare(b.Token))
 }
 
-// firstActivations keeps those that come first, in the order of pages: the last of them
-// is at the top of a heap.
+// firstActivations keeps those that come first, in the order of pages. Once it has twice as
+// many as it is to keep, it sorts them and drops one half, and from then on what does not
+// come before the last of the others.
 type firstActivations struct {
 	all  []cluster.Activation
 	most int
-}
-
-func (f *firstActivations) takes(a cluster.Activation) bool {
-	return len(f.all) < f.most || compareActivations(a, f.all[0]) < 0
+	more bool // something was dropped
 }
 
 func (f *firstActivations) add(a cluster.Activation) {
-	if len(f.all) < f.most {
-		heap.Push(f, a)
+	if f.more && compareActivations(a, f.all[f.most-1]) >= 0 {
 		return
 	}
-	f.all[0] = a
-	heap.Fix(f, 0)
-}
-
-// Len, Less, Swap, Push and Pop implement heap.Interface.
-func (f *firstActivations) Len() int           { return len(f.all) }
-func (f *firstActivations) Less(i, j int) bool { return compareActivations(f.all[i], f.all[j]) > 0 }
-func (f *firstActivations) Swap(i, j int)      { f.all[i], f.all[j] = f.all[j], f.all[i] }
-
-// Push implements heap.Interface.
-func (f *firstActivations) Push(x any) {
-	if a, ok := x.(cluster.Activation); ok {
-		f.all = append(f.all, a)
+	if f.all = append(f.all, a); len(f.all) >= 2*f.most {
+		f.cut()
 	}
 }
 
-// Pop implements heap.Interface.
-func (f *firstActivations) Pop() any {
-	last := f.all[len(f.all)-1]
-	f.all = f.all[:len(f.all)-1]
-	return last
+func (f *firstActivations) cut() {
+	slices.SortFunc(f.all, compareActivations)
+	if len(f.all) > f.most {
+		clear(f.all[f.most:])
+		f.all, f.more = f.all[:f.most], true
+	}
 }

@@ -42,7 +42,7 @@ func TestLister(t *testing.T) {
 		last := found[page-1]
 		after = &pb.Grain{Kind: last.Kind, Identity: last.Identity, Member: &pb.MemberRef{Id: "m"}}
 	}
-	if seen != n || looks > 4 {
+	if seen != n || looks > 5 {
 		t.Errorf("%d grains with %d looks", seen, looks)
 	}
 	looks = 0
