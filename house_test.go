@@ -59,6 +59,8 @@ var floors = []room{
 	{floor: 5, path: "cluster/k8s", own: true, backend: true},
 	{floor: 5, path: "cluster/redis", own: true, backend: true},
 	{floor: 5, path: "cluster/mongo", own: true, backend: true},
+	{floor: 5, path: "cluster/admin"},
+	{floor: 5, path: "cluster/health"},
 	{floor: 5, path: "cluster/clustertest", kit: true},
 	{floor: 5, path: "cluster/drivertest", kit: true},
 

@@ -30,6 +30,8 @@ type activation struct {
 	continuing atomic.Int32
 	waits      *continuations
 	usage      *usage // nil for a kind without a limit
+	handled    atomic.Uint64
+	surveyed   uint64 // handled at the last survey, whose lock guards it
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -41,6 +43,16 @@ func (a *activation) mayAct() bool { return a.gate == nil || a.gate.lease.Valid(
 // activations are the grains of this process, by the id of their PID.
 type activations struct {
 	byPID sync.Map // string → *activation
+	kinds map[string]*kindCounts
+}
+
+// add takes an activation in.
+func (a *activations) add(act *activation) {
+	a.byPID.Store(act.pid.Id, act)
+	if counts := a.kinds[act.identity.Kind]; counts != nil {
+		counts.active.Add(1)
+		counts.activated.Add(1)
+	}
 }
 
 func (a *activations) get(pid *actor.PID) *activation {
@@ -110,7 +122,12 @@ func (a *activations) cancelWhere(match func(*activation) bool) {
 // forget ends what an activation that has stopped leaves here.
 func (a *activations) forget(act *activation) {
 	act.cancel()
-	a.byPID.Delete(act.pid.Id)
+	if _, had := a.byPID.LoadAndDelete(act.pid.Id); had {
+		if counts := a.kinds[act.identity.Kind]; counts != nil {
+			counts.active.Add(-1)
+			counts.handled.Add(act.handled.Load())
+		}
+	}
 	if act.usage != nil {
 		act.usage.room.leave(act.usage)
 	}
@@ -148,7 +165,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 	if room := c.rooms[id.Kind]; room != nil {
 		room.enter(act)
 	}
-	c.activations.byPID.Store(name, act)
+	c.activations.add(act)
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
 		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.ProducerIn(c.system)} }),
@@ -180,6 +197,7 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 			case *actor.Stopped:
 				defer a.cluster.ended(act)
 			default:
+				act.handled.Add(1)
 				if act.usage != nil {
 					act.usage.begin()
 					defer act.usage.end()

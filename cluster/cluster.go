@@ -28,6 +28,8 @@ type Cluster struct {
 	cancels     cancels
 	rooms       map[string]*room // of the kinds that have a limit
 	counters    counters
+	survey      surveyor
+	services    services
 
 	// current is the membership this process has now; nil before the start,
 	// after the end, and while it joins again.
@@ -76,6 +78,7 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 		system.SetExtension(clusterKey{}, c)
 	}
 	c.cancels.activations = &c.activations
+	c.activations.kinds = newKindCounts(c.config.kinds)
 	c.cache = newLocationCache(c.config.cacheSize)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -164,7 +167,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 		c.config.tellPinned(c.logger)
 	}
 	c.remote = remote.NewRemote(c.system, c.config.remote,
-		remote.WithHandshake(remote.Handshake{Cluster: c.config.name}), remote.WithCodec(codec{}))
+		remote.WithHandshake(remote.Handshake{Cluster: c.config.name}), remote.WithCodec(codec{}), remote.WithService(c.serve))
 	if err := c.remote.Start(); err != nil {
 		return fmt.Errorf("cluster: start remoting: %w", err)
 	}
@@ -182,6 +185,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 	if err != nil {
 		c.cancel()
 		c.wg.Wait()
+		c.services.stop()
 		return errors.Join(err, c.retire(context.WithoutCancel(ctx)), c.remote.Shutdown(false))
 	}
 	c.logger.Info("cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)

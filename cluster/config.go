@@ -47,6 +47,7 @@ type Config struct {
 	shutdownTimeout time.Duration
 	cacheSize       int
 	entries         entryLookup
+	services        []Service
 }
 
 // Option changes a Config while it is made. A [*Kind] is one, and a [*Strategy].

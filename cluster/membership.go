@@ -34,6 +34,7 @@ type membership struct {
 	successor  chan *membership // gets the one that this process joined again with
 
 	complaint atomic.Pointer[error] // the provider's last passing error
+	opened    atomic.Bool           // all slots that it owns were open at one moment
 
 	// ctx ends with the cluster's, or when the lookup has failed.
 	ctx     context.Context

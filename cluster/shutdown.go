@@ -75,6 +75,7 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	} else if departed == nil {
 		errs = append(errs, c.activations.stopAll(ctx, c.system, false)) // of a member that was removed
 	}
+	c.services.stop()
 	errs = append(errs, c.retire(last), c.remote.Shutdown(graceful))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cluster: shutdown: %w", err)

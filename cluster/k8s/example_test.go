@@ -12,6 +12,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/health"
 	"github.com/granary-go/granary/cluster/k8s"
 	"github.com/granary-go/granary/remote"
 )
@@ -23,11 +24,8 @@ func Example() { //nolint:testableexamples // it runs in a pod alone
 	c := cluster.New(actor.NewActorSystem(),
 		cluster.Configure("shop", k8s.New(), remote.Configure(os.Getenv("POD_IP"), 8090) /* , kinds… */))
 
-	http.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if _, in := c.View().Member(c.MemberID()); !in {
-			http.Error(w, "not in the view", http.StatusServiceUnavailable)
-		}
-	})
+	http.Handle("GET /ready", health.Handler(c))
+	http.Handle("GET /live", health.Handler(c))
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: time.Second}
 	go func() { _ = server.ListenAndServe() }() // ends with Shutdown
 

@@ -57,6 +57,9 @@ func TestManifestsFitTheMember(t *testing.T) {
 		if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet.Path != "/ready" {
 			t.Errorf("%s: the readiness probe is %v", name, c.ReadinessProbe)
 		}
+		if c.LivenessProbe == nil || c.LivenessProbe.HTTPGet.Path != "/live" {
+			t.Errorf("%s: the liveness probe is %v", name, c.LivenessProbe)
+		}
 	}
 }
 

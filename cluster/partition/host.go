@@ -52,6 +52,10 @@ func (a *hostActor) Receive(ctx actor.Context) {
 		ctx.Respond(settled{})
 	case surveyQuery:
 		ctx.Respond(a.survey())
+	case sampleQuery:
+		ctx.Respond(Sample{Hosted: a.machine.Sample(m.limit), Violations: a.machine.Violations()})
+	case probeQuery:
+		ctx.Respond(a.probe(m))
 	case *explainRequest:
 		ctx.Respond(a.explain(m))
 	case *actor.Stopping:

@@ -107,6 +107,12 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 		a.step(ctx, placement.Tick{})
 	case surveyQuery:
 		ctx.Respond(a.survey())
+	case loadQuery:
+		ctx.Respond(a.machine.Load())
+	case sampleQuery:
+		ctx.Respond(Sample{Entered: a.machine.Sample(m.limit), Violations: a.machine.Violations()})
+	case probeQuery:
+		ctx.Respond(a.probe(m))
 	case *explainRequest:
 		ctx.Respond(a.explain(m))
 	case *actor.Stopping:

@@ -9,21 +9,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit statuses.
-const (
-	succeeded = iota
-	failed
-	misused
-)
-
-// errMisused marks errors of the command line itself.
-var errMisused = errors.New("the command line makes no sense")
-
 // execute runs one command line and gives the exit status. An error is one
 // line on errs.
-func execute(ctx context.Context, args []string, out, errs io.Writer) int {
+func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
 	ran := false
@@ -32,25 +23,49 @@ func execute(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil {
 		return succeeded
 	}
-	fmt.Fprintln(errs, "granary:", err)
+	fmt.Fprintln(errs, "granary:", safe(err.Error()))
 	if !ran || errors.Is(err, errMisused) {
 		fmt.Fprintf(errs, "Run '%s --help' for how it is used.\n", cmd.CommandPath())
 		return misused
 	}
-	return failed
+	return statusFor(err)
 }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "granary",
-		Short:         "the tool of a Granary cluster",
-		Long:          "granary is the tool of a Granary cluster: virtual actors in Go that outlive the loss of a member.",
+		Use:   "granary",
+		Short: "the tool of a Granary cluster",
+		Long: `granary is the tool of a Granary cluster: virtual actors in Go that outlive the loss of a member.
+
+It talks to any member that serves the admin service, which is an option of its
+program: cluster.Configure(…, admin.Serve()). That one answers for all. Give its
+address, as host:port, by --member or in the environment:
+
+  export GRANARY_MEMBER=10.0.0.1:8090
+  granary members
+  granary grains Cart --top
+  granary explain Cart/alice
+
+By themselves members only let people look; call, drain and leave have to be allowed
+by admin.Allow. 'granary demo' is a cluster to look at.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDemo(), newDemoMember(), newExplain(), newVersion())
+	root.AddGroup(
+		&cobra.Group{ID: "look", Title: "To look at a cluster:"},
+		&cobra.Group{ID: "act", Title: "To do something to it:"})
+	look := []*cobra.Command{newMembers(), newKinds(), newGrains(), newSlots(), newLocate(), newExplain(), newWatch(), newAudit()}
+	for _, c := range look {
+		c.GroupID = "look"
+	}
+	act := []*cobra.Command{newCall(), newDrain(), newLeave()}
+	for _, c := range act {
+		c.GroupID = "act"
+	}
+	root.AddCommand(look...)
+	root.AddCommand(act...)
+	root.AddCommand(newDemo(), newDemoMember(), newVersion(),
+		&cobra.Command{Use: "exit-status", Short: "what the exit status says", Long: helpStatus},
+		&cobra.Command{Use: "connecting", Short: "how granary reaches a cluster, with TLS, too", Long: helpConnecting})
 	return root
 }
-
-// misuse makes an error one of the command line.
-func misuse(err error) error { return fmt.Errorf("%w:\n%w", errMisused, err) }

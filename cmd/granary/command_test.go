@@ -12,7 +12,7 @@ func TestCommandLine(t *testing.T) {
 		status int
 		want   string
 	}{
-		"nothing":       {nil, succeeded, "Available Commands:"},
+		"nothing":       {nil, succeeded, "To look at a cluster:"},
 		"help":          {[]string{"demo", "--help"}, succeeded, "granary demo --for 20s"},
 		"version":       {[]string{"version"}, succeeded, "granary "},
 		"unknown verb":  {[]string{"dmo"}, misused, `unknown command "dmo"`},
@@ -25,7 +25,7 @@ func TestCommandLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			status := execute(t.Context(), c.args, &out, &out)
+			status := execute(t.Context(), c.args, nil, &out, &out)
 			if status != c.status || !strings.Contains(out.String(), c.want) {
 				t.Errorf("status %d, want %d with %q:\n%s", status, c.status, c.want, out.String())
 			}

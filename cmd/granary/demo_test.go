@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // program is the built command, for all tests; it is made once.
@@ -32,11 +34,19 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	status := m.Run()
+	testscript.Main(tidy{m}, map[string]func(){"granary": main})
+}
+
+// tidy removes the built command behind the tests.
+type tidy struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (t tidy) Run() int {
+	status := t.M.Run()
 	if path, err := program(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
-	os.Exit(status)
+	return status
 }
 
 // transcript is what a demo printed so far.
@@ -175,11 +185,13 @@ func TestDemoExplained(t *testing.T) {
 	cmd, out, ctx := start(t)
 	out.await(ctx, t, "\n    1s ")
 	line := regexp.MustCompile(`granary (explain Counter/.*)`).FindStringSubmatch(out.String())
-	if line == nil {
+	at := regexp.MustCompile(`export GRANARY_MEMBER=(.*)`).FindStringSubmatch(out.String())
+	if line == nil || at == nil {
 		t.Fatalf("no command in:\n%s", out)
 	}
+	t.Setenv(memberVariable, at[1])
 	var said strings.Builder
-	if status := execute(ctx, append(strings.Fields(line[1]), "--timeout=30s"), &said, &said); status != succeeded ||
+	if status := execute(ctx, append(strings.Fields(line[1]), "--timeout=30s"), nil, &said, &said); status != succeeded ||
 		!strings.HasPrefix(said.String(), "Counter/counter-1 is active on 127.0.0.1:") {
 		t.Errorf("status %d:\n%s", status, said.String())
 	}

@@ -1,9 +1,21 @@
-// Command granary is the tool of a Granary cluster. So far it has three verbs:
+// Command granary is the tool of a Granary cluster. It talks to any member that serves the
+// admin service (cluster/admin), which answers for all:
 //
-//	granary demo      # a cluster of processes on this machine that loses a member while it is called
-//	granary explain   # where a grain of a running cluster is, and why
-//	granary version   # which granary this is
+//	granary members           # who is in the cluster, and how they are
+//	granary kinds             # the kinds of grains, and how many are active
+//	granary grains [KIND]     # the grains that are active, a page at a time, or the busiest
+//	granary slots             # who owns the slots that identities are spread over
+//	granary locate KIND/ID    # where a grain is
+//	granary explain KIND/ID   # and why
+//	granary watch             # what happens, as it happens
+//	granary audit             # whether owners and hosts agree about where grains are
+//	granary call KIND/ID METHOD JSON
+//	granary drain MEMBER      # let it take nothing new
+//	granary leave MEMBER      # let it shut down gracefully
+//	granary demo              # a cluster of processes on this machine that loses a member while it is called
+//	granary version
 //
-// Each verb explains itself with --help. The exit status is 0 when all went
-// well, 1 when something failed, and 2 when the command line made no sense.
+// Each verb explains itself with --help and prints JSON with --json, but for the demo, which is for people.
+// 'granary help connecting' says how it reaches a cluster, 'granary help exit-status' what its
+// exit status says, and docs/operating.md when to use what.
 package main

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,16 +16,17 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/remote"
+	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
 // explanation is what an explain command line asks for.
 type explanation struct {
+	connection
+
 	kind, identity string
 	cluster        string
 	hosts          []string
 	address        string
-	timeout        time.Duration
-	asJSON         bool
 	verbose        bool
 }
 
@@ -34,46 +34,48 @@ func newExplain() *cobra.Command {
 	var e explanation
 	cmd := &cobra.Command{
 		Use:   "explain KIND/IDENTITY",
-		Short: "say where a grain is in a running cluster, and why",
-		Long: `explain joins a running cluster as a client, asks the owner of a grain's identity
-and then its host what they know about it, and prints that: the slot and its
-owner, the host, the activation and its token, and what happened to it last. It
-activates nothing and changes nothing.
+		Short: "where a grain is in a running cluster, and why",
+		Long: `explain asks the owner of a grain's identity and then its host what they know about it,
+and prints that: the slot and its owner, the host, the activation and its token, and
+what happened to it last. It activates nothing and changes nothing.
 
 KIND is what stands before the first slash; the identity may hold more of them.
-The cluster's members find each other by automanaged: --hosts are where some of
-them answer pings.
 
-The exit status is 0 when all who were asked have answered, 1 when the cluster was
-not reached or somebody did not answer (what the others said is printed all the
-same), and 2 when the command line made no sense.`,
-		Example: `  granary explain Counter/grain-1 --cluster granary-demo --hosts 127.0.0.1:6330
+Where members do not serve the admin service and find each other by automanaged,
+--cluster and --hosts, where some of them answer pings, let explain join as a client
+and ask by itself. --json then has the same form.`,
+		Example: `  granary explain Counter/grain-1 --member 127.0.0.1:8090
   granary explain Account/4711 --cluster shop --hosts a:6330,b:6330 --json`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: e.completeKinds("/"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.parse(args[0]); err != nil {
+			asClient := cmd.Flags().Changed("cluster") || cmd.Flags().Changed("hosts")
+			if err := e.parse(args[0], asClient); err != nil {
 				return misuse(err)
 			}
-			return e.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if asClient {
+				return e.runClient(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			return e.run(cmd)
 		},
 	}
+	e.flags(cmd, patience)
 	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringVar(&e.cluster, "cluster", "", "the cluster's name, as its members configure it (required)")
-	flags.StringSliceVar(&e.hosts, "hosts", []string{automanaged.DefaultHost}, "where members answer pings, as host:port")
-	flags.BoolVar(&e.asJSON, "json", false, "print JSON; terms and epochs are texts in it")
-	flags.DurationVar(&e.timeout, "timeout", 5*time.Second, "how long to wait for the cluster and for answers")
-	flags.StringVar(&e.address, "address", "", "this machine's host name or IP as members know it; by default the one that leads to the first host")
-	flags.BoolVar(&e.verbose, "verbose", false, "show the logs of this client")
+	flags.StringVar(&e.cluster, "cluster", "", "as a client: the cluster's name, as its members configure it")
+	flags.StringSliceVar(&e.hosts, "hosts", []string{automanaged.DefaultHost}, "as a client: where members answer pings, as host:port")
+	flags.StringVar(&e.address, "address", "", "as a client: this machine's host name or IP as members know it; by default the one that leads to the first host")
+	flags.BoolVar(&e.verbose, "verbose", false, "as a client: show its logs")
 	return cmd
 }
 
 // parse finds what is wrong with the command line.
-func (e *explanation) parse(grain string) error {
+func (e *explanation) parse(grain string, asClient bool) error {
 	var errs []error
-	var slashed bool
-	if e.kind, e.identity, slashed = strings.Cut(grain, "/"); !slashed || e.kind == "" || e.identity == "" {
-		errs = append(errs, fmt.Errorf("%q names no grain: it is KIND/IDENTITY, for example Counter/grain-1", grain))
+	var err error
+	e.kind, e.identity, err = grainOf(grain)
+	errs = append(errs, err)
+	if !asClient {
+		return errors.Join(append(errs, e.check())...)
 	}
 	if strings.TrimSpace(e.cluster) == "" {
 		errs = append(errs, errors.New("--cluster is missing: it is the name that the members give to cluster.Configure"))
@@ -81,13 +83,34 @@ func (e *explanation) parse(grain string) error {
 	if len(e.hosts) == 0 {
 		errs = append(errs, errors.New("--hosts is empty: name at least one host:port where a member answers pings"))
 	}
+	if len(e.members) > 0 {
+		errs = append(errs, errors.New("--member asks a member and --cluster joins as a client: leave one of them out"))
+	}
 	if e.timeout <= 0 {
 		errs = append(errs, fmt.Errorf("--timeout is %v: it must be positive", e.timeout))
 	}
 	return errors.Join(errs...)
 }
 
-func (e *explanation) run(ctx context.Context, out, errs io.Writer) (err error) {
+// run asks a member.
+func (e *explanation) run(cmd *cobra.Command) error {
+	r, err := ask(cmd.Context(), &e.connection, pb.AdminClient.Explain, &pb.ExplainRequest{Kind: e.kind, Identity: e.identity})
+	if err != nil {
+		return err
+	}
+	if e.asJSON {
+		err = indented(cmd.OutOrStdout(), []byte(r.GetJson()))
+	} else {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), safe(r.GetText()))
+	}
+	if err != nil {
+		return err
+	}
+	return tell(cmd.ErrOrStderr(), r.GetFailures())
+}
+
+// runClient joins as a client.
+func (e *explanation) runClient(ctx context.Context, out, errs io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	handler := slog.DiscardHandler
@@ -114,8 +137,8 @@ func (e *explanation) run(ctx context.Context, out, errs io.Writer) (err error) 
 		return err
 	}
 	if n := len(said.Silent); n > 0 {
-		return fmt.Errorf("explain: %d of those who were asked did not answer: the explanation is not complete; "+
-			"a longer --timeout may help", n)
+		return exitError{fmt.Errorf("explain: %d of those who were asked did not answer: the explanation is not complete; "+
+			"a longer --timeout may help", n), incomplete}
 	}
 	return nil
 }

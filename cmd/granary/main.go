@@ -8,14 +8,14 @@ import (
 )
 
 func main() {
-	os.Exit(status())
+	os.Exit(run())
 }
 
-// status runs the command line until it is done, or until Ctrl-C, SIGTERM or a
+// run runs the command line until it is done, or until Ctrl-C, SIGTERM or a
 // closed terminal ends it. The second Ctrl-C does not wait for a clean end.
-func status() int {
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	return execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }

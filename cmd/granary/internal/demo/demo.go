@@ -62,8 +62,12 @@ func (s *story) prepare(ctx context.Context, log io.Writer) error {
 		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.client.close())
 	}
 	s.report.textf(plain, "All grains answered their first call within %s: %s", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
-	s.report.textf(faint, "To ask about one, from another terminal:\n  granary explain %s/%s --cluster %s --hosts %s\n",
-		counterKind, s.ledger.names(grains[:1])[0], clusterName, strings.Join(s.fleet.addresses(), ","))
+	at := make([]string, len(members))
+	for i, p := range members {
+		at[i] = p.address()
+	}
+	s.report.textf(faint, "To look at it, from another terminal:\n  export GRANARY_MEMBER=%s\n  granary members\n  granary explain %s/%s\n",
+		strings.Join(at, ","), counterKind, s.ledger.names(grains[:1])[0])
 	s.load.stats.take()
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/admin"
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/cmd/granary/internal/demopb"
 	"github.com/granary-go/granary/remote"
@@ -81,7 +82,7 @@ func (m Member) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	var active atomic.Int64
 	c := cluster.New(actor.NewActorSystem(actor.WithLogger(m.logger())), cluster.Configure(clusterName,
 		m.provider(listener, strings.Split(hosts, ",")), remote.Configure(loopback, 0),
-		demopb.NewCounterKind(func() demopb.Counter { return &counter{member: int32(m.Number), active: &active} })))
+		demopb.NewCounterKind(func() demopb.Counter { return &counter{member: int32(m.Number), active: &active} }), admin.Serve()))
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup

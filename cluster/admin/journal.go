@@ -1,0 +1,257 @@
+package admin
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+	"github.com/granary-go/granary/remote"
+	pb "github.com/granary-go/granary/wire/adminpb"
+)
+
+const (
+	// maxEvents is how many events a process keeps. Whoever reads more slowly than they
+	// come misses some, and is told how many.
+	maxEvents = 1024
+	// maxSamples is how many dead letters are kept of each second; of the others there
+	// is a count.
+	maxSamples = 10
+	// maxTold is how many events another member is told at a time.
+	maxTold = 256
+)
+
+// journal keeps the last events of a process. Those who watch read it at their own pace:
+// none of them holds up whoever publishes an event, and none takes memory.
+type journal struct {
+	server *server
+	sub    *actor.Subscription
+
+	mu      sync.Mutex // guards what follows
+	kept    [maxEvents]*pb.Event
+	last    uint64        // the number of the newest
+	changed chan struct{} // closed by the next one
+	view    driver.View   // the last that was told
+	known   bool
+	dead    uint64 // dead letters, since the beginning
+	untold  uint64 // those since the last sample
+	second  int64  // the second that the samples are of
+	samples int
+}
+
+func newJournal(s *server) *journal {
+	j := &journal{server: s, changed: make(chan struct{})}
+	j.sub = s.system.EventStream.Subscribe(j.happened)
+	return j
+}
+
+func (j *journal) close() { j.server.system.EventStream.Unsubscribe(j.sub) }
+
+// happened is called by whoever publishes, which may be several.
+func (j *journal) happened(event any) {
+	switch e := event.(type) {
+	case *cluster.ClusterTopology:
+		j.viewChanged(e)
+	case *cluster.MemberLease:
+		j.add(&pb.Event{What: &pb.Event_Lease{Lease: &pb.LeaseChanged{Lease: leaseOut(e.Phase)}}})
+	case *remote.EndpointConnectedEvent:
+		j.add(&pb.Event{What: &pb.Event_Connection{Connection: &pb.ConnectionChanged{Peer: peer(e.Address, e.Member), Connected: true}}})
+	case *remote.EndpointTerminatedEvent:
+		why := ""
+		if e.Cause != nil {
+			why = clean(e.Cause.Error(), maxText)
+		}
+		j.add(&pb.Event{What: &pb.Event_Connection{Connection: &pb.ConnectionChanged{Peer: peer(e.Address, e.Member), Why: why}}})
+	case *actor.DeadLetterEvent:
+		j.deadLetter(e)
+	}
+}
+
+func peer(address, member string) *pb.MemberRef {
+	return &pb.MemberRef{Id: clean(member, maxName), Address: clean(address, maxName)}
+}
+
+func (j *journal) add(events ...*pb.Event) {
+	now, self := time.Now().UnixNano(), j.server.self()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range events {
+		j.last++
+		e.Number, e.AtUnixNanos, e.Member = j.last, now, self
+		j.kept[j.last%maxEvents] = e
+	}
+	if len(events) > 0 {
+		close(j.changed)
+		j.changed = make(chan struct{})
+	}
+}
+
+// viewChanged tells what a view changes. Views are published by one goroutine.
+func (j *journal) viewChanged(e *cluster.ClusterTopology) {
+	j.mu.Lock()
+	old, known := j.view, j.known
+	j.view, j.known = e.View, true
+	j.mu.Unlock()
+	events := []*pb.Event{{What: &pb.Event_View{View: viewOut(e.View, false)}}}
+	for _, m := range e.Joined {
+		events = append(events, &pb.Event{What: &pb.Event_Joined{Joined: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
+	}
+	for _, m := range e.Left {
+		events = append(events, &pb.Event{What: &pb.Event_Left{Left: &pb.MemberChanged{
+			Member: refTo(m), Epoch: e.View.Epoch, Lost: m.State == driver.Active,
+		}}})
+	}
+	moves := !known || len(e.Joined)+len(e.Left) > 0
+	for _, m := range e.View.Members {
+		if before, had := old.Member(m.ID); had && m.State == driver.Leaving && before.State != driver.Leaving {
+			moves = true
+			events = append(events, &pb.Event{What: &pb.Event_Leaving{Leaving: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
+		}
+	}
+	if moves && !j.server.cluster.Inspect().HasLookupStore() {
+		if moved := slotsMoved(old, e.View); moved.Moved > 0 {
+			events = append(events, &pb.Event{What: &pb.Event_Slots{Slots: moved}})
+		}
+	}
+	j.add(events...)
+}
+
+// slotsMoved compares the owners of slots in two views.
+func slotsMoved(old, now driver.View) *pb.SlotsMoved {
+	out := &pb.SlotsMoved{Epoch: now.Epoch}
+	before, after := placement.NewTable(old), placement.NewTable(now)
+	had, has := make(map[driver.MemberID]uint32), make(map[driver.MemberID]uint32)
+	for slot := range placement.Slot(placement.SlotCount) {
+		a, _ := before.Owner(slot)
+		b, _ := after.Owner(slot)
+		had[a.ID]++
+		has[b.ID]++
+		if a.ID != b.ID {
+			out.Moved++
+		}
+	}
+	tell := func(m driver.Member) {
+		if had[m.ID] != has[m.ID] {
+			out.Shares = append(out.Shares, &pb.SlotShare{Member: refTo(m), Before: had[m.ID], After: has[m.ID]})
+		}
+	}
+	for _, m := range now.Members {
+		tell(m)
+	}
+	for _, m := range old.Members {
+		if _, in := now.Member(m.ID); !in {
+			tell(m)
+		}
+	}
+	return out
+}
+
+func viewOut(v driver.View, members bool) *pb.ViewChanged {
+	out := &pb.ViewChanged{Incarnation: clean(v.Incarnation, maxName), Epoch: v.Epoch, Count: uint32(len(v.Members))}
+	if members {
+		for _, m := range v.Members {
+			out.Members = append(out.Members, refTo(m))
+		}
+	}
+	return out
+}
+
+// deadLetter keeps a few dead letters of each second, and counts all.
+func (j *journal) deadLetter(e *actor.DeadLetterEvent) {
+	now := time.Now().Unix()
+	j.mu.Lock()
+	j.dead++
+	j.untold++
+	if now != j.second {
+		j.second, j.samples = now, 0
+	}
+	if j.samples++; j.samples > maxSamples {
+		j.mu.Unlock()
+		return
+	}
+	count := j.untold
+	j.untold = 0
+	j.mu.Unlock()
+	target := "nobody"
+	if e.PID != nil {
+		target = e.PID.Address + "/" + e.PID.Id
+	}
+	j.add(&pb.Event{What: &pb.Event_DeadLetter{DeadLetter: &pb.DeadLetter{
+		Target: clean(target, maxName), MessageType: clean(messageType(e.Message), maxName), Reason: clean(e.Reason, maxName), Count: count,
+	}}})
+}
+
+// messageType names a message by what it is: a grain's request by its method.
+func messageType(message any) string {
+	switch m := message.(type) {
+	case nil:
+		return "nil"
+	case *cluster.GrainRequest:
+		return "call of " + m.Method
+	case proto.Message:
+		if v := reflect.ValueOf(m); v.Kind() == reflect.Pointer && v.IsNil() {
+			return fmt.Sprintf("%T", message)
+		}
+		return string(m.ProtoReflect().Descriptor().FullName())
+	default:
+		return fmt.Sprintf("%T", message)
+	}
+}
+
+func (j *journal) deadLetters() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.dead
+}
+
+// now gives the number of the newest event.
+func (j *journal) now() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
+// events gives what happened behind an event, for another member: not what that one knows
+// itself, and so much as fits into a message.
+func (j *journal) events(after uint64) *pb.Events {
+	all, _ := j.read(after)
+	out := &pb.Events{Last: all.Last, Missed: all.Missed}
+	for _, e := range all.Events {
+		switch e.GetWhat().(type) {
+		case *pb.Event_View, *pb.Event_Joined, *pb.Event_Left, *pb.Event_Leaving, *pb.Event_Slots:
+			continue
+		}
+		if len(out.Events) == maxTold {
+			out.Last = out.Events[maxTold-1].Number
+			break
+		}
+		out.Events = append(out.Events, e)
+	}
+	return out
+}
+
+// read also gives a channel that is closed when more has happened.
+func (j *journal) read(after uint64) (*pb.Events, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := &pb.Events{Last: j.last}
+	if after == math.MaxUint64 || after >= j.last {
+		return out, j.changed
+	}
+	first := after + 1
+	if oldest := j.last - min(j.last, maxEvents) + 1; first < oldest {
+		out.Missed = oldest - first
+		first = oldest
+	}
+	for n := first; n <= j.last; n++ {
+		out.Events = append(out.Events, j.kept[n%maxEvents])
+	}
+	return out, j.changed
+}

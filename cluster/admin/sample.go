@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/internal/placement"
+	pb "github.com/granary-go/granary/wire/adminpb"
+)
+
+// localSample is the part of an audit that this process knows by itself.
+func (s *server) localSample(ctx context.Context, r *pb.SampleAsk) *pb.Answer {
+	if s.cluster.Inspect().HasLookupStore() {
+		return failed(s.self(), pb.Reason_REASON_NOT_SERVED,
+			"a database keeps where its grains are: there is no owner to compare it with; explain compares one grain with the database")
+	}
+	taken, err := s.cluster.Inspect().Sample(ctx, int(min(r.GetLimit(), MaxSample)))
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
+	}
+	out := &pb.Sample{Epoch: s.cluster.View().Epoch, Violations: int64(taken.Violations)}
+	for _, e := range taken.Hosted {
+		out.Hosted = append(out.Hosted, activationOut(e.Identity, e.Fence, ""))
+	}
+	for _, e := range taken.Entered {
+		out.Entered = append(out.Entered, activationOut(e.Identity, e.Fence, e.Host))
+	}
+	return &pb.Answer{What: &pb.Answer_Sample{Sample: out}}
+}
+
+// localProbe says what this process has of identities, as their owner or as their host.
+func (s *server) localProbe(ctx context.Context, r *pb.ProbeAsk) *pb.Answer {
+	ids := make([]driver.Identity, 0, len(r.GetIdentities()))
+	for _, a := range r.GetIdentities() {
+		ids = append(ids, identityIn(a))
+	}
+	out := &pb.Probe{Epoch: s.cluster.View().Epoch}
+	var err error
+	if r.GetAsOwner() {
+		var states []placement.OwnerState
+		states, err = s.cluster.Inspect().ProbeOwner(ctx, ids)
+		for _, o := range states {
+			f := &pb.Finding{Slot: o.State.String()}
+			if o.Entry != nil {
+				f.Phase, f.Term, f.Seq, f.Member = o.Entry.Phase.String(), o.Entry.Fence.Term, o.Entry.Fence.Seq, string(o.Entry.Host)
+			}
+			f.Promised = o.Term
+			out.Findings, out.Epoch = append(out.Findings, f), o.Epoch
+		}
+	} else {
+		var states []placement.HostState
+		states, err = s.cluster.Inspect().ProbeHost(ctx, ids)
+		for _, h := range states {
+			f := &pb.Finding{Promised: h.Promised, Term: h.Fence.Term, Seq: h.Fence.Seq}
+			switch h.Phase {
+			case placement.Running:
+				f.Phase = "running"
+			case placement.Stopping:
+				f.Phase = "stopping"
+			}
+			out.Findings, out.Epoch = append(out.Findings, f), h.Epoch
+		}
+	}
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
+	}
+	return &pb.Answer{What: &pb.Answer_Probe{Probe: out}}
+}

@@ -1,0 +1,74 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc"
+)
+
+// Service begins a gRPC service of a process: it registers the service, and returns how
+// to end what it has begun besides, nil if there is nothing. Both are called once, in
+// Start and in Shutdown, and do not wait long.
+//
+// While it is called the cluster does not run yet. It may keep the cluster, and use it
+// once calls come; those may come before this process is in a view.
+type Service func(c *Cluster, r grpc.ServiceRegistrar) (stop func())
+
+// WithService has a gRPC service served at the address of this process, with the
+// certificates of the cluster's TLS, beside what the processes of a cluster say to each
+// other. Without TLS whoever reaches the port can call it. Packages cluster/admin and
+// cluster/health have such services. Nil is ignored.
+func WithService(s Service) Option {
+	return option(func(c *Config) {
+		if s != nil {
+			c.services = append(c.services, s)
+		}
+	})
+}
+
+// services are how the services of a process end.
+type services struct{ stops []func() }
+
+// serve begins the services. The remote calls it, before it listens.
+func (c *Cluster) serve(r grpc.ServiceRegistrar) {
+	for _, begin := range c.config.services {
+		if stop := begin(c, r); stop != nil {
+			c.services.stops = append(c.services.stops, stop)
+		}
+	}
+}
+
+// stop ends the services. It is called once.
+func (s *services) stop() {
+	for _, stop := range s.stops {
+		stop()
+	}
+}
+
+// Drain makes this member take nothing new: it is shown as leaving, the others take over
+// its slots, and new grains are placed elsewhere. The grains that are here go on until
+// they stop by themselves, or Shutdown stops them. There is no way back but to shut
+// down and to start a new [Cluster]. Drained a second time, or while it shuts
+// down, it only waits until it is drained.
+//
+// It returns when no more grain begins here, or with an error: of a process that
+// is no member, or that ctx was done before. Without a deadline half of the shutdown
+// timeout is the limit.
+func (c *Cluster) Drain(ctx context.Context) error {
+	m, err := c.running()
+	if err != nil {
+		return err
+	}
+	if !m.isMember() || !m.hasJoined() {
+		return errors.New("cluster: drain: this process is no member, so that there is nothing to drain")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.shutdownTimeout)
+	defer cancel()
+	if err := m.drain(ctx); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	c.logger.Info("this member takes nothing new from now on", "member", m.self.ID)
+	return nil
+}

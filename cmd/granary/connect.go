@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/granary-go/granary/wire/adminpb"
+)
+
+// memberVariable is the environment variable that stands for --member.
+const memberVariable = "GRANARY_MEMBER"
+
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 16 << 20
+
+const helpConnecting = `Verbs that look at a cluster talk to one member, by gRPC, at the address by which
+the others know it: host and port of its remote.Configure. Its program has to serve
+the admin service:
+
+  cluster.Configure("shop", provider, remote.Configure("10.0.0.1", 8090), kinds…, admin.Serve())
+
+  --member 10.0.0.1:8090,10.0.0.2:8090   the first that answers is talked to
+  GRANARY_MEMBER=10.0.0.1:8090           the same, from the environment
+
+A cluster whose members have TLS (remote.WithTLS) wants a certificate of you, too,
+which one of its authorities has signed, for servers and clients as those of
+members:
+
+  --tls-ca ca.crt --tls-cert me.crt --tls-key me.key
+  --tls-name orders.internal   with remote.WithPeerName: the name in common
+
+To look from outside of Kubernetes: kubectl port-forward pod/shop-0 8090, and
+--member 127.0.0.1:8090.`
+
+// connection is how a command line reaches a cluster.
+type connection struct {
+	members            []string
+	ca, cert, key, tls string
+	timeout            time.Duration
+	asJSON             bool
+}
+
+// flags adds the flags that all verbs have which talk to a member.
+func (c *connection) flags(cmd *cobra.Command, timeout time.Duration) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVar(&c.members, "member", nil, "where a member is, as host:port; several are tried in turn (default $"+memberVariable+")")
+	flags.BoolVar(&c.asJSON, "json", false, "print JSON, as wire/adminpb/admin.proto describes it")
+	flags.DurationVar(&c.timeout, "timeout", timeout, "how long to wait for the answer")
+	flags.StringVar(&c.ca, "tls-ca", "", "file with the cluster's authorities; turns TLS on")
+	flags.StringVar(&c.cert, "tls-cert", "", "file with your certificate")
+	flags.StringVar(&c.key, "tls-key", "", "file with its key")
+	flags.StringVar(&c.tls, "tls-name", "", "name that the member's certificate is for (default its host)")
+}
+
+// check says what is wrong with the flags.
+func (c *connection) check() error {
+	var errs []error
+	if len(c.members) == 0 {
+		for address := range strings.SplitSeq(os.Getenv(memberVariable), ",") {
+			if address != "" {
+				c.members = append(c.members, address)
+			}
+		}
+	}
+	if len(c.members) == 0 {
+		errs = append(errs, errors.New("--member is missing, and "+memberVariable+" is not set: name the host:port of a member; see 'granary help connecting'"))
+	}
+	for _, address := range c.members {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			errs = append(errs, fmt.Errorf("--member %s is not host:port", printable(address)))
+		}
+	}
+	if c.timeout <= 0 {
+		errs = append(errs, fmt.Errorf("--timeout is %v: it must be positive", c.timeout))
+	}
+	if (c.cert == "") != (c.key == "") || c.ca == "" && (c.cert != "" || c.tls != "") {
+		errs = append(errs, errors.New("--tls-ca, --tls-cert and --tls-key go together"))
+	}
+	return errors.Join(errs...)
+}
+
+// credentials are those for a member's host.
+func (c *connection) credentials(address string) (credentials.TransportCredentials, error) {
+	if c.ca == "" {
+		return insecure.NewCredentials(), nil
+	}
+	pem, err := os.ReadFile(c.ca)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-ca: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool(), ServerName: c.tls}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--tls-ca: %s holds no certificate in PEM", c.ca)
+	}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address) // was checked
+	}
+	if c.cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return credentials.NewTLS(config), nil
+}
+
+// dial connects when it is first used. The caller closes it.
+func (c *connection) dial(address string) (*grpc.ClientConn, error) {
+	creds, err := c.credentials(address)
+	if err != nil {
+		return nil, err
+	}
+	return grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(creds),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.MaxCallSendMsgSize(maxAnswer)))
+}
+
+// ask puts a question to the first member that can be reached, within the timeout.
+func ask[Q, A any](ctx context.Context, c *connection, call func(pb.AdminClient, context.Context, Q, ...grpc.CallOption) (A, error), q Q) (A, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var none A
+	var errs []error
+	for i, address := range c.members {
+		a, err := askAt(ctx, c, address, len(c.members)-i, call, q)
+		if err == nil {
+			return a, nil
+		}
+		errs = append(errs, explained(address, err))
+		if status.Code(err) != codes.Unavailable && status.Code(err) != codes.DeadlineExceeded {
+			break // it has answered
+		}
+	}
+	return none, errors.Join(errs...)
+}
+
+// askAt puts a question to one member. It takes its share of the time if there are others
+// to ask.
+func askAt[Q, A any](
+	ctx context.Context, c *connection, address string, left int, call func(pb.AdminClient, context.Context, Q, ...grpc.CallOption) (A, error), q Q,
+) (A, error) {
+	var none A
+	if deadline, has := ctx.Deadline(); has && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	conn, err := c.dial(address)
+	if err != nil {
+		return none, err
+	}
+	defer conn.Close()
+	return call(pb.NewAdminClient(conn), ctx, q)
+}
+
+// explained says what to do about an error of a member's.
+func explained(address string, err error) error {
+	s, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	text := s.Message()
+	switch s.Code() {
+	case codes.Unimplemented:
+		err = fmt.Errorf("%s does not serve this: its program needs admin.Serve(), or is of another version (%s)", address, text)
+	case codes.PermissionDenied:
+		return exitError{errors.New(text), notAllowed}
+	case codes.InvalidArgument, codes.NotFound:
+		return errors.New(text)
+	case codes.DeadlineExceeded:
+		err = fmt.Errorf("%s did not answer in time: a longer --timeout may help (%s)", address, text)
+	case codes.Unavailable:
+		if strings.HasPrefix(text, "admin:") {
+			return fmt.Errorf("%s: %s", address, text)
+		}
+		hint := "is a member running there, and is this its address for the others?"
+		for _, sign := range []string{"error reading server preface", "tls:", "x509:", "EOF", "connection reset"} {
+			if strings.Contains(text, sign) {
+				hint = "does the cluster have TLS? see 'granary help connecting'"
+			}
+		}
+		err = fmt.Errorf("%s was not reached; %s (%s)", address, hint, text)
+	default:
+		err = fmt.Errorf("%s: %s: %s", address, s.Code(), text)
+	}
+	return err
+}
