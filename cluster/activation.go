@@ -33,6 +33,11 @@ type activation struct {
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
+	active *atomic.Int64 // how many activations of the kind there are
+	// startCtx has what an observer says of the start, and ready tells it of its
+	// end; both are nil before and after it.
+	startCtx context.Context
+	ready    func(error)
 }
 
 // mayAct reports whether the activation may still send something.
@@ -110,7 +115,9 @@ func (a *activations) cancelWhere(match func(*activation) bool) {
 // forget ends what an activation that has stopped leaves here.
 func (a *activations) forget(act *activation) {
 	act.cancel()
-	a.byPID.Delete(act.pid.Id)
+	if _, was := a.byPID.LoadAndDelete(act.pid.Id); was {
+		act.active.Add(-1)
+	}
 	if act.usage != nil {
 		act.usage.room.leave(act.usage)
 	}
@@ -132,9 +139,9 @@ type activator struct {
 
 // Activate implements partition.Activator. The kind's own actor is made by the
 // first message of the grain, not here: see lateActor.
-func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
+func (a *activator) Activate(id driver.Identity, f driver.Fence, asked actor.MessageHeader) *actor.PID {
 	c := a.cluster
-	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind], counters: &c.counters}
+	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind], counters: &c.counters, active: c.active[id.Kind]}
 	if act.kind.guaranteed(a.lease != nil) != driver.BestEffort {
 		act.gate = newGate(act, a.lease)
 	}
@@ -149,6 +156,10 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 		room.enter(act)
 	}
 	c.activations.byPID.Store(name, act)
+	act.active.Add(1)
+	if c.config.observer != nil {
+		act.observeStart(c.config.observer, asked)
+	}
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
 		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.ProducerIn(c.system)} }),
@@ -158,6 +169,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 		// actors are invalid. The PID leads nowhere, which whoever watches it
 		// is told at once.
 		c.logger.Error("grain not activated", "grain", id, "error", err)
+		act.started(err)
 		c.activations.forget(act)
 		return act.pid
 	}
@@ -187,9 +199,12 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 			}
 			if act.gate != nil {
 				act.gate.turn(ctx, env, next)
-				return
+			} else {
+				next(ctx, env)
 			}
-			next(ctx, env)
+			if act.ready != nil {
+				act.hasStarted()
+			}
 		}
 	}
 }
@@ -198,6 +213,12 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 // still call it.
 func (c *Cluster) ended(act *activation) {
 	c.activations.forget(act)
+	if o := c.config.observer; o != nil {
+		act.started(errEndedEarly)
+		if o.Deactivated != nil {
+			o.Deactivated(act.identity, DeactivationReason(act.why.Load()))
+		}
+	}
 	if loc := c.cache.get(act.identity); loc != nil && loc.pid.Equal(act.pid) {
 		c.cache.drop(act.identity, loc)
 	}

@@ -35,10 +35,13 @@ func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOpti
 func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
 	k, err := c.newCall(ctx, identity, kind, message, opts)
 	if err != nil {
-		return nil, err
+		return nil, c.refused(ctx, identity, kind, message, err)
 	}
 	ctx, cancel := c.bounded(ctx, k.settings.timeout)
 	defer cancel()
+	if k.observed != nil {
+		return k.runObserved(ctx)
+	}
 	return k.run(ctx)
 }
 
@@ -67,6 +70,9 @@ func (c *Cluster) newCall(ctx context.Context, identity, kind string, message an
 	}
 	if err := k.settings.named(); err != nil {
 		return nil, err
+	}
+	if c.observesCalls {
+		k.observed = c.observe(id, message)
 	}
 	return k, checkHeader(k.header)
 }
@@ -99,6 +105,7 @@ type call struct {
 	met      bool          // the identity is in the chain, maybe of an activation that is gone
 	header   actor.MessageHeader
 	late     *lateTries // nil as long as there are none
+	observed *observed  // nil if nobody observes
 }
 
 func (k *call) run(ctx context.Context) (any, error) {
@@ -159,7 +166,12 @@ func (k *call) attempt(ctx context.Context, suspect **location) (reply any, agai
 	if err := k.mustNotSend(ctx, loc); err != nil {
 		return nil, false, err
 	}
-	if reply, err = k.try(ctx, loc); err == nil {
+	if k.observed != nil {
+		reply, err = k.tryObserved(ctx, loc)
+	} else {
+		reply, err = k.try(ctx, loc, k.message)
+	}
+	if err == nil {
 		return reply, false, nil
 	}
 	*suspect = loc
@@ -192,8 +204,8 @@ func rejoining(err error) bool {
 
 // try sends the message once and waits for the answer: until the call ends or,
 // if the call may be tried again, for the time of a try.
-func (k *call) try(ctx context.Context, loc *location) (any, error) {
-	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, 0)
+func (k *call) try(ctx context.Context, loc *location, message any) (any, error) {
+	future := k.cluster.system.Root.RequestFuture(loc.pid, message, 0)
 	if k.again < k.settings.retries {
 		return k.tryFor(ctx, loc, future)
 	}

@@ -26,8 +26,11 @@ type Cluster struct {
 
 	activations activations
 	cancels     cancels
-	rooms       map[string]*room // of the kinds that have a limit
+	rooms       map[string]*room         // of the kinds that have a limit
+	active      map[string]*atomic.Int64 // how many activations there are, by kind
 	counters    counters
+	// observesCalls says that the observer wants to know of calls.
+	observesCalls bool
 
 	// current is the membership this process has now; nil before the start,
 	// after the end, and while it joins again.
@@ -65,11 +68,19 @@ type clusterKey struct{}
 // New makes a cluster of an actor system. It opens nothing and starts nothing
 // before Start or StartClient. A system has one cluster.
 func New(system *actor.ActorSystem, config *Config) *Cluster {
-	c := &Cluster{system: system, kinds: make(map[string]*Kind), rooms: make(map[string]*room), done: make(chan struct{})}
+	c := &Cluster{system: system, kinds: make(map[string]*Kind), rooms: make(map[string]*room), active: make(map[string]*atomic.Int64), done: make(chan struct{})}
 	if config == nil {
 		config = Configure("", nil, nil)
 	}
 	c.config = *config
+	for _, k := range c.config.kinds {
+		if k != nil {
+			c.active[k.name] = new(atomic.Int64)
+		}
+	}
+	if o := c.config.observer; o != nil {
+		c.observesCalls = o.Call != nil || o.Try != nil
+	}
 	c.logger = slog.Default()
 	if system != nil {
 		c.logger = system.Logger().With("cluster", c.config.name)
@@ -257,4 +268,14 @@ func bindHost(address string) string {
 		return address
 	}
 	return host
+}
+
+// Remote is what carries this process's messages, for those who watch over it:
+// [remote.Remote.Peers] and [remote.Remote.Stats]. It is nil before the start, and
+// where that failed. The cluster shuts it down.
+func (c *Cluster) Remote() *remote.Remote {
+	if c.is(started) || c.is(stopping) {
+		return c.remote
+	}
+	return nil
 }

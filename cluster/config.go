@@ -47,6 +47,7 @@ type Config struct {
 	shutdownTimeout time.Duration
 	cacheSize       int
 	entries         entryLookup
+	observer        *Observer // nil if nobody observes
 }
 
 // Option changes a Config while it is made. A [*Kind] is one, and a [*Strategy].

@@ -118,7 +118,7 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	default:
 		switch {
 		case h.active:
-			defer answerPanic(ctx, desc.Kind, "ReceiveDefault")
+			defer answerPanic(ctx, desc.Kind, "ReceiveDefault", nil)
 			h.grain.ReceiveDefault(ctx)
 		case h.failure.cause != nil:
 			respond(ctx, h.failure.cause)
@@ -129,8 +129,11 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 // answerPanic is deferred around what a grain does for a caller. A panic is the
 // caller's answer and goes on to be the actor's failure, so that its supervisor
 // decides what becomes of the grain.
-func answerPanic(ctx actor.Context, kind, method string) {
+func answerPanic(ctx actor.Context, kind, method string, turn *grainContext) {
 	if r := recover(); r != nil {
+		if turn != nil {
+			turn.finish(errUnfinished)
+		}
 		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", kind, method, r)})
 		panic(r)
 	}
@@ -149,14 +152,20 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
+	if h.cluster.config.observer != nil {
+		end = h.observeTurn(turn, req.Method, end)
+	}
 	if method.reenterable && h.activation.state == nil && len(h.parked) < maxParked {
 		h.reenter(ctx, desc, req, method.call, turn, end)
 		return
 	}
 	defer end()
-	defer answerPanic(ctx, desc.Kind, req.Method)
+	defer answerPanic(ctx, desc.Kind, req.Method, turn)
 	reply, err := method.call(h.grain, req.Message, turn)
 	said := answer(desc.Kind, req.Method, reply, err)
+	if turn.finished != nil {
+		turn.finish(errorIn(said))
+	}
 	if h.activation.state == nil || h.activation.state.settled() {
 		h.answers.keep(callKey{req.Method, req.id}, said)
 	}

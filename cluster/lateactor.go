@@ -22,6 +22,9 @@ const failureIdle = time.Second
 
 func newFailedStart(ctx actor.Context, err error) failedStart {
 	ctx.Logger().Error("grain not activated", "error", err)
+	if c := From(ctx.ActorSystem()); c != nil {
+		c.activations.get(ctx.Self()).started(err)
+	}
 	ctx.SetReceiveTimeout(failureIdle)
 	return failedStart{&GrainError{Code: CodeActivation, Message: err.Error()}, time.Now()}
 }

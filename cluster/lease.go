@@ -1,6 +1,10 @@
 package cluster
 
-import "github.com/granary-go/granary/cluster/driver"
+import (
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
 
 // MemberLease is published on the event stream of the actor system when this
 // member's lease changes. While it is draining the member takes no new
@@ -18,6 +22,18 @@ func (c *Cluster) Lease() driver.LeasePhase {
 		return m.lease.Phase()
 	}
 	return driver.LeaseValid
+}
+
+// LeaseMargin tells how long this member's lease lasts if it is not renewed: 0 once
+// it has ended. It is false where there is none, or its provider does not tell
+// ([driver.LeaseMargin]).
+func (c *Cluster) LeaseMargin() (time.Duration, bool) {
+	if m := c.current.Load(); m != nil {
+		if lease, tells := m.lease.(driver.LeaseMargin); tells {
+			return lease.Margin(), true
+		}
+	}
+	return 0, false
 }
 
 // keepLease acts on the phases of a membership's lease. Its goroutine ends with

@@ -128,7 +128,11 @@ func (h *GrainHost[G]) onActivate(ctx actor.Context) error {
 	if !has {
 		return nil
 	}
-	turn, end := h.ownTurn(ctx)
+	within := h.activation.ctx
+	if observed := h.activation.startCtx; observed != nil {
+		within = observed
+	}
+	turn, end := h.ownTurn(ctx, within)
 	defer end()
 	return grain.OnActivate(turn)
 }
@@ -154,7 +158,7 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 			ctx.Logger().Error("grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	turn, end := h.ownTurn(ctx)
+	turn, end := h.ownTurn(ctx, h.activation.ctx)
 	defer end()
 	if err := grain.OnDeactivate(turn, reason); err != nil {
 		ctx.Logger().Error("OnDeactivate failed", "reason", reason, "error", err)
@@ -162,8 +166,8 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 }
 
 // ownTurn is the context of a turn that nobody called for.
-func (h *GrainHost[G]) ownTurn(ctx actor.Context) (turn *grainContext, end func()) {
-	bounded, cancel := context.WithTimeout(h.activation.ctx, h.cluster.config.requestTimeout)
+func (h *GrainHost[G]) ownTurn(ctx actor.Context, within context.Context) (turn *grainContext, end func()) {
+	bounded, cancel := context.WithTimeout(within, h.cluster.config.requestTimeout)
 	turn = &grainContext{Context: bounded, actorContext: ctx, activation: h.activation, cluster: h.cluster, timers: &h.timers}
 	return turn, func() {
 		turn.over.Store(true)

@@ -89,7 +89,14 @@ func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *loca
 	if suspect != nil {
 		doubted = suspect.fence
 	}
+	var done func(driver.MemberID, error)
+	if c.config.observer != nil {
+		ctx, done = c.observeResolve(ctx, id, suspect != nil)
+	}
 	found, err := m.lookup.Resolve(ctx, id, m.self.ID, doubted)
+	if done != nil {
+		done(found.Member.ID, err)
+	}
 	if err != nil {
 		return nil, err
 	}

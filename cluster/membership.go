@@ -47,6 +47,10 @@ type ClusterTopology struct {
 	View driver.View
 	// Joined and Left are the differences to the view before.
 	Joined, Left []driver.Member
+	// MovedSlots is how many of the 4,096 slots of identities have another owner
+	// than in the view before of the same membership; none in its first, and above
+	// [WithIdentityLookup].
+	MovedSlots int
 }
 
 const (
@@ -230,13 +234,13 @@ func (c *Cluster) pause(d time.Duration) bool {
 // apply makes everything here act by a newer view. What has changed is told
 // against the last view that was told of, be it of an earlier membership.
 func (c *Cluster) apply(m *membership, view driver.View) {
-	m.lookup.SetView(view)
+	moved := m.lookup.SetView(view)
 	members := make(map[driver.MemberID]bool, len(view.Members))
 	for _, member := range view.Members {
 		members[member.ID] = true
 	}
 	c.cache.retain(func(id driver.MemberID) bool { return members[id] })
-	event := &ClusterTopology{View: view, Joined: difference(view, c.told), Left: difference(c.told, view)}
+	event := &ClusterTopology{View: view, Joined: difference(view, c.told), Left: difference(c.told, view), MovedSlots: moved}
 	c.told = view
 	for _, gone := range event.Left {
 		c.disconnect(gone)

@@ -108,6 +108,7 @@ func (h *GrainHost[G]) reenter(ctx actor.Context, desc *GrainDesc[G], req *Grain
 		}()
 		reply, err := call(grain, req.Message, turn)
 		last.answer, returned = answer(desc.Kind, req.Method, reply, err), true
+		turn.finish(errorIn(last.answer))
 	}()
 	h.drive(ctx, r)
 }

@@ -92,7 +92,7 @@ func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 		case placement.Send:
 			a.send(ctx, e)
 		case placement.Start:
-			pid := a.lookup.cfg.Activator.Activate(e.Identity, e.Fence)
+			pid := a.lookup.cfg.Activator.Activate(e.Identity, e.Fence, headerOf(ctx, e.Identity))
 			a.entries[pid.Id] = placement.Entry(e)
 			a.pids[placement.Entry(e)] = pid
 			ctx.Watch(pid)
@@ -107,4 +107,15 @@ func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 		}
 	}
 	a.arm(ctx, a.machine.Pending())
+}
+
+// headerOf gives the header of the message at hand, if that is the grant of the
+// identity.
+func headerOf(ctx actor.Context, id driver.Identity) actor.MessageHeader {
+	if p, ok := ctx.Message().(*packet); ok {
+		if grant, ok := p.Message.(*placement.Spawn); ok && grant.Identity == id {
+			return ctx.MessageHeader()
+		}
+	}
+	return nil
 }
