@@ -29,8 +29,8 @@ type Cluster struct {
 	rooms       map[string]*room         // of the kinds that have a limit
 	active      map[string]*atomic.Int64 // how many activations there are, by kind
 	counters    counters
-	// observesCalls says that the observer wants to know of calls.
-	observesCalls bool
+	// What the observer wants to know: of calls, and of methods.
+	observesCalls, observesMethods bool
 
 	// current is the membership this process has now; nil before the start,
 	// after the end, and while it joins again.
@@ -79,7 +79,7 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 		}
 	}
 	if o := c.config.observer; o != nil {
-		c.observesCalls = o.Call != nil || o.Try != nil
+		c.observesCalls, c.observesMethods = o.Call != nil || o.Try != nil, o.Serve != nil
 	}
 	c.logger = slog.Default()
 	if system != nil {

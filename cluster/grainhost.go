@@ -152,7 +152,7 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
-	if h.cluster.config.observer != nil {
+	if h.cluster.observesMethods {
 		end = h.observeTurn(turn, req.Method, end)
 	}
 	if method.reenterable && h.activation.state == nil && len(h.parked) < maxParked {

@@ -34,9 +34,19 @@ func newFailedStart(ctx actor.Context, err error) failedStart {
 // answers callers with the reason; after failureIdle the activation ends, so
 // that the next call tries anew.
 type lateActor struct {
+	kind    string
 	produce actor.Producer
 	made    actor.Actor
 	failure failedStart
+}
+
+// KindOf gives the kind of the grain whose actor has this context, "" of an actor
+// that is no grain.
+func KindOf(ctx actor.Context) string {
+	if l, ok := ctx.Actor().(*lateActor); ok {
+		return l.kind
+	}
+	return ""
 }
 
 // Receive implements actor.Actor.

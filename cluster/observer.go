@@ -224,11 +224,7 @@ func (a *activation) hasStarted() {
 //
 //go:noinline
 func (h *GrainHost[G]) observeTurn(turn *grainContext, method string, end func()) func() {
-	serve := h.cluster.config.observer.Serve
-	if serve == nil {
-		return end
-	}
-	within, done := serve(turn.Context, turn.header, turn.activation.identity, method)
+	within, done := h.cluster.config.observer.Serve(turn.Context, turn.header, turn.activation.identity, method)
 	if within != nil {
 		turn.Context = within
 	}
