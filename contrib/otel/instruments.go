@@ -22,8 +22,8 @@ type instrumentKind string
 const (
 	histogram      instrumentKind = "histogram"
 	counter        instrumentKind = "counter"
-	watchedCounter instrumentKind = "counter, read"
-	watchedGauge   instrumentKind = "gauge, read"
+	watchedCounter instrumentKind = "observable counter"
+	watchedGauge   instrumentKind = "observable gauge"
 )
 
 // Names of attributes. Identities are attributes of spans only.

@@ -2,15 +2,14 @@ package granaryotel_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // spans keeps the spans that have ended.
@@ -51,47 +50,84 @@ func (s *spans) take(t testing.TB) []sdktrace.ReadOnlySpan {
 	return taken
 }
 
-// tree writes spans, the earliest first, each below its parent. A root that belongs
-// to another trace than the first is marked.
-func tree(all []sdktrace.ReadOnlySpan) string {
-	slices.SortStableFunc(all, func(a, b sdktrace.ReadOnlySpan) int { return a.StartTime().Compare(b.StartTime()) })
-	known := make(map[trace.SpanID]bool)
+// seen is a span as it is compared.
+type seen struct {
+	trace, id, parent string
+	links             []string
+	process           string // if it is known
+	kind, name        string
+	failed            bool
+	start             time.Time
+}
+
+func seenOf(s sdktrace.ReadOnlySpan) seen {
+	one := seen{
+		trace: s.SpanContext().TraceID().String(), id: s.SpanContext().SpanID().String(), parent: s.Parent().SpanID().String(),
+		kind: s.SpanKind().String(), name: s.Name(), failed: s.Status().Code == codes.Error, start: s.StartTime(),
+	}
+	for _, l := range s.Links() {
+		one.links = append(one.links, l.SpanContext.SpanID().String())
+	}
+	return one
+}
+
+// tree writes spans, the earliest first, each below its parent.
+func tree(all []seen) string {
+	slices.SortStableFunc(all, func(a, b seen) int { return a.start.Compare(b.start) })
+	names := make(map[string]string)
 	for _, s := range all {
-		known[s.SpanContext().SpanID()] = true
+		names[s.id] = s.name
 	}
 	var text strings.Builder
-	var write func(indent string, parent func(sdktrace.ReadOnlySpan) bool)
-	write = func(indent string, below func(sdktrace.ReadOnlySpan) bool) {
+	var write func(indent string, below func(seen) bool)
+	write = func(indent string, below func(seen) bool) {
 		for _, s := range all {
 			if !below(s) {
 				continue
 			}
-			fmt.Fprintf(&text, "%s%s %s", indent, s.SpanKind(), s.Name())
-			if s.Status().Code == codes.Error {
-				text.WriteString(" failed")
-			}
-			for _, l := range s.Links() {
-				for _, to := range all {
-					if to.SpanContext().SpanID() == l.SpanContext.SpanID() {
-						fmt.Fprintf(&text, " → %s", to.Name())
-					}
-				}
+			text.WriteString(indent + s.String())
+			for _, l := range s.links {
+				text.WriteString(" → " + names[l])
 			}
 			text.WriteString("\n")
-			id := s.SpanContext().SpanID()
-			write(indent+"  ", func(c sdktrace.ReadOnlySpan) bool { return c.Parent().SpanID() == id })
+			write(indent+"  ", func(c seen) bool { return c.parent == s.id && c.trace == s.trace })
 		}
 	}
-	write("", func(s sdktrace.ReadOnlySpan) bool { return !known[s.Parent().SpanID()] })
+	write("", func(s seen) bool { return names[s.parent] == "" })
 	return text.String()
+}
+
+func (s seen) String() string {
+	text := s.kind + " " + s.name
+	if s.process != "" {
+		text = s.process + ": " + text
+	}
+	if s.failed {
+		text += " failed"
+	}
+	return text
 }
 
 // wantTree compares the spans since the last time.
 func (s *spans) wantTree(t testing.TB, want string) []sdktrace.ReadOnlySpan {
 	t.Helper()
 	all := s.take(t)
+	slices.SortStableFunc(all, func(a, b sdktrace.ReadOnlySpan) int { return a.StartTime().Compare(b.StartTime()) })
+	wantTree(t, apply(all, seenOf), want)
+	return all
+}
+
+func wantTree(t testing.TB, all []seen, want string) {
+	t.Helper()
 	if got := tree(all); got != strings.TrimLeft(want, "\n") {
 		t.Errorf("the spans are\n%s\nwant\n%s", got, strings.TrimLeft(want, "\n"))
 	}
-	return all
+}
+
+func apply[A, B any](all []A, f func(A) B) []B {
+	out := make([]B, len(all))
+	for i, a := range all {
+		out[i] = f(a)
+	}
+	return out
 }

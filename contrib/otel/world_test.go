@@ -15,6 +15,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/driver"
 	granaryotel "github.com/granary-go/granary/contrib/otel"
 	"github.com/granary-go/granary/remote"
 )
@@ -86,13 +87,13 @@ func callTeller(ctx context.Context, c *cluster.Cluster, id, method, text string
 // member and client with its own providers.
 type world struct {
 	t        testing.TB
-	registry *clustertest.Registry
+	provider driver.Provider
 	spans    *spans // of all
 	secret   bool   // no identities in spans
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, registry: clustertest.NewRegistry(), spans: &spans{}}
+	return &world{t: t, provider: clustertest.NewRegistry().Provider(), spans: &spans{}}
 }
 
 type process struct {
@@ -106,7 +107,7 @@ func (w *world) start(opts ...cluster.Option) *process {
 	p := &process{reader: sdkmetric.NewManualReader()}
 	o := w.instrumentation(w.t, granaryotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(p.reader))))
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)), o.System())
-	p.Cluster = cluster.New(system, cluster.Configure("test", w.registry.Provider(), remote.Configure("127.0.0.1", 0), append(opts, o.Cluster())...))
+	p.Cluster = cluster.New(system, cluster.Configure("test", w.provider, remote.Configure("127.0.0.1", 0), append(opts, o.Cluster())...))
 	stop, err := o.Watch(p.Cluster)
 	if err != nil {
 		w.t.Fatal(err)
