@@ -17,6 +17,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/record"
 )
 
@@ -83,9 +84,17 @@ func (c collected) want(t *testing.T, name, attributes string, value float64) {
 // something.
 func exercise(t testing.TB, w *world, opts ...cluster.Option) (member, client *process) {
 	t.Helper()
+	store := clustertest.NewRecordStore()
+	w.provider = leased(store)
 	w.start(tellers(nil))
 	member = w.start(append(opts, tellers(words{
 		"fail": func(*teller, cluster.GrainContext, string) (string, error) { return "", errors.New("no such book") },
+		"activate": func(g *teller, _ cluster.GrainContext, _ string) (string, error) {
+			if strings.HasPrefix(g.ID(), "never") {
+				return "", errors.New("no state to load")
+			}
+			return "", nil
+		},
 		"end": func(_ *teller, ctx cluster.GrainContext, _ string) (string, error) {
 			ctx.Stop(ctx.Self())
 			return "", nil
@@ -94,7 +103,7 @@ func exercise(t testing.TB, w *world, opts ...cluster.Option) (member, client *p
 	client = w.start()
 	eventually(t, "the client does not see two members", func() bool { return len(client.Members()) == 2 })
 	for range 3 {
-		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "never1", "never2", "never3", "never4", "never5", "never6"} {
 			for _, word := range []string{"hello", "fail", "end"} {
 				_, _ = callTeller(t.Context(), client.Cluster, id, "Tell", word)
 			}
@@ -109,7 +118,17 @@ func exercise(t testing.TB, w *world, opts ...cluster.Option) (member, client *p
 	}))
 	root.Send(sick, "hello")
 	eventually(t, "no failure was counted", func() bool { return len(member.collect(t)["granary.actor.failures"].points) > 0 })
+	store.Outage(true)
+	eventually(t, "the lease does not drain", func() bool { return member.collect(t)["granary.lease.changes"].points["granary.phase=draining"] > 0 })
+	store.Outage(false)
 	return member, client
+}
+
+// leased makes providers whose leases last a second.
+func leased(store *clustertest.RecordStore) func() driver.Provider {
+	return func() driver.Provider {
+		return store.Provider(record.WithTTL(time.Second), record.WithPause(10*time.Millisecond))
+	}
 }
 
 func TestMetricsOfCalls(t *testing.T) {
@@ -182,7 +201,7 @@ func TestMetricsOfAMember(t *testing.T) {
 func TestMetricsOfALease(t *testing.T) {
 	w := newWorld(t)
 	store := clustertest.NewRecordStore()
-	w.provider = store.Provider(record.WithTTL(time.Second), record.WithPause(10*time.Millisecond))
+	w.provider = leased(store)
 	member := w.start(tellers(nil))
 	margin := func() float64 {
 		n, has := member.collect(t)["granary.lease.margin"].points[""]
@@ -229,7 +248,7 @@ func TestTableOfMetrics(t *testing.T) {
 		}
 	}
 	for name := range documented {
-		if _, is := seen[name]; !is && !slices.Contains(onlyWithLeases, name) {
+		if _, is := seen[name]; !is {
 			t.Errorf("docs/observability.md has %s, and nobody measures it", name)
 		}
 	}
@@ -239,9 +258,6 @@ func TestTableOfMetrics(t *testing.T) {
 		}
 	}
 }
-
-// onlyWithLeases are metrics that a member without a lease does not have.
-var onlyWithLeases = []string{"granary.lease.margin", "granary.lease.changes"}
 
 type documentedMetric struct {
 	unit       string

@@ -31,6 +31,10 @@ func (i *Instrumentation) Watch(c *cluster.Cluster) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, phase := range []driver.LeasePhase{driver.LeaseValid, driver.LeaseDraining, driver.LeaseFenced} {
+		// Who asks how much a counter has grown does not see the first time if it was not there before.
+		i.recorders.leaseChanges.Add(context.Background(), 0, i.phases.of([3]string{phase.String()}))
+	}
 	stream := c.ActorSystem().EventStream
 	subscription := stream.Subscribe(i.heard)
 	return func() {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	promexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/protobuf/proto"
@@ -87,27 +89,32 @@ func callTeller(ctx context.Context, c *cluster.Cluster, id, method, text string
 // member and client with its own providers.
 type world struct {
 	t        testing.TB
-	provider driver.Provider
-	spans    *spans // of all
-	secret   bool   // no identities in spans
+	provider func() driver.Provider // of the next process
+	spans    *spans                 // of all
+	secret   bool                   // no identities in spans
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, provider: clustertest.NewRegistry().Provider(), spans: &spans{}}
+	return &world{t: t, provider: clustertest.NewRegistry().Provider, spans: &spans{}}
 }
 
 type process struct {
 	*cluster.Cluster
-	reader *sdkmetric.ManualReader
+	reader   *sdkmetric.ManualReader
+	registry *prometheus.Registry // of the same metrics
 }
 
 // start starts a member, or a client if it has no options.
 func (w *world) start(opts ...cluster.Option) *process {
 	w.t.Helper()
-	p := &process{reader: sdkmetric.NewManualReader()}
-	o := w.instrumentation(w.t, granaryotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(p.reader))))
+	p := &process{reader: sdkmetric.NewManualReader(), registry: prometheus.NewRegistry()}
+	exporter, err := promexporter.New(promexporter.WithRegisterer(p.registry))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o := w.instrumentation(w.t, granaryotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(p.reader), sdkmetric.WithReader(exporter))))
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)), o.System())
-	p.Cluster = cluster.New(system, cluster.Configure("test", w.provider, remote.Configure("127.0.0.1", 0), append(opts, o.Cluster())...))
+	p.Cluster = cluster.New(system, cluster.Configure("test", w.provider(), remote.Configure("127.0.0.1", 0), append(opts, o.Cluster())...))
 	stop, err := o.Watch(p.Cluster)
 	if err != nil {
 		w.t.Fatal(err)
