@@ -3,6 +3,7 @@ package granaryotel
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,15 +16,42 @@ import (
 	"github.com/granary-go/granary/remote"
 )
 
-// maxSets bounds the sets of attributes that are kept. The programs of a cluster
-// have some hundreds; what goes beyond is made anew each time.
-const maxSets = 4096
+// maxKept bounds what is kept of each sort. The programs of a cluster have some
+// hundreds of kinds and methods; what goes beyond is made anew each time.
+const maxKept = 4096
 
-// sets keeps the attributes of metrics: making a set takes longer than a call.
+// kept keeps what takes longer to make than a call. It is copied when something is
+// added, so that who looks waits for nobody.
+type kept[V any] struct {
+	mu   sync.Mutex // for who adds
+	made atomic.Pointer[map[[3]string]V]
+}
+
+func (k *kept[V]) get(key [3]string) (v V, has bool) {
+	if made := k.made.Load(); made != nil {
+		v, has = (*made)[key]
+	}
+	return v, has
+}
+
+func (k *kept[V]) put(key [3]string, v V) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	more := make(map[[3]string]V)
+	if made := k.made.Load(); made != nil {
+		if len(*made) >= maxKept {
+			return
+		}
+		maps.Copy(more, *made)
+	}
+	more[key] = v
+	k.made.Store(&more)
+}
+
+// sets keeps the attributes of a metric.
 type sets struct {
 	names []string // of the attributes
-	kept  sync.Map // [3]string → metric.MeasurementOption
-	n     atomic.Int64
+	kept  kept[metric.MeasurementOption]
 }
 
 func newSets(names ...string) *sets { return &sets{names: names} }
@@ -31,8 +59,8 @@ func newSets(names ...string) *sets { return &sets{names: names} }
 // of gives the set with these values, in the order of the names. What is empty is
 // left out.
 func (s *sets) of(values [3]string) metric.MeasurementOption {
-	if set, ok := s.kept.Load(values); ok {
-		return set.(metric.MeasurementOption) //nolint:errcheck // nothing else is kept
+	if set, ok := s.kept.get(values); ok {
+		return set
 	}
 	var attrs []attribute.KeyValue
 	for i, name := range s.names {
@@ -41,11 +69,7 @@ func (s *sets) of(values [3]string) metric.MeasurementOption {
 		}
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
-	if s.n.Load() < maxSets {
-		if _, was := s.kept.LoadOrStore(values, set); !was {
-			s.n.Add(1)
-		}
-	}
+	s.kept.put(values, set)
 	return set
 }
 

@@ -36,8 +36,7 @@ type triesKey struct{}
 // call is told of a call; see [cluster.Observer].
 func (i *Instrumentation) call(ctx context.Context, c cluster.ObservedCall) (context.Context, func(error)) {
 	began := time.Now()
-	ctx, span := i.tracer.Start(ctx, spanOf(c.Identity.Kind, c.Method), trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began),
-		trace.WithAttributes(i.grain(c.Identity, c.Method)...))
+	ctx, span := i.start(ctx, "", trace.SpanKindClient, c.Identity, c.Method)
 	return context.WithValue(ctx, triesKey{}, &tries{span.SpanContext()}), func(err error) {
 		kind, method := c.Identity.Kind, c.Method
 		if madeUp(err) {
@@ -55,14 +54,10 @@ func (i *Instrumentation) try(ctx context.Context, c cluster.ObservedCall, numbe
 		return i.header(ctx), nil
 	}
 	i.recorders.callRetries.Add(ctx, 1, i.retries.of([3]string{c.Identity.Kind, c.Method}))
-	opts := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		append(i.grain(c.Identity, c.Method), attribute.Int(attrTry, number), attribute.String(attrReason, errorType(last)))...)}
-	known, _ := ctx.Value(triesKey{}).(*tries)
-	if known != nil {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: known.last}))
-	}
-	ctx, span := i.tracer.Start(ctx, spanRetry, opts...)
-	if known != nil {
+	ctx, span := i.start(ctx, spanRetry, trace.SpanKindClient, c.Identity, c.Method)
+	span.SetAttributes(attribute.Int(attrTry, number), attribute.String(attrReason, errorType(last)))
+	if known, ok := ctx.Value(triesKey{}).(*tries); ok {
+		span.AddLink(trace.Link{SpanContext: known.last})
 		known.last = span.SpanContext()
 	}
 	return i.header(ctx), func(err error) { finish(span, err) }
@@ -75,8 +70,8 @@ func (i *Instrumentation) resolve(ctx context.Context, id driver.Identity, again
 	if again {
 		word = "true"
 	}
-	ctx, span := i.tracer.Start(ctx, spanResolve, trace.WithTimestamp(began),
-		trace.WithAttributes(append(i.grain(id, ""), attribute.Bool(attrAgain, again))...))
+	ctx, span := i.start(ctx, spanResolve, trace.SpanKindInternal, id, "")
+	span.SetAttributes(attribute.Bool(attrAgain, again))
 	return i.header(ctx), func(at driver.MemberID, err error) {
 		kind := id.Kind
 		if madeUp(err) || err != nil {
@@ -93,8 +88,7 @@ func (i *Instrumentation) resolve(ctx context.Context, id driver.Identity, again
 // place is told, on an owner, of such a question.
 func (i *Instrumentation) place(h actor.MessageHeader, id driver.Identity) (actor.MessageHeader, func(string, driver.MemberID)) {
 	began := time.Now()
-	ctx, span := i.tracer.Start(i.remote(context.Background(), h), spanPlace, trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithTimestamp(began), trace.WithAttributes(i.grain(id, "")...))
+	ctx, span := i.start(i.remote(context.Background(), h), spanPlace, trace.SpanKindServer, id, "")
 	return i.header(ctx), func(outcome string, at driver.MemberID) {
 		i.recorders.placeDuration.Record(ctx, time.Since(began).Seconds(), i.places.of([3]string{outcome}))
 		span.SetAttributes(attribute.String(attrOutcome, outcome))
@@ -108,7 +102,7 @@ func (i *Instrumentation) place(h actor.MessageHeader, id driver.Identity) (acto
 // activate is told of an activation in this process.
 func (i *Instrumentation) activate(ctx context.Context, h actor.MessageHeader, id driver.Identity) (context.Context, func(error)) {
 	began := time.Now()
-	ctx, span := i.tracer.Start(i.remote(ctx, h), spanActivate, trace.WithTimestamp(began), trace.WithAttributes(i.grain(id, "")...))
+	ctx, span := i.start(i.remote(ctx, h), spanActivate, trace.SpanKindInternal, id, "")
 	return ctx, func(err error) {
 		i.recorders.activationDuration.Record(ctx, time.Since(began).Seconds(), i.activations.of([3]string{id.Kind, startType(err)}))
 		finish(span, err)
@@ -126,8 +120,7 @@ func startType(err error) string {
 // serve is told of a method in this process.
 func (i *Instrumentation) serve(ctx context.Context, h actor.MessageHeader, id driver.Identity, method string) (context.Context, func(error)) {
 	began := time.Now()
-	ctx, span := i.tracer.Start(i.remote(ctx, h), spanOf(id.Kind, method), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(began),
-		trace.WithAttributes(i.grain(id, method)...))
+	ctx, span := i.start(i.remote(ctx, h), "", trace.SpanKindServer, id, method)
 	return ctx, func(err error) {
 		word := errorType(err)
 		if word == otherWord {

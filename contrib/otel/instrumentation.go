@@ -1,6 +1,7 @@
 package granaryotel
 
 import (
+	"context"
 	"fmt"
 
 	"go.opentelemetry.io/otel"
@@ -26,6 +27,7 @@ type Instrumentation struct {
 	propagator propagation.TextMapPropagator
 	identities bool
 	recorders  *recorders
+	starts     kept[spanStart]
 
 	calls, resolves, places, activations, deactivated, methods, handled, actors, failures, dead, phases, retries *sets
 }
@@ -102,14 +104,35 @@ func (i *Instrumentation) Cluster() cluster.Option {
 	})
 }
 
-// grain gives the attributes of a span that is about a grain.
-func (i *Instrumentation) grain(id driver.Identity, method string) []attribute.KeyValue {
-	attrs := append(make([]attribute.KeyValue, 0, 3), attribute.String(attrKind, id.Kind))
-	if i.identities {
-		attrs = append(attrs, attribute.String(attrIdentity, id.Name))
+// spanStart is how spans of a sort begin.
+type spanStart struct {
+	name string
+	opts []trace.SpanStartOption
+}
+
+// start begins a span that is about a grain. One without a name of its own has
+// that of the method.
+func (i *Instrumentation) start(ctx context.Context, name string, kind trace.SpanKind, id driver.Identity, method string) (context.Context, trace.Span) {
+	sort := name
+	if sort == "" {
+		sort = kind.String()
 	}
-	if method != "" {
-		attrs = append(attrs, attribute.String(attrMethod, method))
+	key := [3]string{sort, id.Kind, method}
+	how, has := i.starts.get(key)
+	if !has {
+		attrs := []attribute.KeyValue{attribute.String(attrKind, id.Kind)}
+		if method != "" {
+			attrs = append(attrs, attribute.String(attrMethod, method))
+		}
+		how = spanStart{name, []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(attrs...)}}
+		if name == "" {
+			how.name = spanOf(id.Kind, method)
+		}
+		i.starts.put(key, how)
 	}
-	return attrs
+	ctx, span := i.tracer.Start(ctx, how.name, how.opts...)
+	if i.identities && span.IsRecording() {
+		span.SetAttributes(attribute.String(attrIdentity, id.Name))
+	}
+	return ctx, span
 }

@@ -14,12 +14,26 @@ import (
 
 // header writes the trace of a context into a header, nil if there is none.
 func (i *Instrumentation) header(ctx context.Context) actor.MessageHeader {
-	h := make(actor.MessageHeader, 2)
-	i.propagator.Inject(ctx, propagation.MapCarrier(h))
-	if len(h) == 0 {
-		return nil
+	var c carrier
+	i.propagator.Inject(ctx, &c)
+	return c.header
+}
+
+// carrier is a header that a propagator writes, and that is made when it does.
+type carrier struct{ header actor.MessageHeader }
+
+// Get implements propagation.TextMapCarrier.
+func (c *carrier) Get(key string) string { return c.header[key] }
+
+// Keys implements propagation.TextMapCarrier.
+func (c *carrier) Keys() []string { return c.header.Keys() }
+
+// Set implements propagation.TextMapCarrier.
+func (c *carrier) Set(key, value string) {
+	if c.header == nil {
+		c.header = make(actor.MessageHeader, 2)
 	}
-	return h
+	c.header[key] = value
 }
 
 // remote gives a context with the trace of a header.
