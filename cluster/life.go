@@ -132,7 +132,7 @@ func (h *GrainHost[G]) onActivate(ctx actor.Context) error {
 	if observed := h.activation.startCtx; observed != nil {
 		within = observed
 	}
-	turn, end := h.ownTurn(ctx, within)
+	turn, end := h.ownTurn(within, ctx)
 	defer end()
 	return grain.OnActivate(turn)
 }
@@ -158,7 +158,7 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 			ctx.Logger().Error("grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	turn, end := h.ownTurn(ctx, h.activation.ctx)
+	turn, end := h.ownTurn(h.activation.ctx, ctx)
 	defer end()
 	if err := grain.OnDeactivate(turn, reason); err != nil {
 		ctx.Logger().Error("OnDeactivate failed", "reason", reason, "error", err)
@@ -166,7 +166,7 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 }
 
 // ownTurn is the context of a turn that nobody called for.
-func (h *GrainHost[G]) ownTurn(ctx actor.Context, within context.Context) (turn *grainContext, end func()) {
+func (h *GrainHost[G]) ownTurn(within context.Context, ctx actor.Context) (turn *grainContext, end func()) {
 	bounded, cancel := context.WithTimeout(within, h.cluster.config.requestTimeout)
 	turn = &grainContext{Context: bounded, actorContext: ctx, activation: h.activation, cluster: h.cluster, timers: &h.timers}
 	return turn, func() {

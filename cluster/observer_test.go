@@ -23,7 +23,7 @@ type diary struct {
 	lines []string
 }
 
-func (d *diary) write(format string, args ...any) {
+func (d *diary) writef(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.lines = append(d.lines, fmt.Sprintf(format, args...))
@@ -65,41 +65,41 @@ func short(err error) string {
 // and by the header "path".
 func (d *diary) observer() cluster.Option {
 	end := func(what string) func(error) {
-		return func(err error) { d.write("%s: %s", what, short(err)) }
+		return func(err error) { d.writef("%s: %s", what, short(err)) }
 	}
 	header := func(path string) actor.MessageHeader { return actor.MessageHeader{"path": path} }
 	return cluster.WithObserver(&cluster.Observer{
 		Call: func(ctx context.Context, c cluster.ObservedCall) (context.Context, func(error)) {
 			path := note(ctx) + " call-" + c.Identity.Name + "." + c.Method
-			d.write("call %s", path)
+			d.writef("call %s", path)
 			return context.WithValue(ctx, noted{}, path), end("called " + path)
 		},
 		Try: func(ctx context.Context, _ cluster.ObservedCall, number int, last error) (actor.MessageHeader, func(error)) {
 			path := fmt.Sprintf("%s try-%d", note(ctx), number)
-			d.write("try %s, after %s", path, short(last))
+			d.writef("try %s, after %s", path, short(last))
 			return header(path), end("tried " + path)
 		},
 		Resolve: func(ctx context.Context, _ driver.Identity, again bool) (actor.MessageHeader, func(driver.MemberID, error)) {
-			d.write("resolve %s, again %t", note(ctx), again)
-			return header(note(ctx) + " resolve"), func(at driver.MemberID, err error) { d.write("resolved, at %t: %s", at != "", short(err)) }
+			d.writef("resolve %s, again %t", note(ctx), again)
+			return header(note(ctx) + " resolve"), func(at driver.MemberID, err error) { d.writef("resolved, at %t: %s", at != "", short(err)) }
 		},
 		Place: func(h actor.MessageHeader, _ driver.Identity) (actor.MessageHeader, func(string, driver.MemberID)) {
-			d.write("place %s", h["path"])
-			return header(h["path"] + " place"), func(outcome string, at driver.MemberID) { d.write("placed: %s, at %t", outcome, at != "") }
+			d.writef("place %s", h["path"])
+			return header(h["path"] + " place"), func(outcome string, at driver.MemberID) { d.writef("placed: %s, at %t", outcome, at != "") }
 		},
 		Activate: func(ctx context.Context, h actor.MessageHeader, id driver.Identity) (context.Context, func(error)) {
-			d.write("activate %s", h["path"])
+			d.writef("activate %s", h["path"])
 			return context.WithValue(ctx, noted{}, h["path"]+" activate"), end("activated " + id.Name)
 		},
 		Serve: func(ctx context.Context, h actor.MessageHeader, _ driver.Identity, method string) (context.Context, func(error)) {
 			if has := note(ctx); has != "" {
-				d.write("the context of %s has %s already", method, has)
+				d.writef("the context of %s has %s already", method, has)
 			}
-			d.write("serve %s", h["path"])
+			d.writef("serve %s", h["path"])
 			return context.WithValue(ctx, noted{}, h["path"]+" serve"), end("served " + method)
 		},
 		Deactivated: func(id driver.Identity, reason cluster.DeactivationReason) {
-			d.write("deactivated %s: %s", id.Name, reason)
+			d.writef("deactivated %s: %s", id.Name, reason)
 		},
 	})
 }
@@ -118,7 +118,7 @@ func TestObserverFollowsACall(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		d, orders := new(diary), newOrders()
 		orders.activate = func(_ *relay, ctx cluster.GrainContext) error {
-			d.write("OnActivate with %s", note(ctx))
+			d.writef("OnActivate with %s", note(ctx))
 			return nil
 		}
 		orders.words["note"] = func(_ *relay, ctx cluster.GrainContext, _ []string) (string, error) { return note(ctx), nil }

@@ -44,12 +44,13 @@ func (i *Instrumentation) receiveTraced(name string, env *actor.MessageEnvelope)
 	if _, call := env.Message.(*cluster.GrainRequest); call || !i.traced(env.Header) {
 		return env, nil
 	}
+	//nolint:spancheck // whoever has the message handled ends it
 	ctx, span := i.tracer.Start(i.remote(context.Background(), env.Header), spanReceive+" "+name, trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.String(attrActor, name), attribute.String(attrMessage, typeWord(env.Message))))
 	inner := *env
 	inner.Header = maps.Clone(env.Header)
 	maps.Copy(inner.Header, i.header(ctx))
-	return &inner, span
+	return &inner, span //nolint:spancheck // see above
 }
 
 // send is the middleware around each message that an actor sends: what it sends

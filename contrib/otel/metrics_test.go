@@ -231,7 +231,7 @@ func TestTableOfMetrics(t *testing.T) {
 				seen[name] = make(map[string]bool)
 			}
 			for set := range m.points {
-				for _, pair := range strings.Split(set, ",") {
+				for pair := range strings.SplitSeq(set, ",") {
 					if key, _, has := strings.Cut(pair, "="); has {
 						seen[name][key] = true
 					}
@@ -278,7 +278,7 @@ func documentedMetrics(t testing.TB) map[string]documentedMetric {
 			continue
 		}
 		m := documentedMetric{unit: strings.Trim(cells[2], "`")}
-		for _, a := range strings.Split(cells[3], ", ") {
+		for a := range strings.SplitSeq(cells[3], ", ") {
 			m.attributes = append(m.attributes, strings.Trim(a, "`"))
 		}
 		all[strings.Trim(cells[0], "| `")] = m

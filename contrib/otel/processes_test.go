@@ -45,10 +45,10 @@ const (
 type role struct {
 	// Name is the process's in its spans, and the kind of a member; the caller's is
 	// "caller".
-	Name     string
-	PingPort int
-	Hosts    []string
-	Receiver string // of spans, an address
+	Name     string   `json:"name"`
+	PingPort int      `json:"pingPort"`
+	Hosts    []string `json:"hosts"`
+	Receiver string   `json:"receiver"` // of spans, an address
 }
 
 func TestMain(m *testing.M) {
@@ -103,15 +103,17 @@ func (r role) callOnce(ctx context.Context, c *cluster.Cluster) error {
 		return err
 	}
 	said, err := callHop(ctx, c, "Front", "x")
-	fmt.Println(said)
-	return err
+	_, wrote := fmt.Fprintln(os.Stdout, said)
+	return errors.Join(err, wrote)
 }
 
 func (role) host(ctx context.Context, c *cluster.Cluster) error {
 	if err := c.StartContext(ctx); err != nil {
 		return err
 	}
-	fmt.Println(readyWord)
+	if _, err := fmt.Fprintln(os.Stdout, readyWord); err != nil {
+		return err
+	}
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
 }
@@ -133,7 +135,7 @@ func (a *hopActor) Receive(ctx actor.Context) {
 
 func (r role) kind() *cluster.Kind {
 	desc := &cluster.GrainDesc[*hop]{Kind: r.Name, GoName: r.Name, Methods: []cluster.GrainMethod[*hop]{{
-		Name: "Go", Request: newString, Call: func(_ *hop, req proto.Message, ctx cluster.GrainContext) (proto.Message, error) {
+		Name: "Go", Request: newString, Call: func(_ *hop, _ proto.Message, ctx cluster.GrainContext) (proto.Message, error) {
 			if r.Name == "Back" {
 				return wrapperspb.String("done at the back"), nil
 			}
@@ -209,7 +211,7 @@ type running struct {
 	lines *bufio.Scanner
 }
 
-func (r role) start(t *testing.T, ctx context.Context) *running {
+func (r role) start(ctx context.Context, t *testing.T) *running {
 	t.Helper()
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -263,12 +265,12 @@ func TestTraceAcrossThreeProcesses(t *testing.T) {
 	hosts := []string{servertest.At(ports[0]), servertest.At(ports[1])}
 	var members []*running
 	for i, kind := range []string{"Front", "Back"} {
-		members = append(members, role{Name: kind, PingPort: ports[i], Hosts: hosts, Receiver: address}.start(t, ctx))
+		members = append(members, role{Name: kind, PingPort: ports[i], Hosts: hosts, Receiver: address}.start(ctx, t))
 	}
 	for _, m := range members {
 		m.says(t, readyWord)
 	}
-	caller := role{Name: "caller", Hosts: hosts, Receiver: address}.start(t, ctx)
+	caller := role{Name: "caller", Hosts: hosts, Receiver: address}.start(ctx, t)
 	caller.says(t, "done at the back")
 	caller.end(t)
 	for _, m := range members {

@@ -66,7 +66,7 @@ func uses(expr string) map[string][]string {
 	metrics := make(map[string][]string)
 	var common []string
 	for _, m := range grouping.FindAllStringSubmatch(expr, -1) {
-		for _, l := range strings.Split(m[1], ",") {
+		for l := range strings.SplitSeq(m[1], ",") {
 			common = append(common, strings.TrimSpace(l))
 		}
 	}
@@ -132,13 +132,18 @@ func dashboard(t *testing.T) (exprs []string) {
 	}
 	var d struct {
 		Panels []struct {
-			Title   string
-			Type    string
-			Targets []struct{ Expr string }
-		}
+			Title   string `json:"title"`
+			Type    string `json:"type"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
 		Templating struct {
-			List []struct{ Type, Definition string }
-		}
+			List []struct {
+				Type       string `json:"type"`
+				Definition string `json:"definition"`
+			} `json:"list"`
+		} `json:"templating"`
 	}
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ func (r reading) all(c *cluster.Cluster) {
 	for state, n := range states {
 		r.int(members, n, attribute.String(attrState, state.String()))
 	}
-	r.int(viewEpoch, int64(view.Epoch)) //nolint:gosec // it counts views
+	r.int(viewEpoch, int64(view.Epoch))
 	if margin, told := c.LeaseMargin(); told {
 		r.seconds(leaseMargin, margin.Seconds())
 	}
@@ -133,10 +133,10 @@ func (r reading) all(c *cluster.Cluster) {
 func (r reading) remote(carrier *remote.Remote, view driver.View) {
 	stats := carrier.Stats()
 	r.int(connections, int64(stats.Connections))
-	r.int(refusedConnections, int64(stats.Refused))                                           //nolint:gosec // it counts messages, as the next three
-	r.int(undecodable, int64(stats.Undecodable))                                              //nolint:gosec // see above
-	r.int(remoteMessages, int64(stats.Sent), attribute.String(attrDirection, "sent"))         //nolint:gosec // see above
-	r.int(remoteMessages, int64(stats.Received), attribute.String(attrDirection, "received")) //nolint:gosec // see above
+	r.int(refusedConnections, int64(stats.Refused))
+	r.int(undecodable, int64(stats.Undecodable))
+	r.int(remoteMessages, int64(stats.Sent), attribute.String(attrDirection, "sent"))
+	r.int(remoteMessages, int64(stats.Received), attribute.String(attrDirection, "received"))
 	type queued struct{ messages, bytes, failures int64 }
 	peers := make(map[string]queued)
 	for _, m := range view.Members {
