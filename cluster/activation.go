@@ -168,7 +168,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence, asked actor.Mes
 		// The system has been shut down, or the system's defaults for all
 		// actors are invalid. The PID leads nowhere, which whoever watches it
 		// is told at once.
-		c.logger.Error("grain not activated", "grain", id, "error", err)
+		c.logger.Error("cluster: grain not activated", "grain", id, "error", err)
 		act.started(err)
 		c.activations.forget(act)
 		return act.pid

@@ -133,7 +133,7 @@ func (c *Cluster) start(ctx context.Context, member bool) error {
 	if err != nil {
 		// It is logged though it is returned: programs in the style of the
 		// article ignore what Start returns.
-		c.logger.Error("the cluster was not started", "error", err)
+		c.logger.Error("cluster: the cluster was not started", "error", err)
 		c.phase, c.failure = failed, fmt.Errorf("%w; the start failed: %w", ErrNotStarted, err)
 		return err
 	}
@@ -195,7 +195,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 		c.wg.Wait()
 		return errors.Join(err, c.retire(context.WithoutCancel(ctx)), c.remote.Shutdown(false))
 	}
-	c.logger.Info("cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)
+	c.logger.Info("cluster: cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)
 	return nil
 }
 

@@ -57,14 +57,14 @@ func (c *Cluster) keepLease(m *membership) {
 func (c *Cluster) leaseChanged(m *membership, phase driver.LeasePhase) {
 	switch phase {
 	case driver.LeaseValid:
-		c.logger.Info("the lease is renewed again", "member", m.self.ID)
+		c.logger.Info("cluster: the lease is renewed again", "member", m.self.ID)
 	case driver.LeaseDraining:
-		c.logger.Warn("the lease was not renewed; no new leased grains are taken; can the membership provider be reached?", "member", m.self.ID)
+		c.logger.Warn("cluster: the lease was not renewed; no new leased grains are taken; can the membership provider be reached?", "member", m.self.ID)
 	case driver.LeaseFenced:
 		close(m.fenced)
 		if !c.isStopping() && m.hasJoined() {
 			c.counters.fenced.Add(1)
-			c.logger.Error("the lease has ended; the leased grains stop, and this member joins again once the provider can be reached", "member", m.self.ID)
+			c.logger.Error("cluster: the lease has ended; the leased grains stop, and this member joins again once the provider can be reached", "member", m.self.ID)
 		}
 		c.activations.cancelWhere(func(a *activation) bool { return a.gate != nil && a.gate.lease == m.lease })
 	}

@@ -94,8 +94,7 @@ func (h *GrainHost[G]) pause() time.Duration {
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			ctx.Logger().Error("grain panicked while it was activated", "kind", desc.Kind, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%w: panic: %v", errNotActivated, r)
+			err = startPanic{fmt.Errorf("%w: panic: %v", errNotActivated, r), string(debug.Stack())}
 		}
 	}()
 	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {
@@ -155,13 +154,13 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 	reason := DeactivationReason(h.activation.why.Load())
 	defer func() {
 		if r := recover(); r != nil {
-			ctx.Logger().Error("grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
+			ctx.Logger().Error("cluster: grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	turn, end := h.ownTurn(h.activation.ctx, ctx)
 	defer end()
 	if err := grain.OnDeactivate(turn, reason); err != nil {
-		ctx.Logger().Error("OnDeactivate failed", "reason", reason, "error", err)
+		ctx.Logger().Error("cluster: OnDeactivate failed", "reason", reason, "error", err)
 	}
 }
 

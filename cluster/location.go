@@ -119,7 +119,7 @@ func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *loca
 func (c *Cluster) Get(identity, kind string) *actor.PID {
 	pid, err := c.GetContext(context.Background(), identity, kind)
 	if err != nil {
-		c.logger.Warn("no PID for a grain", "kind", kind, "identity", identity, "error", err)
+		c.logger.Warn("cluster: no PID for a grain", "grain", driver.Identity{Kind: kind, Name: identity}, "error", err)
 	}
 	return pid
 }

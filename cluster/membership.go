@@ -202,7 +202,7 @@ func (c *Cluster) watch(m *membership) error {
 			continue
 		}
 		m.complaint.Store(&err)
-		c.logger.Warn("no new view of the cluster; asking the membership provider again", "error", err, "pause", retry)
+		c.logger.Warn("cluster: no new view of the cluster; asking the membership provider again", "error", err, "pause", retry)
 		c.pause(retry)
 		retry = min(2*retry, lastRetry)
 	}
@@ -244,15 +244,15 @@ func (c *Cluster) apply(m *membership, view driver.View) {
 	c.told = view
 	for _, gone := range event.Left {
 		c.disconnect(gone)
-		c.logger.Info("member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
+		c.logger.Info("cluster: member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
 	}
 	for _, joined := range event.Joined {
-		c.logger.Info("member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
+		c.logger.Info("cluster: member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
 	}
 	if me, in := view.Member(m.self.ID); in {
 		m.joinedOnce.Do(func() {
 			if m.isMember() && !c.isStarting() {
-				c.logger.Info("this member is in the view again", "member", me.ID, "epoch", view.Epoch)
+				c.logger.Info("cluster: this member is in the view again", "member", me.ID, "epoch", view.Epoch)
 			}
 			close(m.joined)
 		})
@@ -293,10 +293,10 @@ func difference(a, b driver.View) []driver.Member {
 // id. It returns nil when the cluster is shut down meanwhile.
 func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	if old.isMember() {
-		c.logger.Warn("this member is no longer in the view; its grains stop and it joins again",
-			"member", old.self.ID, "cause", cause)
+		c.logger.Warn("cluster: this member is no longer in the view; its grains stop and it joins again",
+			"member", old.self.ID, "error", cause)
 	} else {
-		c.logger.Warn("the cluster that was followed is gone; following the one that is there")
+		c.logger.Warn("cluster: the cluster that was followed is gone; following the one that is there")
 	}
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
@@ -307,7 +307,7 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	}
 	errs = append(errs, old.close(ctx))
 	if err := errors.Join(errs...); err != nil && c.ctx.Err() == nil {
-		c.logger.Error("ending the former membership", "error", err)
+		c.logger.Error("cluster: ending the former membership", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
 	if errors.Is(cause, driver.ErrRefused) && !c.pause(lastRetry) {
@@ -319,7 +319,7 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 			c.current.Store(m)
 			return m
 		}
-		c.logger.Warn("joining again failed; trying again", "error", err, "pause", retry)
+		c.logger.Warn("cluster: joining again failed; trying again", "error", err, "pause", retry)
 		c.pause(retry)
 	}
 	return nil

@@ -99,7 +99,7 @@ func (a *hostActor) Receive(ctx actor.Context) {
 func (a *hostActor) believed(ctx actor.Context, from string) bool {
 	m, in := a.view.Member(driver.MemberID(from))
 	if sender := ctx.Sender(); sender == nil || in && sender.Address != m.Address {
-		a.lookup.cfg.Logger.Warn("greeting refused: its sender is not the member it names", "member", from)
+		a.lookup.cfg.Logger.Warn("directory: greeting refused: its sender is not the member it names", "member", from)
 		return false
 	}
 	return true
@@ -205,7 +205,7 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 		case machine.EraChanged:
 			a.eraChanged(e)
 		case machine.Violation:
-			l.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			l.cfg.Logger.Error("directory: placement audit: "+e.What, "grain", e.Identity)
 		default:
 			l.operate(e)
 		}
@@ -215,11 +215,11 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 func (a *hostActor) eraChanged(e machine.EraChanged) {
 	l := a.lookup
 	if !e.Open {
-		l.cfg.Logger.Info("the store of the identity lookup begins a new era, or may have lost entries; no grain is placed until all members have written back what they host",
+		l.cfg.Logger.Info("directory: the store of the identity lookup begins a new era, or may have lost entries; no grain is placed until all members have written back what they host",
 			"era", e.Era.Number)
 		return
 	}
-	l.cfg.Logger.Info("the store of the identity lookup takes entries", "era", e.Era.Number)
+	l.cfg.Logger.Info("directory: the store of the identity lookup takes entries", "era", e.Era.Number)
 	if e.Mine {
 		l.sweep(a.view, e.Era)
 	}

@@ -233,7 +233,7 @@ func (l *Lookup) failed(cause any) {
 		if cause != nil {
 			err = fmt.Errorf("%w: %v", err, cause)
 		}
-		l.cfg.Logger.Error("this member can place and host no more grains", "error", err)
+		l.cfg.Logger.Error("directory: this member can place and host no more grains", "error", err)
 		if l.cfg.Failed != nil {
 			l.cfg.Failed(err)
 		}

@@ -99,7 +99,7 @@ func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 		case placement.Stop:
 			ctx.Stop(a.pids[placement.Entry(e)])
 		case placement.Violation:
-			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			a.lookup.cfg.Logger.Error("partition: placement audit: "+e.What, "grain", e.Identity)
 		case placement.Forged:
 			a.refused(e.From, e.Address)
 		case placement.Refresh:

@@ -71,7 +71,7 @@ func (m *machineActor) received(ctx actor.Context, p *packet) (placement.Receive
 }
 
 func (m *machineActor) refused(from driver.MemberID, address string) {
-	m.lookup.cfg.Logger.Warn("placement message refused: its sender is not the member it names",
+	m.lookup.cfg.Logger.Warn("partition: placement message refused: its sender is not the member it names",
 		"member", from, "address", address)
 }
 
@@ -158,7 +158,7 @@ func (a *ownerActor) step(ctx actor.Context, ev placement.Event) {
 		case placement.Forged:
 			a.refused(e.From, e.Address)
 		case placement.Violation:
-			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			a.lookup.cfg.Logger.Error("partition: placement audit: "+e.What, "grain", e.Identity)
 		}
 	}
 	a.arm(ctx, a.machine.Pending())
