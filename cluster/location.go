@@ -95,7 +95,7 @@ func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *loca
 	}
 	found, err := m.lookup.Resolve(ctx, id, m.self.ID, doubted)
 	if done != nil {
-		done(found.Member.ID, err)
+		c.resolved(id, found.Member.ID, err, done)
 	}
 	if err != nil {
 		return nil, err

@@ -170,6 +170,16 @@ func (c *Cluster) observeResolve(
 	return ctx, done
 }
 
+// resolved tells the observer what the lookup has answered, as a caller hears it.
+//
+//go:noinline
+func (c *Cluster) resolved(id driver.Identity, at driver.MemberID, err error, done func(driver.MemberID, error)) {
+	if err != nil {
+		err = c.explain(id, err)
+	}
+	done(at, err)
+}
+
 // askedWith is the header of a question; nil for the lookups of a cluster that
 // nobody observes.
 func (c *Cluster) askedWith() func(context.Context) actor.MessageHeader {

@@ -2,6 +2,7 @@ package granaryotel
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -74,7 +75,7 @@ func (i *Instrumentation) resolve(ctx context.Context, id driver.Identity, again
 	span.SetAttributes(attribute.Bool(attrAgain, again))
 	return i.header(ctx), func(at driver.MemberID, err error) {
 		kind := id.Kind
-		if madeUp(err) || err != nil {
+		if madeUp(err) {
 			kind = otherWord
 		}
 		i.recorders.resolveDuration.Record(ctx, time.Since(began).Seconds(), i.resolves.of([3]string{kind, word, errorType(err)}))
@@ -90,7 +91,7 @@ func (i *Instrumentation) place(h actor.MessageHeader, id driver.Identity) (acto
 	began := time.Now()
 	ctx, span := i.start(i.remote(context.Background(), h), spanPlace, trace.SpanKindServer, id, "")
 	return i.header(ctx), func(outcome string, at driver.MemberID) {
-		i.recorders.placeDuration.Record(ctx, time.Since(began).Seconds(), i.places.of([3]string{outcome}))
+		i.recorders.placeDuration.Record(ctx, time.Since(began).Seconds(), i.places.of([3]string{strings.ReplaceAll(outcome, " ", "_")}))
 		span.SetAttributes(attribute.String(attrOutcome, outcome))
 		if at != "" {
 			span.SetAttributes(attribute.String(attrMember, string(at)))

@@ -160,6 +160,7 @@ func TestMetricsOfCalls(t *testing.T) {
 	calls.want(t, name, "error.type=invalid_identity,granary.kind=other,granary.method=other", 1)
 	calls.want(t, name, "error.type=no_member_for_kind,granary.kind=other,granary.method=other", 1)
 	calls.want(t, "granary.resolve.duration", "granary.again=false,granary.kind=Teller", 1)
+	calls.want(t, "granary.resolve.duration", "error.type=no_member_for_kind,granary.again=false,granary.kind=other", 1)
 	served := member.collect(t)
 	served.want(t, "granary.method.duration", "granary.kind=Teller,granary.method=Tell", 2)
 	served.want(t, "granary.method.duration", "error.type=panic,granary.kind=Teller,granary.method=Tell", 1)
