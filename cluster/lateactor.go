@@ -17,16 +17,16 @@ type failedStart struct {
 	since time.Time
 }
 
-// startPanic is the error of a grain that panicked while it was made, with the place for
+// startPanicError is the error of a grain that panicked while it was made, with the place for
 // the log.
-type startPanic struct {
+type startPanicError struct {
 	error
 
 	stack string
 }
 
 // Unwrap gives the error.
-func (p startPanic) Unwrap() error { return p.error }
+func (p startPanicError) Unwrap() error { return p.error }
 
 // failureIdle is how long a grain that failed to activate answers its callers
 // with the reason, without another try.
@@ -34,7 +34,7 @@ const failureIdle = time.Second
 
 func newFailedStart(ctx actor.Context, err error) failedStart {
 	attrs := []any{"error", err}
-	if p, ok := err.(startPanic); ok { //nolint:errorlint // nobody wraps it
+	if p, ok := err.(startPanicError); ok { //nolint:errorlint // nobody wraps it
 		attrs = append(attrs, "stack", p.stack)
 	}
 	ctx.Logger().Error("cluster: grain not activated", attrs...)
@@ -93,7 +93,7 @@ func (l *lateActor) Receive(ctx actor.Context) {
 func (l *lateActor) make() (made actor.Actor, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = startPanic{fmt.Errorf("%w: its producer panicked: %v", errNotActivated, r), string(debug.Stack())}
+			err = startPanicError{fmt.Errorf("%w: its producer panicked: %v", errNotActivated, r), string(debug.Stack())}
 		}
 	}()
 	if l.produce != nil {

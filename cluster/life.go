@@ -94,7 +94,7 @@ func (h *GrainHost[G]) pause() time.Duration {
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = startPanic{fmt.Errorf("%w: panic: %v", errNotActivated, r), string(debug.Stack())}
+			err = startPanicError{fmt.Errorf("%w: panic: %v", errNotActivated, r), string(debug.Stack())}
 		}
 	}()
 	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {

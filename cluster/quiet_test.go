@@ -85,3 +85,34 @@ func TestQuietWhenAllIsWell(t *testing.T) {
 		t.Errorf("the application's logger has heard %v", log.lines)
 	}
 }
+
+// A grain that panics while it is activated is one line, with the place.
+func TestOneLineForAPanicAtTheStart(t *testing.T) {
+	for what, kind := range map[string]*cluster.Kind{
+		"OnActivate": func() *cluster.Kind {
+			orders := newOrders()
+			orders.activate = func(*relay, cluster.GrainContext) error { panic("no state to load") }
+			return orders.kind()
+		}(),
+		"producer": cluster.NewGrainKind(relayKind, func() actor.Actor { panic("no state to load") }),
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			log := &heard{lines: make(map[string]int)}
+			c := cluster.New(actor.NewActorSystem(actor.WithLogger(slog.New(log))),
+				cluster.Configure("test", w.registry.Provider(), remote.Configure("127.0.0.1", 0), kind))
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w.ends(c)
+			if _, err := callRelay(t.Context(), c, "a"); err == nil {
+				t.Error("the call has no error")
+			}
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			if len(log.loud) != 1 || !strings.Contains(log.loud[0], "no state to load") || !strings.Contains(log.loud[0], "quiet_test.go:") {
+				t.Errorf("the lines are %q; want one with the cause and the place", log.loud)
+			}
+		})
+	}
+}

@@ -156,23 +156,30 @@ func TestTraceOfFailures(t *testing.T) {
 func TestTraceOfPlainActors(t *testing.T) {
 	w := newWorld(t)
 	var last *actor.PID
-	heard := make(chan trace.SpanContext, 1)
+	heard, answered := make(chan trace.SpanContext, 1), make(chan struct{}, 1)
 	w.start(cluster.NewKind("Plain", actor.PropsFromFunc(func(ctx actor.Context) {
-		if m, ok := ctx.Message().(*wrapperspb.StringValue); ok {
-			ctx.Send(last, m)
+		switch m := ctx.Message().(type) {
+		case *wrapperspb.StringValue:
+			ctx.Request(last, m)
 			ctx.Respond(m)
+		case *wrapperspb.Int64Value: // an answer is not of the trace
+			answered <- struct{}{}
 		}
 	})))
 	client := w.start()
 	last = client.ActorSystem().Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*wrapperspb.StringValue); ok {
 			heard <- trace.SpanContextFromContext(w.instrumentation(t).Context(context.Background(), ctx))
+			if ctx.Sender() != nil {
+				ctx.Respond(wrapperspb.Int64(1))
+			}
 		}
 	}))
 	if _, err := client.CallContext(t.Context(), "a", "Plain", wrapperspb.String("hello")); err != nil {
 		t.Fatal(err)
 	}
 	inside := <-heard
+	<-answered
 	all := w.spans.wantTree(t, `
 client Plain
   internal resolve
