@@ -35,7 +35,7 @@ func (c *Cluster) Call(identity, kind string, message any, opts ...GrainCallOpti
 func (c *Cluster) CallContext(ctx context.Context, identity, kind string, message any, opts ...GrainCallOption) (any, error) {
 	k, err := c.newCall(ctx, identity, kind, message, opts)
 	if err != nil {
-		return nil, c.refused(ctx, identity, kind, message, err)
+		return nil, err
 	}
 	ctx, cancel := c.bounded(ctx, k.settings.timeout)
 	defer cancel()
@@ -49,6 +49,18 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 //
 //go:noinline
 func (c *Cluster) newCall(ctx context.Context, identity, kind string, message any, opts []GrainCallOption) (*call, error) {
+	k, err := c.checkedCall(ctx, identity, kind, message, opts)
+	if c.observesCalls {
+		if err != nil {
+			c.refused(ctx, identity, kind, message, err)
+		} else {
+			k.observed = c.observe(k.id, message)
+		}
+	}
+	return k, err
+}
+
+func (c *Cluster) checkedCall(ctx context.Context, identity, kind string, message any, opts []GrainCallOption) (*call, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
 		return nil, err
@@ -70,9 +82,6 @@ func (c *Cluster) newCall(ctx context.Context, identity, kind string, message an
 	}
 	if err := k.settings.named(); err != nil {
 		return nil, err
-	}
-	if c.observesCalls {
-		k.observed = c.observe(id, message)
 	}
 	return k, checkHeader(k.header)
 }
@@ -169,7 +178,7 @@ func (k *call) attempt(ctx context.Context, suspect **location) (reply any, agai
 	if k.observed != nil {
 		reply, err = k.tryObserved(ctx, loc)
 	} else {
-		reply, err = k.try(ctx, loc, k.message)
+		reply, err = k.try(ctx, loc)
 	}
 	if err == nil {
 		return reply, false, nil
@@ -204,8 +213,8 @@ func rejoining(err error) bool {
 
 // try sends the message once and waits for the answer: until the call ends or,
 // if the call may be tried again, for the time of a try.
-func (k *call) try(ctx context.Context, loc *location, message any) (any, error) {
-	future := k.cluster.system.Root.RequestFuture(loc.pid, message, 0)
+func (k *call) try(ctx context.Context, loc *location) (any, error) {
+	future := k.cluster.system.Root.RequestFuture(loc.pid, k.message, 0)
 	if k.again < k.settings.retries {
 		return k.tryFor(ctx, loc, future)
 	}

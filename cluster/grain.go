@@ -73,7 +73,6 @@ type grainContext struct {
 	reentry    *reentry    // of a reenterable method
 	over       atomic.Bool // the turn has returned
 	awaiting   atomic.Bool // the grain goes on with other messages meanwhile
-	finished   func(error) // tells an observer that the method has returned; nil if there is none
 }
 
 // grainKey is the key under which a grain's context finds itself.

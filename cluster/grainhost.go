@@ -118,7 +118,7 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	default:
 		switch {
 		case h.active:
-			defer answerPanic(ctx, desc.Kind, "ReceiveDefault", nil)
+			defer answerPanic(ctx, desc.Kind, "ReceiveDefault")
 			h.grain.ReceiveDefault(ctx)
 		case h.failure.cause != nil:
 			respond(ctx, h.failure.cause)
@@ -129,11 +129,8 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 // answerPanic is deferred around what a grain does for a caller. A panic is the
 // caller's answer and goes on to be the actor's failure, so that its supervisor
 // decides what becomes of the grain.
-func answerPanic(ctx actor.Context, kind, method string, turn *grainContext) {
+func answerPanic(ctx actor.Context, kind, method string) {
 	if r := recover(); r != nil {
-		if turn != nil {
-			turn.finish(errUnfinished)
-		}
 		respond(ctx, &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", kind, method, r)})
 		panic(r)
 	}
@@ -153,23 +150,31 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		return
 	}
 	if h.cluster.observesMethods {
-		end = h.observeTurn(turn, req.Method, end)
+		h.serveObserved(ctx, desc, req, method, turn, end)
+		return
 	}
-	if method.reenterable && h.activation.state == nil && len(h.parked) < maxParked {
+	if h.mayReenter(method) {
 		h.reenter(ctx, desc, req, method.call, turn, end)
 		return
 	}
 	defer end()
-	defer answerPanic(ctx, desc.Kind, req.Method, turn)
+	defer answerPanic(ctx, desc.Kind, req.Method)
 	reply, err := method.call(h.grain, req.Message, turn)
-	said := answer(desc.Kind, req.Method, reply, err)
-	if turn.finished != nil {
-		turn.finish(errorIn(said))
-	}
+	h.say(ctx, req, answer(desc.Kind, req.Method, reply, err))
+}
+
+// say gives a method's answer to its caller, and remembers it for a call that is made
+// again.
+func (h *GrainHost[G]) say(ctx actor.Context, req *GrainRequest, said any) {
 	if h.activation.state == nil || h.activation.state.settled() {
 		h.answers.keep(callKey{req.Method, req.id}, said)
 	}
 	respond(ctx, said)
+}
+
+// mayReenter reports whether a method is run so that it can let others in.
+func (h *GrainHost[G]) mayReenter(method *methodEntry[G]) bool {
+	return method.reenterable && h.activation.state == nil && len(h.parked) < maxParked
 }
 
 // admit finds the method of a request, or the answer to one that does not run. It

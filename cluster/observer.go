@@ -88,17 +88,16 @@ func (c *Cluster) observe(id driver.Identity, message any) *observed {
 	return o
 }
 
-// refused tells of a call that was not begun, and returns why.
+// refused tells of a call that was not begun.
 //
 //go:noinline
-func (c *Cluster) refused(ctx context.Context, identity, kind string, message any, why error) error {
-	if o := c.config.observer; o != nil && o.Call != nil {
+func (c *Cluster) refused(ctx context.Context, identity, kind string, message any, why error) {
+	if begin := c.config.observer.Call; begin != nil {
 		call := c.observe(driver.Identity{Kind: kind, Name: identity}, message).call
-		if _, done := o.Call(ctx, call); done != nil {
+		if _, done := begin(ctx, call); done != nil {
 			done(why)
 		}
 	}
-	return why
 }
 
 // runObserved is run, with the observer told.
@@ -126,11 +125,14 @@ func (k *call) runObserved(ctx context.Context) (any, error) {
 func (k *call) tryObserved(ctx context.Context, loc *location) (any, error) {
 	o := k.observed
 	if o.by.Try == nil {
-		return k.try(ctx, loc, k.message)
+		return k.try(ctx, loc)
 	}
 	header, done := o.by.Try(ctx, o.call, o.tries, o.last)
 	o.tries++
-	reply, err := k.try(ctx, loc, over(header, k.message))
+	message := k.message
+	k.message = over(header, message)
+	reply, err := k.try(ctx, loc)
+	k.message = message
 	if o.last = err; done != nil {
 		done(err)
 	}
@@ -229,27 +231,46 @@ func (a *activation) hasStarted() {
 	}
 }
 
-// observeTurn tells the observer of a method, and sees to it that it is told of
-// the end.
+// observedTurn is the context of a method whose end an observer wants to know.
+type observedTurn struct {
+	context.Context
+
+	finished func(err error) // nil when it was told
+}
+
+// serveObserved is the rest of serve, with the observer told. It is a function of its
+// own so that serve needs no more stack.
 //
 //go:noinline
-func (h *GrainHost[G]) observeTurn(turn *grainContext, method string, end func()) func() {
-	within, done := h.cluster.config.observer.Serve(turn.Context, turn.header, turn.activation.identity, method)
+func (h *GrainHost[G]) serveObserved(ctx actor.Context, desc *GrainDesc[G], req *GrainRequest, method *methodEntry[G], turn *grainContext, end func()) {
+	within, done := h.cluster.config.observer.Serve(turn.Context, turn.header, turn.activation.identity, req.Method)
 	if within != nil {
 		turn.Context = within
 	}
-	turn.finished = done
-	return func() {
-		turn.finish(errUnfinished)
-		end()
+	if done != nil {
+		turn.Context = &observedTurn{turn.Context, done}
 	}
+	if h.mayReenter(method) {
+		h.reenter(ctx, desc, req, method.call, turn, func() {
+			turn.finish(errUnfinished)
+			end()
+		})
+		return
+	}
+	defer end()
+	defer answerPanic(ctx, desc.Kind, req.Method)
+	defer turn.finish(errUnfinished) // before who waits hears of the panic
+	reply, err := method.call(h.grain, req.Message, turn)
+	said := answer(desc.Kind, req.Method, reply, err)
+	turn.finish(errorIn(said))
+	h.say(ctx, req, said)
 }
 
-// finish tells, once, that the method has returned.
+// finish tells an observer, once, that the method has returned.
 func (g *grainContext) finish(err error) {
-	if g.finished != nil {
-		finished := g.finished
-		g.finished = nil
+	if o, observed := g.Context.(*observedTurn); observed && o.finished != nil {
+		finished := o.finished
+		o.finished = nil
 		finished(err)
 	}
 }

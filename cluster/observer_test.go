@@ -29,19 +29,42 @@ func (d *diary) writef(format string, args ...any) {
 	d.lines = append(d.lines, fmt.Sprintf(format, args...))
 }
 
-// want compares what was told since the last time, in its order. The owner may hear of the
-// activation before it is ready or after it.
+// want compares what was told since the last time, in its order. The owner and the caller may go on before
+// the activation is ready, but no method runs.
 func (d *diary) want(t *testing.T, lines ...string) {
 	t.Helper()
 	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	byOwner := func(line string) bool { return strings.HasPrefix(line, "placed: ") }
-	others := func(lines []string) []string { return slices.DeleteFunc(slices.Clone(lines), byOwner) }
-	if len(d.lines) != len(lines) || !slices.Equal(others(d.lines), others(lines)) {
+	same := len(d.lines) == len(lines)
+	for _, by := range []string{"owner", "activation", "caller"} {
+		others := func(line string) bool { return toldBy(line) != by }
+		same = same && slices.Equal(slices.DeleteFunc(slices.Clone(d.lines), others), slices.DeleteFunc(slices.Clone(lines), others))
+	}
+	last := func(prefix string) (at int) {
+		for i, line := range d.lines {
+			if strings.HasPrefix(line, prefix) {
+				at = i
+			}
+		}
+		return at
+	}
+	if !same || last("activated ") > last("serve ") {
 		t.Errorf("the observers were told\n\t%s\nwant\n\t%s", strings.Join(d.lines, "\n\t"), strings.Join(lines, "\n\t"))
 	}
 	d.lines = nil
+}
+
+// toldBy says whose goroutine has told a line.
+func toldBy(line string) string {
+	switch {
+	case strings.HasPrefix(line, "placed: "):
+		return "owner"
+	case strings.HasPrefix(line, "OnActivate "), strings.HasPrefix(line, "activated "):
+		return "activation"
+	default:
+		return "caller"
+	}
 }
 
 // noted is the key of what an observer puts in contexts.
