@@ -93,6 +93,30 @@ type mailbox interface {
 	pop() (env MessageEnvelope, ok bool)
 	// pushed reports whether there is something to pop.
 	pushed() bool
+	// length counts what there is to pop. Whoever runs the actor calls it.
+	length() int
+}
+
+// MostCounted is from where on [MailboxLength] may stop counting.
+const MostCounted = 16384
+
+// MailboxLength tells how many messages wait for the actor, besides the one that it
+// handles; of more than [MostCounted] it tells at least so many. It takes longer the
+// more there are, up to some tens of nanoseconds. Like ctx it may be used only
+// by the actor, while it handles a message. That of a root context is 0.
+func MailboxLength(ctx SenderContext) int {
+	c := ctx.cell()
+	if c == nil {
+		return 0
+	}
+	n := 0
+	if c.extras != nil {
+		n = len(c.extras.first)
+	}
+	if c.special != nil && c.special.mailbox != nil {
+		return n + c.special.mailbox.length()
+	}
+	return n + c.user.Len(MostCounted)
 }
 
 // exempt reports whether a message is the actor's or the system's own and must
@@ -216,6 +240,12 @@ func (b *boundedMailbox) pushed() bool {
 	return b.n > 0
 }
 
+func (b *boundedMailbox) length() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.n
+}
+
 // priorityMailbox sorts what waits. Those who send do not take part in that: they
 // append to a queue, and who runs the actor moves it to the heap.
 type priorityMailbox struct {
@@ -254,6 +284,8 @@ func (p *priorityMailbox) pop() (env MessageEnvelope, ok bool) {
 
 // pushed is asked after pop found nothing: the heap is empty.
 func (p *priorityMailbox) pushed() bool { return p.arrived.Pushed() }
+
+func (p *priorityMailbox) length() int { return len(p.sorted) + p.arrived.Len(MostCounted) }
 
 func priorityOf(message any) (priority int) {
 	defer func() {

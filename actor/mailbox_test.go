@@ -383,3 +383,39 @@ func TestBoundedMailboxAgainstASlice(t *testing.T) {
 		})
 	}
 }
+
+// An actor sees how many messages wait behind the one that it handles.
+func TestMailboxLength(t *testing.T) {
+	for name, m := range map[string]actor.Mailbox{
+		"unbounded": actor.Unbounded(), "bounded": actor.Bounded(100, actor.OverflowReject), "priority": actor.UnboundedPriority(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+				pid, release := held(s, &recorder{}, m)
+				var seen []int
+				look := do(func(ctx actor.Context) { seen = append(seen, actor.MailboxLength(ctx)) })
+				for range 9 {
+					s.Root.Send(pid, look)
+				}
+				s.Root.Send(pid, do(func(ctx actor.Context) {
+					if err := ctx.Stash(); err != nil {
+						t.Error(err)
+					}
+				}))
+				s.Root.Send(pid, do(func(ctx actor.Context) {
+					ctx.UnstashAll()
+					seen = append(seen, actor.MailboxLength(ctx))
+				}))
+				release()
+				synctest.Wait()
+				s.Root.Stop(pid)
+				if want := []int{10, 9, 8, 7, 6, 5, 4, 3, 2, 1}; !slices.Equal(seen, want) {
+					t.Errorf("the lengths were %v; want %v", seen, want)
+				}
+				if n := actor.MailboxLength(s.Root); n != 0 {
+					t.Errorf("a root context has a mailbox of %d", n)
+				}
+			})
+		})
+	}
+}

@@ -35,6 +35,10 @@ type activation struct {
 	// ctx is done when the activation stops, or its lease has ended.
 	ctx    context.Context
 	cancel context.CancelFunc
+	// startCtx has what an observer says of the start, and ready tells it of its
+	// end; both are nil before and after it.
+	startCtx context.Context
+	ready    func(error)
 }
 
 // mayAct reports whether the activation may still send something.
@@ -149,7 +153,7 @@ type activator struct {
 
 // Activate implements partition.Activator. The kind's own actor is made by the
 // first message of the grain, not here: see lateActor.
-func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
+func (a *activator) Activate(id driver.Identity, f driver.Fence, asked actor.MessageHeader) *actor.PID {
 	c := a.cluster
 	act := &activation{identity: id, fence: f, kind: c.kinds[id.Kind], counters: &c.counters}
 	if act.kind.guaranteed(a.lease != nil) != driver.BestEffort {
@@ -166,15 +170,19 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence) *actor.PID {
 		room.enter(act)
 	}
 	c.activations.add(act)
+	if c.config.observer != nil {
+		act.observeStart(c.config.observer, asked)
+	}
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
-		actor.WithProducer(func() actor.Actor { return &lateActor{produce: props.ProducerIn(c.system)} }),
+		actor.WithProducer(func() actor.Actor { return &lateActor{kind: id.Kind, produce: props.ProducerIn(c.system)} }),
 		actor.WithOutermostMiddleware(a.observe(act))), name)
 	if err != nil {
 		// The system has been shut down, or the system's defaults for all
 		// actors are invalid. The PID leads nowhere, which whoever watches it
 		// is told at once.
-		c.logger.Error("grain not activated", "grain", id, "error", err)
+		c.logger.Error("cluster: grain not activated", "grain", id, "error", err)
+		act.started(err)
 		c.activations.forget(act)
 		return act.pid
 	}
@@ -205,9 +213,12 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 			}
 			if act.gate != nil {
 				act.gate.turn(ctx, env, next)
-				return
+			} else {
+				next(ctx, env)
 			}
-			next(ctx, env)
+			if act.ready != nil {
+				act.hasStarted()
+			}
 		}
 	}
 }
@@ -216,6 +227,12 @@ func (a *activator) observe(act *activation) actor.ReceiverMiddleware {
 // still call it.
 func (c *Cluster) ended(act *activation) {
 	c.activations.forget(act)
+	if o := c.config.observer; o != nil {
+		act.started(errEndedEarly)
+		if o.Deactivated != nil {
+			o.Deactivated(act.identity, DeactivationReason(act.why.Load()))
+		}
+	}
 	if loc := c.cache.get(act.identity); loc != nil && loc.pid.Equal(act.pid) {
 		c.cache.drop(act.identity, loc)
 	}

@@ -39,6 +39,9 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	}
 	ctx, cancel := c.bounded(ctx, k.settings.timeout)
 	defer cancel()
+	if k.observed != nil {
+		return k.runObserved(ctx)
+	}
 	return k.run(ctx)
 }
 
@@ -46,6 +49,18 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 //
 //go:noinline
 func (c *Cluster) newCall(ctx context.Context, identity, kind string, message any, opts []GrainCallOption) (*call, error) {
+	k, err := c.checkedCall(ctx, identity, kind, message, opts)
+	if c.observesCalls {
+		if err != nil {
+			c.refused(ctx, identity, kind, message, err)
+		} else {
+			k.observed = c.observe(k.id, message)
+		}
+	}
+	return k, err
+}
+
+func (c *Cluster) checkedCall(ctx context.Context, identity, kind string, message any, opts []GrainCallOption) (*call, error) {
 	id, err := newIdentity(identity, kind)
 	if err != nil {
 		return nil, err
@@ -99,6 +114,7 @@ type call struct {
 	met      bool          // the identity is in the chain, maybe of an activation that is gone
 	header   actor.MessageHeader
 	late     *lateTries // nil as long as there are none
+	observed *observed  // nil if nobody observes
 }
 
 func (k *call) run(ctx context.Context) (any, error) {
@@ -159,7 +175,12 @@ func (k *call) attempt(ctx context.Context, suspect **location) (reply any, agai
 	if err := k.mustNotSend(ctx, loc); err != nil {
 		return nil, false, err
 	}
-	if reply, err = k.try(ctx, loc); err == nil {
+	if k.observed != nil {
+		reply, err = k.tryObserved(ctx, loc)
+	} else {
+		reply, err = k.try(ctx, loc)
+	}
+	if err == nil {
 		return reply, false, nil
 	}
 	*suspect = loc

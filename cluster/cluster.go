@@ -30,6 +30,8 @@ type Cluster struct {
 	counters    counters
 	survey      surveyor
 	services    services
+	// What the observer wants to know: of calls, and of methods.
+	observesCalls, observesMethods bool
 
 	// current is the membership this process has now; nil before the start,
 	// after the end, and while it joins again.
@@ -72,6 +74,13 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 		config = Configure("", nil, nil)
 	}
 	c.config = *config
+	for _, k := range c.config.kinds {
+		if k != nil {
+		}
+	}
+	if o := c.config.observer; o != nil {
+		c.observesCalls, c.observesMethods = o.Call != nil || o.Try != nil, o.Serve != nil
+	}
 	c.logger = slog.Default()
 	if system != nil {
 		c.logger = system.Logger().With("cluster", c.config.name)
@@ -125,7 +134,7 @@ func (c *Cluster) start(ctx context.Context, member bool) error {
 	if err != nil {
 		// It is logged though it is returned: programs in the style of the
 		// article ignore what Start returns.
-		c.logger.Error("the cluster was not started", "error", err)
+		c.logger.Error("cluster: the cluster was not started", "error", err)
 		c.phase, c.failure = failed, fmt.Errorf("%w; the start failed: %w", ErrNotStarted, err)
 		return err
 	}
@@ -188,7 +197,7 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 		c.services.stop()
 		return errors.Join(err, c.retire(context.WithoutCancel(ctx)), c.remote.Shutdown(false))
 	}
-	c.logger.Info("cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)
+	c.logger.Info("cluster: cluster started", "member", c.MemberID(), "address", m.self.Address, "client", !member)
 	return nil
 }
 
@@ -261,4 +270,14 @@ func bindHost(address string) string {
 		return address
 	}
 	return host
+}
+
+// Remote is what carries this process's messages, for those who watch over it:
+// [remote.Remote.Peers] and [remote.Remote.Stats]. It is nil before the start, and
+// where that failed. The cluster shuts it down.
+func (c *Cluster) Remote() *remote.Remote {
+	if c.is(started) || c.is(stopping) {
+		return c.remote
+	}
+	return nil
 }

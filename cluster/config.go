@@ -48,6 +48,7 @@ type Config struct {
 	cacheSize       int
 	entries         entryLookup
 	services        []Service
+	observer        *Observer // nil if nobody observes
 }
 
 // Option changes a Config while it is made. A [*Kind] is one, and a [*Strategy].
@@ -210,7 +211,7 @@ func (c *Config) describedKinds() []driver.Kind {
 func (c *Config) tellPinned(logger *slog.Logger) {
 	for _, k := range c.kinds {
 		if !k.hostedWith(c.labels) {
-			logger.Info("this member does not host a kind, because it does not carry the kind's labels",
+			logger.Info("cluster: this member does not host a kind, because it does not carry the kind's labels",
 				"kind", k.name, "wanted", k.labels, "carried", c.labels)
 		}
 	}

@@ -27,6 +27,16 @@ type counters struct {
 	views, fenced, refused, withheld, evicted atomic.Int64
 }
 
+// ActiveGrains tells how many activations this process has of each kind that it
+// was configured with.
+func (c *Cluster) ActiveGrains() map[string]int {
+	active := make(map[string]int, len(c.activations.kinds))
+	for kind, counts := range c.activations.kinds {
+		active[kind] = int(counts.active.Load())
+	}
+	return active
+}
+
 // Counters gives the counts at this moment.
 func (c *Cluster) Counters() Counters {
 	return Counters{

@@ -149,18 +149,32 @@ func (h *GrainHost[G]) serve(ctx actor.Context, desc *GrainDesc[G], req *GrainRe
 		respond(ctx, &actor.DeadLetterResponse{Target: ctx.Self(), Reason: "the call had ended before the grain came to it"})
 		return
 	}
-	if method.reenterable && h.activation.state == nil && len(h.parked) < maxParked {
+	if h.cluster.observesMethods {
+		h.serveObserved(ctx, desc, req, method, turn, end)
+		return
+	}
+	if h.mayReenter(method) {
 		h.reenter(ctx, desc, req, method.call, turn, end)
 		return
 	}
 	defer end()
 	defer answerPanic(ctx, desc.Kind, req.Method)
 	reply, err := method.call(h.grain, req.Message, turn)
-	said := answer(desc.Kind, req.Method, reply, err)
+	h.say(ctx, req, answer(desc.Kind, req.Method, reply, err))
+}
+
+// say gives a method's answer to its caller, and remembers it for a call that is made
+// again.
+func (h *GrainHost[G]) say(ctx actor.Context, req *GrainRequest, said any) {
 	if h.activation.state == nil || h.activation.state.settled() {
 		h.answers.keep(callKey{req.Method, req.id}, said)
 	}
 	respond(ctx, said)
+}
+
+// mayReenter reports whether a method is run so that it can let others in.
+func (h *GrainHost[G]) mayReenter(method *methodEntry[G]) bool {
+	return method.reenterable && h.activation.state == nil && len(h.parked) < maxParked
 }
 
 // admit finds the method of a request, or the answer to one that does not run. It

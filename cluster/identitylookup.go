@@ -56,7 +56,8 @@ func (l entryLookup) validate() error {
 
 // identityLookup finds where grains are active.
 type identityLookup interface {
-	SetView(v driver.View)
+	// SetView returns how many slots have another owner than before; none are moved by the first view.
+	SetView(v driver.View) (moved int)
 	View() driver.View
 	// Resolve fails with the errors of package partition.
 	Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (partition.Activation, error)
@@ -74,6 +75,7 @@ func (c *Cluster) newLookup(ctx context.Context, m *membership) (identityLookup,
 		lookup, err := partition.New(partition.Config{
 			System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
 			Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
+			Header: c.askedWith(), Placing: c.placing(),
 		})
 		return memberLookup{lookup}, err
 	}
@@ -84,7 +86,7 @@ func (c *Cluster) newLookup(ctx context.Context, m *membership) (identityLookup,
 	lookup, err := directory.New(directory.Config{
 		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease, Store: store,
 		Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
-		Concurrency: c.config.entries.concurrency,
+		Concurrency: c.config.entries.concurrency, Header: c.askedWith(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -106,6 +108,12 @@ func (l memberLookup) explain(ctx context.Context, id driver.Identity, e *Explan
 
 // storeLookup remembers in a database.
 type storeLookup struct{ *directory.Lookup }
+
+// SetView implements identityLookup. There are no slots.
+func (l storeLookup) SetView(v driver.View) (moved int) {
+	l.Lookup.SetView(v)
+	return 0
+}
 
 // Resolve implements identityLookup.
 func (l storeLookup) Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (partition.Activation, error) {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -16,12 +17,30 @@ type failedStart struct {
 	since time.Time
 }
 
+// startPanicError is the error of a grain that panicked while it was made, with the place for
+// the log.
+type startPanicError struct {
+	error
+
+	stack string
+}
+
+// Unwrap gives the error.
+func (p startPanicError) Unwrap() error { return p.error }
+
 // failureIdle is how long a grain that failed to activate answers its callers
 // with the reason, without another try.
 const failureIdle = time.Second
 
 func newFailedStart(ctx actor.Context, err error) failedStart {
-	ctx.Logger().Error("grain not activated", "error", err)
+	attrs := []any{"error", err}
+	if p, ok := err.(startPanicError); ok { //nolint:errorlint // nobody wraps it
+		attrs = append(attrs, "stack", p.stack)
+	}
+	ctx.Logger().Error("cluster: grain not activated", attrs...)
+	if c := From(ctx.ActorSystem()); c != nil {
+		c.activations.get(ctx.Self()).started(err)
+	}
 	ctx.SetReceiveTimeout(failureIdle)
 	return failedStart{&GrainError{Code: CodeActivation, Message: err.Error()}, time.Now()}
 }
@@ -31,9 +50,19 @@ func newFailedStart(ctx actor.Context, err error) failedStart {
 // answers callers with the reason; after failureIdle the activation ends, so
 // that the next call tries anew.
 type lateActor struct {
+	kind    string
 	produce actor.Producer
 	made    actor.Actor
 	failure failedStart
+}
+
+// KindOf gives the kind of the grain whose actor has this context, "" of an actor
+// that is no grain.
+func KindOf(ctx actor.Context) string {
+	if l, ok := ctx.Actor().(*lateActor); ok {
+		return l.kind
+	}
+	return ""
 }
 
 // Receive implements actor.Actor.
@@ -64,7 +93,7 @@ func (l *lateActor) Receive(ctx actor.Context) {
 func (l *lateActor) make() (made actor.Actor, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: its producer panicked: %v", errNotActivated, r)
+			err = startPanicError{fmt.Errorf("%w: its producer panicked: %v", errNotActivated, r), string(debug.Stack())}
 		}
 	}()
 	if l.produce != nil {

@@ -1,6 +1,10 @@
 package cluster
 
-import "github.com/granary-go/granary/cluster/driver"
+import (
+	"time"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
 
 // MemberLease is published on the event stream of the actor system when this
 // member's lease changes. While it is draining the member takes no new
@@ -18,6 +22,18 @@ func (c *Cluster) Lease() driver.LeasePhase {
 		return m.lease.Phase()
 	}
 	return driver.LeaseValid
+}
+
+// LeaseMargin tells how long this member's lease lasts if it is not renewed: 0 once
+// it has ended. It is false where there is none, or its provider does not tell
+// ([driver.LeaseMargin]).
+func (c *Cluster) LeaseMargin() (time.Duration, bool) {
+	if m := c.current.Load(); m != nil {
+		if lease, tells := m.lease.(driver.LeaseMargin); tells {
+			return lease.Margin(), true
+		}
+	}
+	return 0, false
 }
 
 // keepLease acts on the phases of a membership's lease. Its goroutine ends with
@@ -41,14 +57,14 @@ func (c *Cluster) keepLease(m *membership) {
 func (c *Cluster) leaseChanged(m *membership, phase driver.LeasePhase) {
 	switch phase {
 	case driver.LeaseValid:
-		c.logger.Info("the lease is renewed again", "member", m.self.ID)
+		c.logger.Info("cluster: the lease is renewed again", "member", m.self.ID)
 	case driver.LeaseDraining:
-		c.logger.Warn("the lease was not renewed; no new leased grains are taken; can the membership provider be reached?", "member", m.self.ID)
+		c.logger.Warn("cluster: the lease was not renewed; no new leased grains are taken; can the membership provider be reached?", "member", m.self.ID)
 	case driver.LeaseFenced:
 		close(m.fenced)
 		if !c.isStopping() && m.hasJoined() {
 			c.counters.fenced.Add(1)
-			c.logger.Error("the lease has ended; the leased grains stop, and this member joins again once the provider can be reached", "member", m.self.ID)
+			c.logger.Error("cluster: the lease has ended; the leased grains stop, and this member joins again once the provider can be reached", "member", m.self.ID)
 		}
 		c.activations.cancelWhere(func(a *activation) bool { return a.gate != nil && a.gate.lease == m.lease })
 	}

@@ -94,8 +94,7 @@ func (h *GrainHost[G]) pause() time.Duration {
 func (h *GrainHost[G]) activate(ctx actor.Context, desc *GrainDesc[G], factory func() G) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			ctx.Logger().Error("grain panicked while it was activated", "kind", desc.Kind, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("%w: panic: %v", errNotActivated, r)
+			err = startPanicError{fmt.Errorf("%w: panic: %v", errNotActivated, r), string(debug.Stack())}
 		}
 	}()
 	if h.cluster = From(ctx.ActorSystem()); h.cluster != nil {
@@ -128,7 +127,11 @@ func (h *GrainHost[G]) onActivate(ctx actor.Context) error {
 	if !has {
 		return nil
 	}
-	turn, end := h.ownTurn(ctx)
+	within := h.activation.ctx
+	if observed := h.activation.startCtx; observed != nil {
+		within = observed
+	}
+	turn, end := h.ownTurn(within, ctx)
 	defer end()
 	return grain.OnActivate(turn)
 }
@@ -151,19 +154,19 @@ func (h *GrainHost[G]) onDeactivate(ctx actor.Context, grain Deactivating) {
 	reason := DeactivationReason(h.activation.why.Load())
 	defer func() {
 		if r := recover(); r != nil {
-			ctx.Logger().Error("grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
+			ctx.Logger().Error("cluster: grain panicked in OnDeactivate", "reason", reason, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	turn, end := h.ownTurn(ctx)
+	turn, end := h.ownTurn(h.activation.ctx, ctx)
 	defer end()
 	if err := grain.OnDeactivate(turn, reason); err != nil {
-		ctx.Logger().Error("OnDeactivate failed", "reason", reason, "error", err)
+		ctx.Logger().Error("cluster: OnDeactivate failed", "reason", reason, "error", err)
 	}
 }
 
 // ownTurn is the context of a turn that nobody called for.
-func (h *GrainHost[G]) ownTurn(ctx actor.Context) (turn *grainContext, end func()) {
-	bounded, cancel := context.WithTimeout(h.activation.ctx, h.cluster.config.requestTimeout)
+func (h *GrainHost[G]) ownTurn(within context.Context, ctx actor.Context) (turn *grainContext, end func()) {
+	bounded, cancel := context.WithTimeout(within, h.cluster.config.requestTimeout)
 	turn = &grainContext{Context: bounded, actorContext: ctx, activation: h.activation, cluster: h.cluster, timers: &h.timers}
 	return turn, func() {
 		turn.over.Store(true)

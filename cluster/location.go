@@ -89,7 +89,14 @@ func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *loca
 	if suspect != nil {
 		doubted = suspect.fence
 	}
+	var done func(driver.MemberID, error)
+	if c.config.observer != nil {
+		ctx, done = c.observeResolve(ctx, id, suspect != nil)
+	}
 	found, err := m.lookup.Resolve(ctx, id, m.self.ID, doubted)
+	if done != nil {
+		c.resolved(id, found.Member.ID, err, done)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func (c *Cluster) resolve(ctx context.Context, id driver.Identity, suspect *loca
 func (c *Cluster) Get(identity, kind string) *actor.PID {
 	pid, err := c.GetContext(context.Background(), identity, kind)
 	if err != nil {
-		c.logger.Warn("no PID for a grain", "kind", kind, "identity", identity, "error", err)
+		c.logger.Warn("cluster: no PID for a grain", "grain", driver.Identity{Kind: kind, Name: identity}, "error", err)
 	}
 	return pid
 }

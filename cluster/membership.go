@@ -48,6 +48,10 @@ type ClusterTopology struct {
 	View driver.View
 	// Joined and Left are the differences to the view before.
 	Joined, Left []driver.Member
+	// MovedSlots is how many of the 4,096 slots of identities have another owner
+	// than in the view before of the same membership; none in its first, and above
+	// [WithIdentityLookup].
+	MovedSlots int
 }
 
 const (
@@ -199,7 +203,7 @@ func (c *Cluster) watch(m *membership) error {
 			continue
 		}
 		m.complaint.Store(&err)
-		c.logger.Warn("no new view of the cluster; asking the membership provider again", "error", err, "pause", retry)
+		c.logger.Warn("cluster: no new view of the cluster; asking the membership provider again", "error", err, "pause", retry)
 		c.pause(retry)
 		retry = min(2*retry, lastRetry)
 	}
@@ -231,25 +235,25 @@ func (c *Cluster) pause(d time.Duration) bool {
 // apply makes everything here act by a newer view. What has changed is told
 // against the last view that was told of, be it of an earlier membership.
 func (c *Cluster) apply(m *membership, view driver.View) {
-	m.lookup.SetView(view)
+	moved := m.lookup.SetView(view)
 	members := make(map[driver.MemberID]bool, len(view.Members))
 	for _, member := range view.Members {
 		members[member.ID] = true
 	}
 	c.cache.retain(func(id driver.MemberID) bool { return members[id] })
-	event := &ClusterTopology{View: view, Joined: difference(view, c.told), Left: difference(c.told, view)}
+	event := &ClusterTopology{View: view, Joined: difference(view, c.told), Left: difference(c.told, view), MovedSlots: moved}
 	c.told = view
 	for _, gone := range event.Left {
 		c.disconnect(gone)
-		c.logger.Info("member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
+		c.logger.Info("cluster: member left", "member", gone.ID, "address", gone.Address, "epoch", view.Epoch)
 	}
 	for _, joined := range event.Joined {
-		c.logger.Info("member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
+		c.logger.Info("cluster: member joined", "member", joined.ID, "address", joined.Address, "epoch", view.Epoch)
 	}
 	if me, in := view.Member(m.self.ID); in {
 		m.joinedOnce.Do(func() {
 			if m.isMember() && !c.isStarting() {
-				c.logger.Info("this member is in the view again", "member", me.ID, "epoch", view.Epoch)
+				c.logger.Info("cluster: this member is in the view again", "member", me.ID, "epoch", view.Epoch)
 			}
 			close(m.joined)
 		})
@@ -290,10 +294,10 @@ func difference(a, b driver.View) []driver.Member {
 // id. It returns nil when the cluster is shut down meanwhile.
 func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	if old.isMember() {
-		c.logger.Warn("this member is no longer in the view; its grains stop and it joins again",
-			"member", old.self.ID, "cause", cause)
+		c.logger.Warn("cluster: this member is no longer in the view; its grains stop and it joins again",
+			"member", old.self.ID, "error", cause)
 	} else {
-		c.logger.Warn("the cluster that was followed is gone; following the one that is there")
+		c.logger.Warn("cluster: the cluster that was followed is gone; following the one that is there")
 	}
 	c.current.Store(nil)
 	ctx, cancel := context.WithTimeout(c.ctx, fenceTimeout)
@@ -304,7 +308,7 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 	}
 	errs = append(errs, old.close(ctx))
 	if err := errors.Join(errs...); err != nil && c.ctx.Err() == nil {
-		c.logger.Error("ending the former membership", "error", err)
+		c.logger.Error("cluster: ending the former membership", "error", err)
 	}
 	c.cache.retain(func(driver.MemberID) bool { return false })
 	if errors.Is(cause, driver.ErrRefused) && !c.pause(lastRetry) {
@@ -316,7 +320,7 @@ func (c *Cluster) rejoin(old *membership, cause error) *membership {
 			c.current.Store(m)
 			return m
 		}
-		c.logger.Warn("joining again failed; trying again", "error", err, "pause", retry)
+		c.logger.Warn("cluster: joining again failed; trying again", "error", err, "pause", retry)
 		c.pause(retry)
 	}
 	return nil

@@ -99,7 +99,7 @@ func (h *GrainHost[G]) reenter(ctx actor.Context, desc *GrainDesc[G], req *Grain
 				if p == nil {
 					p = fmt.Sprintf("%s.%s called runtime.Goexit", desc.Kind, req.Method)
 				}
-				h.cluster.logger.Error("a reenterable method panicked", "grain", turn.activation.identity, "method", req.Method,
+				h.cluster.logger.Error("cluster: a reenterable method panicked", "grain", turn.activation.identity, "method", req.Method,
 					"panic", p, "stack", string(debug.Stack()))
 				last.panic = p
 				last.answer = &GrainError{CodePanic, fmt.Sprintf("%s.%s: %v", desc.Kind, req.Method, p)}
@@ -108,6 +108,7 @@ func (h *GrainHost[G]) reenter(ctx actor.Context, desc *GrainDesc[G], req *Grain
 		}()
 		reply, err := call(grain, req.Message, turn)
 		last.answer, returned = answer(desc.Kind, req.Method, reply, err), true
+		turn.finish(errorIn(last.answer))
 	}()
 	h.drive(ctx, r)
 }
@@ -165,7 +166,7 @@ func (h *GrainHost[G]) finish(ctx actor.Context, cancel bool) {
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
-					ctx.Logger().Error("grain panicked while it was stopped", "panic", p)
+					ctx.Logger().Error("cluster: grain panicked while it was stopped", "panic", p)
 				}
 			}()
 			h.resume(ctx, r)

@@ -80,7 +80,7 @@ func (c *Cluster) shutdown(ctx context.Context, graceful bool) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cluster: shutdown: %w", err)
 	}
-	c.logger.Info("cluster shut down", "graceful", graceful)
+	c.logger.Info("cluster: cluster shut down", "graceful", graceful)
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (c *Cluster) firstJoin(ctx context.Context, member bool) (*membership, erro
 			return m, err
 		}
 		if retry == firstRetry {
-			c.logger.Warn("what the membership provider needs cannot be reached; trying again", "error", err)
+			c.logger.Warn("cluster: what the membership provider needs cannot be reached; trying again", "error", err)
 		}
 		timer := time.NewTimer(retry)
 		select {

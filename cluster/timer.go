@@ -94,7 +94,7 @@ func (h *GrainHost[G]) tick(ctx actor.Context, t *GrainTimer) {
 	if t.every == 0 {
 		t.Stop()
 	}
-	turn, end := h.ownTurn(ctx)
+	turn, end := h.ownTurn(h.activation.ctx, ctx)
 	defer end()
 	t.run(turn)
 	if _, on := h.timers.running[t]; on {

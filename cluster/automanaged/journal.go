@@ -54,6 +54,6 @@ func (j *journal) log(ctx context.Context, n view.Note) {
 	}
 	j.logger.Log(ctx, level, "automanaged: "+n.Text, n.Args...)
 	if missed := j.missed.Swap(0); missed > 0 {
-		j.logger.Log(ctx, slog.LevelWarn, "automanaged: the logger did not keep up; lines were left out", "lines", missed)
+		j.logger.Log(ctx, slog.LevelWarn, "automanaged: the logger did not keep up; lines were left out", "omitted", missed)
 	}
 }

@@ -57,7 +57,7 @@ func TestJournalCountsWhatItLeavesOut(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	j.run(ctx)
-	if logs.count("automanaged: x") != maxNotes || !strings.Contains(logs.String(), "left out lines=7") {
+	if logs.count("automanaged: x") != maxNotes || !strings.Contains(logs.String(), "left out omitted=7") {
 		t.Error(logs)
 	}
 }

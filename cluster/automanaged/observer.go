@@ -156,7 +156,7 @@ func (o *observer) blame(address string, err error) {
 	}
 	o.mu.Unlock()
 	if tell {
-		o.logger.Warn("automanaged: a host belongs to another cluster", "host", address, "why", reason(err))
+		o.logger.Warn("automanaged: a host belongs to another cluster", "host", address, "reason", reason(err))
 	}
 }
 

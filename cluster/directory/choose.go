@@ -67,8 +67,8 @@ func (c *chooser) pick(id driver.Identity, hosts []driver.Member, turn uint64, h
 	}
 	if !c.told[id.Kind] {
 		c.told[id.Kind] = true
-		c.cfg.Logger.Warn("a kind is placed round robin, because its strategy failed",
-			"kind", kind.Name, "strategy", kind.Strategy, "member", c.cfg.Self, "why", why)
+		c.cfg.Logger.Warn("directory: a kind is placed round robin, because its strategy failed",
+			"kind", kind.Name, "strategy", kind.Strategy, "member", c.cfg.Self, "reason", why)
 	}
 	return placement.RoundRobin(id, hosts, turn, hint)
 }

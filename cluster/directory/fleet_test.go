@@ -162,7 +162,7 @@ type stage struct {
 	pids map[driver.Identity]*actor.PID
 }
 
-func (s *stage) Activate(id driver.Identity, _ driver.Fence) *actor.PID {
+func (s *stage) Activate(id driver.Identity, _ driver.Fence, _ actor.MessageHeader) *actor.PID {
 	if id.Name == "panics" {
 		panic("no room on the stage")
 	}

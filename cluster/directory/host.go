@@ -32,6 +32,8 @@ type hostActor struct {
 	lease   driver.LeasePhase // as the machine was told
 	asked   uint64
 	askers  map[uint64]*actor.PID
+	traced  map[uint64]driver.Identity // the questions under way that have a header
+	headers map[driver.Identity]actor.MessageHeader
 	pids    map[driver.Identity]*actor.PID
 	active  map[string]machine.Stopped // by the id of the PID
 	tick    *time.Timer
@@ -42,7 +44,8 @@ func hostProps(l *Lookup) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
 		return &hostActor{
 			lookup: l, began: time.Now(), machine: machine.NewHost(l.cfg.Self, machine.HostConfig{}),
-			askers: make(map[uint64]*actor.PID), pids: make(map[driver.Identity]*actor.PID), active: make(map[string]machine.Stopped),
+			askers: make(map[uint64]*actor.PID), traced: make(map[uint64]driver.Identity), pids: make(map[driver.Identity]*actor.PID), active: make(map[string]machine.Stopped),
+			headers: make(map[driver.Identity]actor.MessageHeader),
 		}
 		// An instance made anew would have forgotten what it hosts.
 	}, actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, func(reason any) actor.Directive {
@@ -96,7 +99,7 @@ func (a *hostActor) Receive(ctx actor.Context) {
 func (a *hostActor) believed(ctx actor.Context, from string) bool {
 	m, in := a.view.Member(driver.MemberID(from))
 	if sender := ctx.Sender(); sender == nil || in && sender.Address != m.Address {
-		a.lookup.cfg.Logger.Warn("greeting refused: its sender is not the member it names", "member", from)
+		a.lookup.cfg.Logger.Warn("directory: greeting refused: its sender is not the member it names", "member", from)
 		return false
 	}
 	return true
@@ -111,7 +114,11 @@ func (a *hostActor) placeFor(ctx actor.Context, m *pb.Place) {
 	}
 	a.asked++
 	a.askers[a.asked] = ctx.Sender()
-	a.step(ctx, machine.Place{Request: a.asked, Identity: driver.Identity{Kind: m.Kind, Name: m.Name}, Over: fence(m.Over)})
+	id := driver.Identity{Kind: m.Kind, Name: m.Name}
+	if header := ctx.MessageHeader(); len(header) > 0 {
+		a.traced[a.asked], a.headers[id] = id, header
+	}
+	a.step(ctx, machine.Place{Request: a.asked, Identity: id, Over: fence(m.Over)})
 }
 
 func (a *hostActor) report(m *pb.Inquiry) *pb.Report {
@@ -170,7 +177,7 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 	for _, effect := range a.machine.Step(a.now(), ev) {
 		switch e := effect.(type) {
 		case machine.Start:
-			pid := l.cfg.Activator.Activate(e.Identity, e.Token)
+			pid := l.cfg.Activator.Activate(e.Identity, e.Token, a.headers[e.Identity])
 			a.active[pid.Id] = machine.Stopped(e)
 			a.pids[e.Identity] = pid
 			ctx.Watch(pid)
@@ -181,6 +188,10 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 		case machine.Answer:
 			ctx.Send(a.askers[e.Request], &pb.Placed{Outcome: uint32(e.Outcome), Entry: wireEntry(e.Entry), Why: e.Why})
 			delete(a.askers, e.Request)
+			if id, was := a.traced[e.Request]; was {
+				delete(a.traced, e.Request)
+				delete(a.headers, id)
+			}
 		case machine.Greet:
 			if to, in := a.view.Member(e.To); in {
 				ctx.Request(pidOf(to), &pb.Greeting{From: string(l.cfg.Self), Epoch: e.Epoch})
@@ -194,7 +205,7 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 		case machine.EraChanged:
 			a.eraChanged(e)
 		case machine.Violation:
-			l.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			l.cfg.Logger.Error("directory: placement audit: "+e.What, "grain", e.Identity)
 		default:
 			l.operate(e)
 		}
@@ -204,11 +215,11 @@ func (a *hostActor) carry(ctx actor.Context, ev machine.Event) {
 func (a *hostActor) eraChanged(e machine.EraChanged) {
 	l := a.lookup
 	if !e.Open {
-		l.cfg.Logger.Info("the store of the identity lookup begins a new era, or may have lost entries; no grain is placed until all members have written back what they host",
+		l.cfg.Logger.Info("directory: the store of the identity lookup begins a new era, or may have lost entries; no grain is placed until all members have written back what they host",
 			"era", e.Era.Number)
 		return
 	}
-	l.cfg.Logger.Info("the store of the identity lookup takes entries", "era", e.Era.Number)
+	l.cfg.Logger.Info("directory: the store of the identity lookup takes entries", "era", e.Era.Number)
 	if e.Mine {
 		l.sweep(a.view, e.Era)
 	}

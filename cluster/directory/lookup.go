@@ -51,8 +51,9 @@ var (
 // a time and must not wait.
 type Activator interface {
 	// Activate starts an activation and returns its PID. The lookup watches
-	// the PID: when it has stopped, so has the activation.
-	Activate(id driver.Identity, f driver.Fence) *actor.PID
+	// the PID: when it has stopped, so has the activation. header is that of the
+	// question that caused it, nil if it had none.
+	Activate(id driver.Identity, f driver.Fence, header actor.MessageHeader) *actor.PID
 }
 
 // Config is what a Lookup needs to know.
@@ -77,6 +78,9 @@ type Config struct {
 	// Close, which it cannot get over: the member has to leave and join again. It
 	// gets an ErrFailed, must not wait, and must not call Close. May be nil.
 	Failed func(err error)
+	// Header gives the header of a question to a member, by the context of who
+	// asks; among those who share a question, of the first. May be nil.
+	Header func(ctx context.Context) actor.MessageHeader
 	Logger *slog.Logger
 	// Concurrency bounds the operations that are under way in the store. More
 	// wait in line; those whose callers have given up meanwhile are not made.
@@ -229,7 +233,7 @@ func (l *Lookup) failed(cause any) {
 		if cause != nil {
 			err = fmt.Errorf("%w: %v", err, cause)
 		}
-		l.cfg.Logger.Error("this member can place and host no more grains", "error", err)
+		l.cfg.Logger.Error("directory: this member can place and host no more grains", "error", err)
 		if l.cfg.Failed != nil {
 			l.cfg.Failed(err)
 		}

@@ -85,10 +85,10 @@ func (l *Lookup) answers(err error) {
 		return
 	}
 	if err != nil {
-		l.cfg.Logger.Warn("the store of the identity lookup does not answer; grains that are cached or run go on", "error", err)
+		l.cfg.Logger.Warn("directory: the store of the identity lookup does not answer; grains that are cached or run go on", "error", err)
 		return
 	}
-	l.cfg.Logger.Info("the store of the identity lookup answers again")
+	l.cfg.Logger.Info("directory: the store of the identity lookup answers again")
 }
 
 // restore writes entries back, some at a time.

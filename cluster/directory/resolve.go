@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
 	machine "github.com/granary-go/granary/internal/directory"
 	pb "github.com/granary-go/granary/wire/directorypb"
@@ -27,6 +28,9 @@ type question struct {
 	suspect  driver.Fence
 }
 
+// headerKey is where the search for an answer finds the header of its questions.
+type headerKey struct{}
+
 // flight is a question under way. Its fields but done are guarded by
 // Lookup.mu until done is closed, and constant from then on.
 type flight struct {
@@ -42,7 +46,7 @@ type flight struct {
 // is asked before it is named again; zero if there is none.
 func (l *Lookup) Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (Activation, error) {
 	q := question{id, suspect}
-	f, err := l.join(q, hint)
+	f, err := l.join(ctx, q, hint)
 	if err != nil {
 		return Activation{}, err
 	}
@@ -54,7 +58,7 @@ func (l *Lookup) Resolve(ctx context.Context, id driver.Identity, hint driver.Me
 	}
 }
 
-func (l *Lookup) join(q question, hint driver.MemberID) (*flight, error) {
+func (l *Lookup) join(asker context.Context, q question, hint driver.MemberID) (*flight, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.flights[q]; f != nil {
@@ -65,6 +69,9 @@ func (l *Lookup) join(q question, hint driver.MemberID) (*flight, error) {
 		return nil, ErrClosed
 	}
 	ctx, cancel := context.WithCancel(l.ctx)
+	if l.cfg.Header != nil {
+		ctx = context.WithValue(ctx, headerKey{}, l.cfg.Header(asker))
+	}
 	f := &flight{askers: 1, cancel: cancel, done: make(chan struct{})}
 	l.flights[q] = f
 	l.wg.Go(func() {
@@ -161,9 +168,11 @@ func (l *Lookup) place(
 	ctx context.Context, st *viewState, host driver.Member, id driver.Identity, over driver.Fence,
 	wait time.Duration, avoid map[driver.MemberID]bool,
 ) (driver.Entry, error) {
-	future := l.cfg.System.Root.RequestFuture(pidOf(host), &pb.Place{
-		Kind: id.Kind, Name: id.Name, Over: wireToken(over), Epoch: st.view.Epoch,
-	}, wait)
+	var question any = &pb.Place{Kind: id.Kind, Name: id.Name, Over: wireToken(over), Epoch: st.view.Epoch}
+	if header, _ := ctx.Value(headerKey{}).(actor.MessageHeader); len(header) > 0 {
+		question = &actor.MessageEnvelope{Header: header, Message: question}
+	}
+	future := l.cfg.System.Root.RequestFuture(pidOf(host), question, wait)
 	result, err := future.ResultContext(ctx)
 	if err != nil {
 		future.Cancel()

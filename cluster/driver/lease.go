@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Lease is a member's right to host kinds that are [Leased] or [Strict], as
@@ -21,6 +22,14 @@ type Lease interface {
 	// Watch waits until the phase differs from last, and returns it; or the
 	// context's error, or [ErrClosed] after the session was closed.
 	Watch(ctx context.Context, last LeasePhase) (LeasePhase, error)
+}
+
+// LeaseMargin is implemented by a [Lease] that tells how much is left of it, for
+// those who watch over the members.
+type LeaseMargin interface {
+	// Margin is how long the lease is valid if it is not renewed; 0 once it has
+	// ended.
+	Margin() time.Duration
 }
 
 // LeasePhase is how much of a lease is left.

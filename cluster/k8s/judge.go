@@ -119,7 +119,7 @@ func (j *judge) alive(ctx context.Context, l *coordinationv1.Lease) (held, bool)
 	}
 	switch err := j.empty(ctx, l, h, why); {
 	case err == nil:
-		j.logger.Info("k8s: took the Lease from a member that is dead", "member", h.id, "lease", l.Name, "why", why)
+		j.logger.Info("k8s: took the Lease from a member that is dead", "member", h.id, "lease", l.Name, "reason", why)
 		return held{}, false
 	case isNotFound(err):
 		return held{}, false

@@ -96,14 +96,14 @@ func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 		case placement.Send:
 			a.send(ctx, e)
 		case placement.Start:
-			pid := a.lookup.cfg.Activator.Activate(e.Identity, e.Fence)
+			pid := a.lookup.cfg.Activator.Activate(e.Identity, e.Fence, headerOf(ctx, e.Identity))
 			a.entries[pid.Id] = placement.Entry(e)
 			a.pids[placement.Entry(e)] = pid
 			ctx.Watch(pid)
 		case placement.Stop:
 			ctx.Stop(a.pids[placement.Entry(e)])
 		case placement.Violation:
-			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			a.lookup.cfg.Logger.Error("partition: placement audit: "+e.What, "grain", e.Identity)
 		case placement.Forged:
 			a.refused(e.From, e.Address)
 		case placement.Refresh:
@@ -111,4 +111,15 @@ func (a *hostActor) carry(ctx actor.Context, ev placement.Event) {
 		}
 	}
 	a.arm(ctx, a.machine.Pending())
+}
+
+// headerOf gives the header of the message at hand, if that is the grant of the
+// identity.
+func headerOf(ctx actor.Context, id driver.Identity) actor.MessageHeader {
+	if p, ok := ctx.Message().(*packet); ok {
+		if grant, ok := p.Message.(*placement.Spawn); ok && grant.Identity == id {
+			return ctx.MessageHeader()
+		}
+	}
+	return nil
 }

@@ -43,8 +43,9 @@ var (
 // called by one goroutine at a time and must not wait.
 type Activator interface {
 	// Activate starts an activation and returns its PID. The lookup watches
-	// the PID: when it has stopped, so has the activation.
-	Activate(id driver.Identity, f driver.Fence) *actor.PID
+	// the PID: when it has stopped, so has the activation. header is that of the
+	// question that caused it, nil if it had none.
+	Activate(id driver.Identity, f driver.Fence, header actor.MessageHeader) *actor.PID
 }
 
 // Config is what a Lookup needs to know.
@@ -70,7 +71,15 @@ type Config struct {
 	// again. It gets an ErrFailed, must not wait, and must not call Close. May
 	// be nil.
 	Failed func(err error)
-	Logger *slog.Logger
+	// Header gives the header of a question to an owner, by the context of who
+	// asks; among those who share a question, of the first. May be nil.
+	Header func(ctx context.Context) actor.MessageHeader
+	// Placing is told of a question with a header that this member is asked as an
+	// owner, and at its end how it was answered; the header that it returns goes
+	// to the member that is asked to activate. It must not wait. May be nil, and
+	// so may what it returns.
+	Placing func(header actor.MessageHeader, id driver.Identity) (actor.MessageHeader, func(outcome string, at driver.MemberID))
+	Logger  *slog.Logger
 	// Resend is how long an unanswered message to another member waits
 	// before it is sent again. Defaults to 200 ms.
 	Resend time.Duration
@@ -138,13 +147,14 @@ func New(cfg Config) (*Lookup, error) {
 }
 
 // SetView makes the lookup act by a newer view; an older one is ignored, and
-// so is any after Close.
-func (l *Lookup) SetView(v driver.View) {
+// so is any after Close. It returns how many slots the view gives to another owner
+// than the one before; none if there was none.
+func (l *Lookup) SetView(v driver.View) (moved int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.state.Load()
 	if old.table != nil && v.Epoch <= old.view.Epoch || l.ctx.Err() != nil {
-		return
+		return 0
 	}
 	now := &viewState{view: v, table: placement.NewTable(v), next: make(chan struct{})}
 	l.state.Store(now)
@@ -154,6 +164,7 @@ func (l *Lookup) SetView(v driver.View) {
 		l.cfg.System.Root.Send(l.host, viewEvent{now})
 		l.cfg.System.Root.Send(l.owner, viewEvent{now})
 	}
+	return now.table.Moved(old.table)
 }
 
 // View gives the view that the lookup goes by.

@@ -21,7 +21,7 @@ type stage struct {
 	starts atomic.Int64
 }
 
-func (s *stage) Activate(driver.Identity, driver.Fence) *actor.PID {
+func (s *stage) Activate(driver.Identity, driver.Fence, actor.MessageHeader) *actor.PID {
 	s.starts.Add(1)
 	return s.system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
 }

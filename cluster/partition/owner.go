@@ -16,6 +16,8 @@ type machineActor struct {
 	began  time.Time
 	view   driver.View
 	tick   *time.Timer
+	// headers go with grants of these identities.
+	headers map[driver.Identity]actor.MessageHeader
 }
 
 func (m *machineActor) now() placement.Time { return placement.Time(time.Since(m.began)) }
@@ -38,9 +40,23 @@ func (m *machineActor) stop() {
 // send carries out a Send effect. A member that is not in the view is gone:
 // the message is dropped, as the machine would drop its answer.
 func (m *machineActor) send(ctx actor.Context, s placement.Send) {
-	if to, in := m.view.Member(s.To); in {
-		ctx.Request(pidOf(to, m.peer), &packet{From: m.lookup.cfg.Self, Message: s.Message})
+	to, in := m.view.Member(s.To)
+	if !in {
+		return
 	}
+	var header actor.MessageHeader
+	if grant, ok := s.Message.(*placement.Spawn); ok {
+		header = m.headers[grant.Identity]
+	}
+	ctx.Request(pidOf(to, m.peer), withHeader(header, &packet{From: m.lookup.cfg.Self, Message: s.Message}))
+}
+
+// withHeader puts a header around a message, if it is not empty.
+func withHeader(header actor.MessageHeader, message any) any {
+	if len(header) == 0 {
+		return message
+	}
+	return &actor.MessageEnvelope{Header: header, Message: message}
 }
 
 // received gives a packet the address that it came from, by which the machine
@@ -55,7 +71,7 @@ func (m *machineActor) received(ctx actor.Context, p *packet) (placement.Receive
 }
 
 func (m *machineActor) refused(from driver.MemberID, address string) {
-	m.lookup.cfg.Logger.Warn("placement message refused: its sender is not the member it names",
+	m.lookup.cfg.Logger.Warn("partition: placement message refused: its sender is not the member it names",
 		"member", from, "address", address)
 }
 
@@ -66,6 +82,15 @@ type ownerActor struct {
 	asked   uint64
 	waited  int // of those who asked, who were not answered in the same step
 	askers  map[uint64]*actor.PID
+	// traced are the questions under way that came with a header.
+	traced map[uint64]traced
+}
+
+// traced is a question with a header, and who is told of its answer, if anybody
+// is.
+type traced struct {
+	identity driver.Identity
+	done     func(outcome string, at driver.MemberID)
 }
 
 func ownerProps(l *Lookup) *actor.Props {
@@ -76,7 +101,7 @@ func ownerProps(l *Lookup) *actor.Props {
 				Resend: placement.Time(l.cfg.Resend), Patience: placement.Time(2 * ownerWait),
 				Pick: newChooser(&l.cfg).pick,
 			}),
-			askers: make(map[uint64]*actor.PID),
+			askers: make(map[uint64]*actor.PID), traced: make(map[uint64]traced),
 		}
 	}, l.stopOnFailure(NameOf(OwnerName, l.cfg.Self)), actor.WithoutDefaults())
 }
@@ -95,6 +120,9 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 		if ctx.Sender() != nil {
 			a.asked++
 			a.askers[a.asked] = ctx.Sender()
+			if header := ctx.MessageHeader(); len(header) > 0 {
+				a.trace(a.asked, m.Identity, header)
+			}
 			a.step(ctx, placement.Resolve{
 				Request: a.asked, Epoch: m.Epoch, Identity: m.Identity, Hint: m.Hint, Suspect: m.Suspect,
 			})
@@ -128,13 +156,46 @@ func (a *ownerActor) step(ctx actor.Context, ev placement.Event) {
 		case placement.Answer:
 			ctx.Send(a.askers[e.Request], &resolveAnswer{Outcome: e.Outcome, Host: e.Host, Fence: e.Fence, Epoch: e.Epoch})
 			delete(a.askers, e.Request)
+			if len(a.traced) > 0 {
+				a.traceEnds(e)
+			}
 		case placement.Refresh:
 			a.lookup.cfg.Refresh(e.Epoch)
 		case placement.Forged:
 			a.refused(e.From, e.Address)
 		case placement.Violation:
-			a.lookup.cfg.Logger.Error("placement audit: "+e.What, "identity", e.Identity)
+			a.lookup.cfg.Logger.Error("partition: placement audit: "+e.What, "grain", e.Identity)
 		}
 	}
 	a.arm(ctx, a.machine.Pending())
+}
+
+// trace keeps the header of a question for the grant that it may lead to.
+func (a *ownerActor) trace(request uint64, id driver.Identity, header actor.MessageHeader) {
+	t := traced{identity: id}
+	if placing := a.lookup.cfg.Placing; placing != nil {
+		var further actor.MessageHeader
+		if further, t.done = placing(header, id); further != nil {
+			header = further
+		}
+	}
+	a.traced[request] = t
+	if a.headers == nil {
+		a.headers = make(map[driver.Identity]actor.MessageHeader)
+	}
+	if _, has := a.headers[id]; !has {
+		a.headers[id] = header
+	}
+}
+
+func (a *ownerActor) traceEnds(answer placement.Answer) {
+	t, was := a.traced[answer.Request]
+	if !was {
+		return
+	}
+	delete(a.traced, answer.Request)
+	delete(a.headers, t.identity)
+	if t.done != nil {
+		t.done(answer.Outcome.String(), answer.Host)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
 )
@@ -40,7 +41,11 @@ type flight struct {
 // done. An activation that did not answer is given as suspect, so that the
 // owner asks its host before it names it again; zero if there is none.
 func (l *Lookup) Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (Activation, error) {
-	f, err := l.join(question{id, suspect}, hint)
+	var header actor.MessageHeader
+	if l.cfg.Header != nil {
+		header = l.cfg.Header(ctx)
+	}
+	f, err := l.join(question{id, suspect}, hint, header)
 	if err != nil {
 		return Activation{}, err
 	}
@@ -52,7 +57,7 @@ func (l *Lookup) Resolve(ctx context.Context, id driver.Identity, hint driver.Me
 	}
 }
 
-func (l *Lookup) join(q question, hint driver.MemberID) (*flight, error) {
+func (l *Lookup) join(q question, hint driver.MemberID, header actor.MessageHeader) (*flight, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.flights[q]; f != nil {
@@ -67,7 +72,7 @@ func (l *Lookup) join(q question, hint driver.MemberID) (*flight, error) {
 	l.flights[q] = f
 	l.wg.Go(func() {
 		defer cancel()
-		found, err := l.ask(ctx, f, q, hint)
+		found, err := l.ask(ctx, f, q, hint, header)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		f.found, f.err = found, err
@@ -103,10 +108,10 @@ func (l *Lookup) abandon(q question, f *flight, cause error) (Activation, error)
 
 // ask puts the question to the owner until it is answered. What stands in the
 // way is kept in the flight for those who give up.
-func (l *Lookup) ask(ctx context.Context, f *flight, q question, hint driver.MemberID) (Activation, error) {
+func (l *Lookup) ask(ctx context.Context, f *flight, q question, hint driver.MemberID, header actor.MessageHeader) (Activation, error) {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		st := l.state.Load()
-		answer, err := l.askOwner(ctx, st, q, hint)
+		answer, err := l.askOwner(ctx, st, q, hint, header)
 		if err == nil && answer.Outcome == placement.Found {
 			if m, in := l.state.Load().view.Member(answer.Host); in {
 				return Activation{Member: m, Fence: answer.Fence}, nil
@@ -122,7 +127,9 @@ func (l *Lookup) ask(ctx context.Context, f *flight, q question, hint driver.Mem
 
 // askOwner asks the owner once, and gives up early when the view changes
 // meanwhile in a way that gives the slot another owner.
-func (l *Lookup) askOwner(ctx context.Context, st *viewState, q question, hint driver.MemberID) (*resolveAnswer, error) {
+func (l *Lookup) askOwner(
+	ctx context.Context, st *viewState, q question, hint driver.MemberID, header actor.MessageHeader,
+) (*resolveAnswer, error) {
 	if st.table == nil {
 		return nil, ErrNoView
 	}
@@ -131,9 +138,9 @@ func (l *Lookup) askOwner(ctx context.Context, st *viewState, q question, hint d
 	if !ok {
 		return nil, ErrNoHost
 	}
-	future := l.cfg.System.Root.RequestFuture(pidOf(owner, OwnerName), &resolveRequest{
+	future := l.cfg.System.Root.RequestFuture(pidOf(owner, OwnerName), withHeader(header, &resolveRequest{
 		Epoch: st.view.Epoch, Identity: q.identity, Hint: hint, Suspect: q.suspect,
-	}, ownerWait)
+	}), ownerWait)
 	for next := st.next; ; {
 		select {
 		case <-future.Done():

@@ -61,6 +61,6 @@ func (c *chooser) complain(kind driver.Kind, why string) {
 		return
 	}
 	c.told[key] = true
-	c.cfg.Logger.Warn("a kind is placed round robin, because its strategy failed",
-		"kind", kind.Name, "strategy", kind.Strategy, "member", c.cfg.Self, "why", why)
+	c.cfg.Logger.Warn("partition: a kind is placed round robin, because its strategy failed",
+		"kind", kind.Name, "strategy", kind.Strategy, "member", c.cfg.Self, "reason", why)
 }

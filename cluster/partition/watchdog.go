@@ -47,7 +47,7 @@ func (l *Lookup) ended(name string) {
 		if cause != nil {
 			err = fmt.Errorf("%w: %v", err, cause)
 		}
-		l.cfg.Logger.Error("this member can place and host no more grains", "error", err)
+		l.cfg.Logger.Error("partition: this member can place and host no more grains", "error", err)
 		if l.cfg.Failed != nil {
 			l.cfg.Failed(err)
 		}

@@ -14,7 +14,9 @@ import (
 // broken is an activator that fails its host.
 type broken struct{}
 
-func (broken) Activate(driver.Identity, driver.Fence) *actor.PID { panic("no room on the stage") }
+func (broken) Activate(driver.Identity, driver.Fence, actor.MessageHeader) *actor.PID {
+	panic("no room on the stage")
+}
 
 // A lookup tells once that one of its actors has ended, and does not take
 // Close for it.

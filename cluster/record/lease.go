@@ -47,6 +47,15 @@ func (h *holder) Valid() bool {
 	return int64(now) < h.at.Load() || !h.ended(now)
 }
 
+// Margin implements [driver.LeaseMargin].
+func (h *holder) Margin() time.Duration {
+	now, at := h.now(), h.at.Load()
+	if at == int64(lease.Never) {
+		return 0
+	}
+	return max(time.Duration(at)-now, 0)
+}
+
 // Phase implements [driver.Lease].
 func (h *holder) Phase() driver.LeasePhase {
 	switch now := h.now(); {

@@ -132,6 +132,20 @@ func (t *Table) OwnedBy(s Slot, id driver.MemberID) bool {
 	return i > 0 && t.members[i-1].ID == id
 }
 
+// Moved counts the slots that another member owns than in an earlier table: none if
+// there is no earlier one, also not those that nobody owned before.
+func (t *Table) Moved(before *Table) (n int) {
+	if before == nil {
+		return 0
+	}
+	for s, i := range before.owners {
+		if i > 0 && !t.OwnedBy(Slot(s), before.members[i-1].ID) {
+			n++
+		}
+	}
+	return n
+}
+
 // ownedBy gives the slots of a member in ascending order.
 func (t *Table) ownedBy(id driver.MemberID) []Slot {
 	for i := range t.members {

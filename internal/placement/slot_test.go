@@ -155,3 +155,23 @@ func BenchmarkTable(b *testing.B) {
 		NewTable(v)
 	}
 }
+
+func TestMovedSlots(t *testing.T) {
+	view := func(ids ...string) *Table {
+		v := driver.View{}
+		for _, id := range ids {
+			v.Members = append(v.Members, driver.Member{ID: driver.MemberID(id), State: driver.Active})
+		}
+		return NewTable(v)
+	}
+	three, two, none := view("a", "b", "c"), view("a", "c"), view()
+	for what, test := range map[string]struct{ got, want int }{
+		"no view before": {three.Moved(nil), 0}, "the same members": {three.Moved(view("a", "b", "c")), 0},
+		"one left": {two.Moved(three), len(three.ownedBy("b"))}, "one came": {three.Moved(two), len(three.ownedBy("b"))},
+		"all left": {none.Moved(two), SlotCount}, "the first came": {two.Moved(none), 0},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %d slots moved; want %d", what, test.got, test.want)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package placement
 
-import "github.com/granary-go/granary/cluster/driver"
+import (
+	"fmt"
+
+	"github.com/granary-go/granary/cluster/driver"
+)
 
 // Time is a reading of a monotonic clock in nanoseconds, given in by whoever
 // drives a machine.
@@ -83,6 +87,22 @@ const (
 	// Wait: nothing can be said now; ask again.
 	Wait
 )
+
+// String gives the words for people.
+func (o Outcome) String() string {
+	switch o {
+	case Found:
+		return "found"
+	case NotOwner:
+		return "not the owner"
+	case NoHost:
+		return "no host"
+	case Wait:
+		return "wait"
+	default:
+		return fmt.Sprintf("outcome(%d)", uint8(o))
+	}
+}
 
 type (
 	// Send gives a message to a member.

@@ -134,3 +134,20 @@ func (q *Queue[T]) Pushed() bool {
 	defer q.mu.Unlock()
 	return q.head != nil
 }
+
+// Len counts what no Pop has come to yet; above most it may stop counting, and
+// returns at least most. It belongs to the consumer, as Pop does.
+func (q *Queue[T]) Len(most int) (n int) {
+	for s := q.out; s != nil && n < most; s = s.next {
+		n += len(s.items) - s.read
+	}
+	if n >= most {
+		return n
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for s := q.head; s != nil && n < most; s = s.next {
+		n += len(s.items)
+	}
+	return n
+}

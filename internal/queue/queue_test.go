@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -18,6 +19,12 @@ func TestQueueAgainstASlice(t *testing.T) {
 			q.Push(next)
 			model = append(model, next)
 			next++
+		}
+		if n := q.Len(math.MaxInt); n != len(model) {
+			t.Fatalf("Len is %d with %d values queued", n, len(model))
+		}
+		if most := rng.IntN(100); q.Len(most) < min(most, len(model)) || q.Len(most) > len(model) {
+			t.Fatalf("Len(%d) is %d with %d values queued", most, q.Len(most), len(model))
 		}
 		for range rng.IntN(1 << rng.IntN(13)) {
 			v, ok := q.Pop()

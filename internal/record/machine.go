@@ -181,7 +181,7 @@ func (m *Machine) judge() {
 		m.wrong = m.nonsense()
 	}
 	if m.wrong != "" && m.wrong != before {
-		m.emit(Note{Warn: true, Text: "the view record cannot be used", Args: []any{"why", m.wrong, "epoch", m.read.Record.View.Epoch}})
+		m.emit(Note{Warn: true, Text: "the view record cannot be used", Args: []any{"reason", m.wrong, "epoch", m.read.Record.View.Epoch}})
 	}
 }
 

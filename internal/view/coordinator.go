@@ -76,7 +76,7 @@ func (m *Machine) remaining() (entries []Entry, changed bool) {
 			}
 			state = m.self.Member.State
 		} else if why := m.lost(e); why != "" {
-			m.note("member goes out of the view", "member", e.Member.ID, "address", e.Member.Address, "why", why)
+			m.note("member goes out of the view", "member", e.Member.ID, "address", e.Member.Address, "reason", why)
 			changed = true
 			continue
 		} else if p := m.peers[e.Ping]; p != nil && p.heard && p.last.Sender.Member.ID == e.Member.ID {

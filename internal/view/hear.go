@@ -134,7 +134,7 @@ func (m *Machine) failed(e Failed) {
 	}
 	if e.Foreign && !p.foreign {
 		p.foreign = true
-		m.warn("a host belongs to another cluster", "host", e.Address, "why", e.Why)
+		m.warn("a host belongs to another cluster", "host", e.Address, "reason", e.Why)
 	}
 	if tries, waits := m.farewell[e.Address]; waits && m.phase == Gone {
 		m.farewell[e.Address] = tries + 1

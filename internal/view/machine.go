@@ -232,7 +232,7 @@ func (m *Machine) passOn(old []Entry) {
 func (m *Machine) remove(why string) {
 	m.phase = Gone
 	if !m.quitting {
-		m.warn("this member was removed from the view", "member", m.self.Member.ID, "epoch", m.view.Epoch, "why", why)
+		m.warn("this member was removed from the view", "member", m.self.Member.ID, "epoch", m.view.Epoch, "reason", why)
 	}
 	m.emit(Removed{})
 	if m.quitting && len(m.farewell) == 0 {
