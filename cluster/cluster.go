@@ -74,10 +74,6 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 		config = Configure("", nil, nil)
 	}
 	c.config = *config
-	for _, k := range c.config.kinds {
-		if k != nil {
-		}
-	}
 	if o := c.config.observer; o != nil {
 		c.observesCalls, c.observesMethods = o.Call != nil || o.Try != nil, o.Serve != nil
 	}
