@@ -115,6 +115,28 @@ func (f *Future) ResultContext(ctx context.Context) (any, error) {
 	return f.outcome()
 }
 
+// ResultWithin is ResultContext with a second end to the waiting: after d it returns
+// [ErrTimeout] and leaves the future as it is, unlike the future's own timeout, which
+// ends it.
+func (f *Future) ResultWithin(ctx context.Context, d time.Duration) (any, error) {
+	done := f.Done()
+	select {
+	case <-done:
+		return f.outcome()
+	default:
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return f.outcome()
+	case <-timer.C:
+		return nil, ErrTimeout
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Wait waits for completion and returns Result's error.
 func (f *Future) Wait() error {
 	_, err := f.Result()

@@ -324,3 +324,25 @@ func TestCanceledStopFutureTakesItsWatchBack(t *testing.T) {
 		there.want(t, "a:1/x *actor.Watch", "a:1/x *actor.Stop")
 	})
 }
+
+func TestResultWithin(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		f := actor.NewFuture(s, 0)
+		start := time.Now()
+		if _, err := f.ResultWithin(t.Context(), time.Second); !errors.Is(err, actor.ErrTimeout) || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.ResultWithin(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a context that ends: %v", err)
+		}
+		time.AfterFunc(time.Second, func() { s.Root.Send(f.PID(), "late") })
+		if got, err := f.ResultWithin(t.Context(), time.Minute); got != "late" || err != nil {
+			t.Errorf("the waits before have ended the future: %v, %v", got, err)
+		}
+		if got, err := f.ResultWithin(t.Context(), 0); got != "late" || err != nil {
+			t.Errorf("of one that is complete: %v, %v", got, err)
+		}
+	})
+}

@@ -37,7 +37,7 @@ func (c *Cluster) CallContext(ctx context.Context, identity, kind string, messag
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.bounded(ctx, k.settings.timeout)
+	ctx, cancel := c.bounded(ctx, k.settings)
 	defer cancel()
 	if k.observed != nil {
 		return k.runObserved(ctx)
@@ -86,11 +86,17 @@ func (c *Cluster) checkedCall(ctx context.Context, identity, kind string, messag
 	return k, checkHeader(k.header)
 }
 
-// bounded applies the total deadline: the shorter of the context's own and
-// timeout; the request timeout if there is neither.
-func (c *Cluster) bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+// bounded applies the total deadline: the shorter of the context's own and the
+// call's timeout; the request timeout if there is neither. The context of a call
+// with retries ends with the call, so that tries that are not needed any more do not
+// run.
+func (c *Cluster) bounded(ctx context.Context, s callSettings) (context.Context, context.CancelFunc) {
+	timeout := s.timeout
 	if timeout <= 0 {
 		if _, has := ctx.Deadline(); has {
+			if s.retries > 0 {
+				return context.WithCancel(ctx)
+			}
 			return ctx, func() {}
 		}
 		timeout = c.config.requestTimeout
@@ -119,9 +125,6 @@ type call struct {
 
 func (k *call) run(ctx context.Context) (any, error) {
 	if k.settings.retries > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx) // tries that are not needed any more do not run
-		defer cancel()
 		defer func() { k.late.end() }()
 	}
 	if r, ok := k.message.(*GrainRequest); ok {
@@ -220,17 +223,15 @@ func (k *call) try(ctx context.Context, loc *location) (any, error) {
 	}
 	reply, err := future.ResultContext(k.until(ctx))
 	if err != nil {
-		return k.unanswered(ctx, ctx, loc, future, err)
+		return k.unanswered(ctx, loc, future, err)
 	}
 	return reply, withheld(reply)
 }
 
 func (k *call) tryFor(ctx context.Context, loc *location, future *actor.Future) (any, error) {
-	wait, stop := context.WithTimeout(k.until(ctx), k.cluster.config.tryTimeout)
-	defer stop()
-	reply, err := future.ResultContext(wait)
+	reply, err := future.ResultWithin(k.until(ctx), k.cluster.config.tryTimeout)
 	if err != nil {
-		return k.unanswered(ctx, wait, loc, future, err)
+		return k.unanswered(ctx, loc, future, err)
 	}
 	return reply, withheld(reply)
 }
@@ -239,7 +240,7 @@ func (k *call) tryFor(ctx context.Context, loc *location, future *actor.Future) 
 // the latter case its answer still counts, as long as the call goes on.
 //
 //go:noinline
-func (k *call) unanswered(ctx, wait context.Context, loc *location, future *actor.Future, err error) (any, error) {
+func (k *call) unanswered(ctx context.Context, loc *location, future *actor.Future, err error) (any, error) {
 	if completed(future) { // also when the answer came at the same time
 		reply, err := future.Result()
 		if err == nil {
@@ -252,7 +253,7 @@ func (k *call) unanswered(ctx, wait context.Context, loc *location, future *acto
 		future.Cancel() // the host knows the deadline
 	case ctx.Err() != nil || k.until(ctx).Err() != nil:
 		k.cluster.giveUp(loc, future)
-	case wait.Err() != nil:
+	default: // the time of the try is over
 		if k.late == nil {
 			k.late = newLateTries(ctx, k.cluster)
 		}

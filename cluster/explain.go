@@ -55,7 +55,7 @@ func (c *Cluster) Explain(ctx context.Context, identity, kind string) (Explanati
 	if err != nil {
 		return Explanation{}, err
 	}
-	ctx, cancel := c.bounded(ctx, 0)
+	ctx, cancel := c.bounded(ctx, callSettings{})
 	defer cancel()
 	e := Explanation{Kind: kind, Identity: identity, Cached: c.cached(m, id)}
 	err = m.lookup.explain(ctx, id, &e)

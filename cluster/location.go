@@ -131,7 +131,7 @@ func (c *Cluster) GetContext(ctx context.Context, identity, kind string) (*actor
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.bounded(ctx, 0)
+	ctx, cancel := c.bounded(ctx, callSettings{})
 	defer cancel()
 	for wait := backoff(0); ; wait = wait.next() {
 		loc, err := c.resolve(ctx, id, nil)

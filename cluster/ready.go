@@ -52,7 +52,7 @@ func (c *Cluster) unreadyMember(ctx context.Context, m *membership, view driver.
 	if len(why) > 0 || m.opened.Load() {
 		return why
 	}
-	ctx, cancel := c.bounded(ctx, 0)
+	ctx, cancel := c.bounded(ctx, callSettings{})
 	defer cancel()
 	switch load, err := c.Inspect().Load(ctx); {
 	case err != nil:

@@ -69,6 +69,6 @@ func (c *Cluster) Drain(ctx context.Context) error {
 	if err := m.drain(ctx); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	c.logger.Info("this member takes nothing new from now on", "member", m.self.ID)
+	c.logger.Info("cluster: this member takes nothing new from now on", "member", m.self.ID)
 	return nil
 }

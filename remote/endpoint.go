@@ -23,7 +23,8 @@ type endpoint struct {
 	address string
 	gone    chan struct{} // closed when the link is
 
-	sent, received atomic.Uint64 // messages
+	sent, received           atomic.Uint64 // messages
+	sentBytes, receivedBytes atomic.Uint64
 
 	// wake tells the connection's writer to look again.
 	wake chan struct{}
@@ -281,7 +282,7 @@ func (ep *endpoint) dialFailed(attempt uint64, err error) {
 	after := ep.step(event{kind: eventDialFailed, attempt: attempt})
 	ep.mu.Unlock()
 	if first && !errors.Is(err, context.Canceled) {
-		ep.remote.logger.Warn("remote: cannot reach a peer", "peer", ep.address, "cause", err)
+		ep.remote.logger.Warn("remote: cannot reach a peer", "peer", ep.address, "error", err)
 	}
 	after()
 }

@@ -33,6 +33,9 @@ type Stats struct {
 	Connections int
 	// Sent and Received count messages. Sent means handed to the transport.
 	Sent, Received uint64
+	// SentBytes and ReceivedBytes count them as serialised, in batches, without what
+	// gRPC and TLS add.
+	SentBytes, ReceivedBytes uint64
 	// Undecodable counts received messages that could not be read.
 	Undecodable uint64
 	// Refused counts connections that were turned down.
@@ -57,8 +60,10 @@ type PeerInfo struct {
 	QueuedMessages, QueuedBytes                 int
 	UnacknowledgedMessages, UnacknowledgedBytes int
 	// Sent and Received count messages since this process first had to do with the
-	// peer, or had again after a pause of some seconds.
-	Sent, Received uint64
+	// peer, or had again after a pause of some seconds; SentBytes and ReceivedBytes
+	// are theirs, as in [Stats].
+	Sent, Received           uint64
+	SentBytes, ReceivedBytes uint64
 }
 
 // Peers returns what this process knows of others at the moment, in the order of
@@ -80,6 +85,7 @@ func (ep *endpoint) info() PeerInfo {
 		QueuedMessages: ep.queue.messages, QueuedBytes: ep.queue.bytes,
 		UnacknowledgedMessages: ep.flight.len(), UnacknowledgedBytes: ep.flight.bytes,
 		Sent: ep.sent.Load(), Received: ep.received.Load(),
+		SentBytes: ep.sentBytes.Load(), ReceivedBytes: ep.receivedBytes.Load(),
 	}
 	if c := ep.link.current; c != nil {
 		p.Member, p.Since = c.peer.member, ep.link.upSince
@@ -92,6 +98,7 @@ func (ep *endpoint) info() PeerInfo {
 type counters struct {
 	connections                          atomic.Int64
 	sent, received, undecodable, refused atomic.Uint64
+	sentBytes, receivedBytes             atomic.Uint64
 }
 
 // Stats returns the counts.
@@ -100,6 +107,7 @@ func (r *Remote) Stats() Stats {
 		Connections: int(r.stats.connections.Load()),
 		Sent:        r.stats.sent.Load(),
 		Received:    r.stats.received.Load(),
+		SentBytes:   r.stats.sentBytes.Load(), ReceivedBytes: r.stats.receivedBytes.Load(),
 		Undecodable: r.stats.undecodable.Load(),
 		Refused:     r.stats.refused.Load(),
 	}
@@ -113,6 +121,6 @@ func (r *Remote) connected(c *conn) {
 
 func (r *Remote) disconnected(c *conn) {
 	r.stats.connections.Add(-1)
-	r.logger.Info("remote: disconnected", "peer", c.peer.address, "member", c.peer.member, "cause", c.cause)
+	r.logger.Info("remote: disconnected", "peer", c.peer.address, "member", c.peer.member, "error", c.cause)
 	r.system.EventStream.Publish(&EndpointTerminatedEvent{Address: c.peer.address, Member: c.peer.member, Cause: c.cause})
 }

@@ -63,6 +63,8 @@ func (r *reader) deliver(data []byte) error {
 	r.inbound.reset(b)
 	c.remote.stats.received.Add(uint64(b.count))
 	c.ep.received.Add(uint64(b.count))
+	c.remote.stats.receivedBytes.Add(uint64(len(data)))
+	c.ep.receivedBytes.Add(uint64(len(data)))
 	var e envelope
 	for raw := range b.envelopes() {
 		c.deliverOne(b, &e, raw)

@@ -10,6 +10,7 @@ const pieceBytes = 128 << 10
 type large struct {
 	message outbound
 	data    []byte          // of the batch that holds the message; nil if there is none
+	size    int             // of all of it
 	waiting []outbound      // what was to be written and comes after it
 	targets map[string]bool // those of message and waiting
 }
@@ -27,7 +28,7 @@ func (l *large) takes(o *outbound, s *serial) bool {
 	case o.size > batchBytes:
 		e := newBatchEncoder(s)
 		e.add(o)
-		l.message, l.data = *o, e.bytes()
+		l.message, l.data, l.size = *o, e.bytes(), len(e.bytes())
 		l.message.data = nil // it is in the batch
 		l.targets = make(map[string]bool)
 	default:

@@ -182,7 +182,7 @@ func (r *Remote) listen() (net.Listener, string, error) {
 
 func (r *Remote) serve(listener net.Listener) {
 	if err := r.server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		r.logger.Error("remote: no longer accepting connections", "cause", err)
+		r.logger.Error("remote: no longer accepting connections", "error", err)
 	}
 }
 

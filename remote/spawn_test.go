@@ -176,6 +176,12 @@ func TestPeers(t *testing.T) {
 		}
 		a.mustAsk(b.echo("echo"), "x")
 		a.wantDeadLetter(actor.NewPID("nobody:1", "x"), text("x"), "cannot reach")
+		synctest.Wait()
+		sent, received := a.remote.Stats(), b.remote.Stats()
+		if sent.SentBytes == 0 || sent.SentBytes != received.ReceivedBytes || sent.SentBytes != a.peerOf("b:1").SentBytes ||
+			sent.ReceivedBytes == 0 || sent.ReceivedBytes != a.peerOf("b:1").ReceivedBytes {
+			t.Errorf("counted %+v here, %+v there, %+v of the peer", sent, received, a.peerOf("b:1"))
+		}
 		got := a.remote.Peers()
 		if len(got) != 2 {
 			t.Fatal(got)

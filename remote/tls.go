@@ -109,7 +109,7 @@ func (t *tlsConfig) material() (*tls.Certificate, *x509.CertPool, error) {
 // tell passes on why a certificate could not be renewed.
 func (t *tlsConfig) tell(err error) {
 	if log := t.log.Load(); log != nil && t.often() != actor.Closed {
-		log.Warn("remote: the certificate of this process, or its authorities, cannot be read anew; those from before are used as long as they last", "cause", err)
+		log.Warn("remote: the certificate of this process, or its authorities, cannot be read anew; those from before are used as long as they last", "error", err)
 	}
 }
 
@@ -246,7 +246,7 @@ func (r *Remote) warnOfCertificate(address string) {
 	}
 	host, _, _ := net.SplitHostPort(address) // was checked
 	if err := r.config.tls.own(host); err != nil {
-		r.logger.Warn("remote: other processes will refuse the certificate of this one", "address", address, "cause", err)
+		r.logger.Warn("remote: other processes will refuse the certificate of this one", "address", address, "error", err)
 	}
 }
 
@@ -285,7 +285,7 @@ func (s *serverTLS) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		s.remote.stats.refused.Add(1)
 		if s.often() != actor.Closed {
 			s.remote.logger.Warn("remote: a connection was refused: no TLS, or a certificate that does not count here",
-				"peer", raw.RemoteAddr(), "cause", explainTLS(err))
+				"peer", raw.RemoteAddr(), "error", explainTLS(err))
 		}
 		letAlertOut(raw)
 	}

@@ -148,8 +148,9 @@ func (w *writer) flush() error {
 	}
 	acknowledged := c.owed.take(c.peer.features.acknowledges)
 	w.encoder.acknowledge(acknowledged)
-	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: w.encoder.bytes()}})
-	w.landed(err)
+	data := w.encoder.bytes()
+	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: data}})
+	w.landed(len(data), err)
 	w.encoder.reset()
 	return err
 }
@@ -173,7 +174,7 @@ func (w *writer) takeOff() error {
 }
 
 // landed is the end of takeOff: the transport has taken the messages, or has not.
-func (w *writer) landed(err error) {
+func (w *writer) landed(size int, err error) {
 	c, n := w.conn, len(w.batch)
 	if err != nil {
 		c.ep.withdraw(n, w.bytes, c.peer.features.acknowledges)
@@ -181,6 +182,8 @@ func (w *writer) landed(err error) {
 	} else {
 		c.remote.stats.sent.Add(uint64(n))
 		c.ep.sent.Add(uint64(n))
+		c.remote.stats.sentBytes.Add(uint64(size))
+		c.ep.sentBytes.Add(uint64(size))
 	}
 	clear(w.batch)
 	w.batch, w.bytes = w.batch[:0], 0
@@ -223,7 +226,7 @@ func (w *writer) writePiece() error {
 	if !last {
 		return err
 	}
-	w.landed(err)
+	w.landed(w.large.size, err)
 	waiting := w.large.finish()
 	if err != nil {
 		w.lose(waiting)

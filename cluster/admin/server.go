@@ -51,7 +51,7 @@ func (c *config) serve(of *cluster.Cluster, r grpc.ServiceRegistrar) (stop func(
 	pb.RegisterAdminServer(r, s)
 	_, err := s.system.Root.SpawnNamed(actor.PropsFromFunc(s.receive, actor.WithoutDefaults()), actorName)
 	if err != nil {
-		s.system.Logger().Warn("admin: other members ask another admin service of this process, or none", "cause", err)
+		s.system.Logger().Warn("admin: other members ask another admin service of this process, or none", "error", err)
 		return func() { s.stop(nil) }
 	}
 	return func() { s.stop(s.system.NewLocalPID(actorName)) }
@@ -67,7 +67,7 @@ func (s *server) stop(pid *actor.PID) {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if _, err := s.system.Root.StopFuture(pid).ResultContext(ctx); err != nil {
-			s.system.Logger().Warn("admin: its actor has not ended", "cause", err)
+			s.system.Logger().Warn("admin: its actor has not ended", "error", err)
 			return
 		}
 	}

@@ -114,6 +114,8 @@ var (
 		"processes that this one is connected to", nil}
 	remoteMessages = instrument{"granary.remote.messages", watchedCounter, unitMessages, []string{attrDirection},
 		"messages sent to and received from other processes", nil}
+	remoteBytes = instrument{"granary.remote.io", watchedCounter, unitBytes, []string{attrDirection},
+		"bytes of messages sent to and received from other processes, without what gRPC and TLS add", nil}
 	undecodable = instrument{"granary.remote.undecodable", watchedCounter, unitMessages, nil,
 		"received messages that could not be read", nil}
 	refusedConnections = instrument{"granary.remote.connections.refused", watchedCounter, "{connection}", nil,
@@ -132,7 +134,7 @@ var instruments = []instrument{
 	handlerDuration, mailboxLength, actorFailures, deadLetters,
 	members, viewEpoch, viewChanges, viewsRefused, slotsMoved,
 	leaseMargin, leaseChanges, leasesEnded, turnsRefused, withheld,
-	connections, refusedConnections, remoteMessages, undecodable, queuedMessages, queuedBytes, peerFailures,
+	connections, refusedConnections, remoteMessages, remoteBytes, undecodable, queuedMessages, queuedBytes, peerFailures,
 }
 
 // recorders are the instruments that are recorded when something happens.

@@ -137,6 +137,8 @@ func (r reading) remote(carrier *remote.Remote, view driver.View) {
 	r.int(undecodable, int64(stats.Undecodable))
 	r.int(remoteMessages, int64(stats.Sent), attribute.String(attrDirection, "sent"))
 	r.int(remoteMessages, int64(stats.Received), attribute.String(attrDirection, "received"))
+	r.int(remoteBytes, int64(stats.SentBytes), attribute.String(attrDirection, "sent"))
+	r.int(remoteBytes, int64(stats.ReceivedBytes), attribute.String(attrDirection, "received"))
 	type queued struct{ messages, bytes, failures int64 }
 	peers := make(map[string]queued)
 	for _, m := range view.Members {
