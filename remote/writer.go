@@ -2,6 +2,7 @@ package remote
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/granary-go/granary/wire/remotepb"
 )
@@ -41,6 +42,7 @@ func (w *writer) run(attempts uint64) error {
 			if err := w.wait(&leaving); err != nil {
 				return err
 			}
+			runtime.Gosched() // who is about to send, too, shares a batch with the first
 			continue
 		}
 		if err := w.add(items); err != nil {
