@@ -1,6 +1,9 @@
 package remote
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // The fields of remotepb.Batch, Envelope, PID, Type and of an entry of
 // Envelope.header. The tests compare this coding with the generated one.
@@ -41,12 +44,13 @@ const (
 
 type pidKey struct{ address, id string }
 
-// batchEncoder builds one remotepb.Batch after the other, in one buffer.
+// batchEncoder builds one remotepb.Batch after the other, each in a buffer of its own.
 type batchEncoder struct {
 	serial *serial
 
 	buf   []byte
 	count int
+	last  int // the size of the batch before, which the next one is often like
 
 	targets map[string]uint64
 	senders map[pidKey]uint64
@@ -83,10 +87,32 @@ func (e *batchEncoder) full(size int) bool {
 // bytes returns the batch; it is valid until the next reset.
 func (e *batchEncoder) bytes() []byte { return e.buf }
 
+// detach returns the batch, which is the caller's from then on, and begins a new one.
+func (e *batchEncoder) detach() []byte {
+	batch := e.buf
+	e.last = len(batch)
+	e.reset()
+	e.buf = nil
+	return batch
+}
+
+// begin takes a buffer for a batch. Large ones come from the pool: gRPC gives them back
+// when they are written.
+func (e *batchEncoder) begin() {
+	if n := e.last + e.last/4 + batchOverhead; mem.IsBelowBufferPoolingThreshold(n) {
+		e.buf = make([]byte, 0, n)
+	} else {
+		e.buf = (*buffers.Get(n))[:0]
+	}
+}
+
 // add puts a message at the end of the batch. An entry of a table is written
 // right before the first envelope that needs it: the fields of a protobuf
 // message may come in any order.
 func (e *batchEncoder) add(o *outbound) {
+	if e.buf == nil {
+		e.begin()
+	}
 	target, sender := e.target(o.target.Id), e.sender(o)
 	var typ uint64
 	if !o.control {

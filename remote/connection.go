@@ -7,15 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/granary-go/granary/wire/remotepb"
 )
-
-// frameStream is the stream of a connection; both ends of gRPC's satisfy it.
-type frameStream interface {
-	Send(*remotepb.Frame) error
-	Recv() (*remotepb.Frame, error)
-}
 
 // conn is one stream to a peer. From its adoption until everyone was told of its
 // end it is run by supervise, which owns two goroutines, one per direction.
@@ -71,7 +63,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 		stays:   make(chan struct{}, 1),
 	}
 	c.owed.begin(p.first)
-	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial)}
+	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial), frame: newOutFrame(&buffers)}
 	c.reader = reader{conn: c, types: make(typeTable)}
 	return c
 }

@@ -139,6 +139,7 @@ func (r *Remote) dialOptions(address string, network *reach) []grpc.DialOption {
 		grpc.WithInitialWindowSize(window),
 		grpc.WithInitialConnWindowSize(window),
 		grpc.WithDefaultCallOptions(
+			grpc.CallContentSubtype(frameCodecName),
 			grpc.MaxCallRecvMsgSize(r.config.maxFrame()),
 			grpc.MaxCallSendMsgSize(r.config.maxFrame()),
 		),

@@ -69,6 +69,9 @@ type frames struct {
 	between func(sent int)
 }
 
+// SendMsg takes a batch.
+func (s *frames) SendMsg(m any) error { return s.Send(m.(*outFrame).Frame) }
+
 func (s *frames) Send(f *remotepb.Frame) error {
 	s.sent++
 	defer func() { s.between(len(s.log)) }()

@@ -23,11 +23,21 @@ type reader struct {
 // run reads until the connection ends, and returns why it does.
 func (r *reader) run() error {
 	c := r.conn
+	var frame inFrame
 	for {
-		frame, err := c.stream.Recv()
-		if err != nil {
+		frame.reset()
+		if err := c.stream.RecvMsg(&frame); err != nil {
 			return c.endOfStream(err)
 		}
+		if frame.batch != nil {
+			err := r.deliver(frame.batch)
+			frame.release()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		var err error
 		switch kind := frame.GetKind().(type) {
 		case *remotepb.Frame_Batch:
 			err = r.deliver(kind.Batch)

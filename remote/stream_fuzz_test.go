@@ -27,10 +27,14 @@ type fuzzedStream struct {
 
 func (s *fuzzedStream) Recv() (*remotepb.Frame, error) {
 	f := &remotepb.Frame{}
-	if err := protodelim.UnmarshalFrom(s.frames, f); err != nil {
-		return nil, io.EOF
+	return f, s.RecvMsg(f)
+}
+
+func (s *fuzzedStream) RecvMsg(m any) error {
+	if err := protodelim.UnmarshalFrom(s.frames, m.(proto.Message)); err != nil {
+		return io.EOF
 	}
-	return f, nil
+	return nil
 }
 
 func (s *fuzzedStream) Context() context.Context   { return s.ctx }
@@ -39,7 +43,6 @@ func (*fuzzedStream) SetHeader(metadata.MD) error  { return nil }
 func (*fuzzedStream) SendHeader(metadata.MD) error { return nil }
 func (*fuzzedStream) SetTrailer(metadata.MD)       {}
 func (*fuzzedStream) SendMsg(any) error            { return nil }
-func (*fuzzedStream) RecvMsg(any) error            { return io.EOF }
 
 func delimited(t testing.TB, frames ...*remotepb.Frame) []byte {
 	t.Helper()

@@ -21,11 +21,11 @@ type brokenStream struct {
 
 var errBroken = errors.New("the stream is broken")
 
-func (s *brokenStream) Send(f *remotepb.Frame) error {
+func (s *brokenStream) SendMsg(m any) error {
 	if len(s.taken) == s.takes {
 		return errBroken
 	}
-	s.taken = append(s.taken, readBatch(s.t, f.GetBatch()))
+	s.taken = append(s.taken, readBatch(s.t, m.(*outFrame).GetBatch()))
 	return nil
 }
 

@@ -14,6 +14,7 @@ var errEnded = errors.New("the connection has ended")
 type writer struct {
 	conn    *conn
 	encoder *batchEncoder
+	frame   *outFrame
 	batch   []flying // the messages in encoder
 	bytes   int      // theirs, as they count in the queue
 	large   large
@@ -150,10 +151,10 @@ func (w *writer) flush() error {
 	}
 	acknowledged := c.owed.take(c.peer.features.acknowledges)
 	w.encoder.acknowledge(acknowledged)
-	data := w.encoder.bytes()
-	err := c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Batch{Batch: data}})
+	data := w.encoder.detach()
+	w.frame.holds(data)
+	err := c.stream.SendMsg(w.frame)
 	w.landed(len(data), err)
-	w.encoder.reset()
 	return err
 }
 
