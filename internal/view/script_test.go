@@ -647,6 +647,11 @@ func TestMemberWhoseConnectionEnds(t *testing.T) {
 	if p.seq == 0 {
 		t.Fatal("b is not pinged at once")
 	}
+	due := p.due
+	s.do(Lost{Address: "b:2"})
+	if p.due != due {
+		t.Error("while a ping is under way the end of the connection is news")
+	}
 	s.miss("b")
 	s.do(Lost{Address: "b:2"})
 	s.do(Lost{Address: "nobody:2"})
