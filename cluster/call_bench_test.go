@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"context"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -41,20 +43,7 @@ func (a *echoActor) Receive(ctx actor.Context) {
 // process. Remote: of a grain on another member, over loopback. Nested: a grain
 // within the process calls another there.
 func BenchmarkCall(b *testing.B) {
-	registry := clustertest.NewRegistry()
-	process := func(start func(*cluster.Cluster) error, opts ...cluster.Option) *cluster.Cluster {
-		c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
-			cluster.Configure("bench", registry.Provider(), remote.Configure("127.0.0.1", 0), opts...))
-		if err := start(c); err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() {
-			if err := c.Shutdown(true); err != nil {
-				b.Error(err)
-			}
-		})
-		return c
-	}
+	process := benchProcesses(b)
 	member := process((*cluster.Cluster).Start, cluster.NewGrainKind("Echo", func() actor.Actor { return new(echoActor) }))
 	client := process((*cluster.Cluster).StartClient)
 	for _, bench := range []struct {
@@ -70,5 +59,44 @@ func BenchmarkCall(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkFirstCall is a call of a grain that nobody has called before, by a client,
+// of one of two members; all over loopback, in one process.
+func BenchmarkFirstCall(b *testing.B) {
+	process := benchProcesses(b)
+	for range 2 {
+		process((*cluster.Cluster).Start, cluster.NewGrainKind("Echo", func() actor.Actor { return new(echoActor) }))
+	}
+	client := process((*cluster.Cluster).StartClient)
+	var n atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		one := wrapperspb.Int64(1)
+		for pb.Next() {
+			if _, err := cluster.CallGrain[*wrapperspb.Int64Value](context.Background(), client, "Echo", strconv.FormatInt(n.Add(1), 10), "Say", one); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// benchProcesses returns a function that starts the members and clients of a cluster.
+func benchProcesses(b *testing.B) func(start func(*cluster.Cluster) error, opts ...cluster.Option) *cluster.Cluster {
+	registry := clustertest.NewRegistry()
+	return func(start func(*cluster.Cluster) error, opts ...cluster.Option) *cluster.Cluster {
+		c := cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())),
+			cluster.Configure("bench", registry.Provider(), remote.Configure("127.0.0.1", 0), opts...))
+		if err := start(c); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			if err := c.Shutdown(true); err != nil {
+				b.Error(err)
+			}
+		})
+		return c
 	}
 }
