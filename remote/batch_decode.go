@@ -18,8 +18,12 @@ var errMalformed = errors.New("the peer sent a malformed batch")
 var errTooMany = fmt.Errorf("%w: more than %d messages or entries of a table", errMalformed, maxBatchMessages)
 
 // batch is a remotepb.Batch as received. Its tables are read; its envelopes are
-// read one by one, so that what is wrong with one costs only that one.
+// read one by one, so that what is wrong with one costs only that one. It is used
+// for one batch of a peer after the other.
 type batch struct {
+	known typeTable // what earlier batches have named
+	peer  string    // the peer's address, which most senders have
+
 	targets []string
 	senders []pidKey
 	types   []*inboundType
@@ -46,7 +50,7 @@ func (t typeTable) entry(data []byte) (*inboundType, error) {
 	if known, ok := t[string(data)]; ok {
 		return known, nil
 	}
-	name, serializer, err := parsePair(data)
+	name, serializer, err := parsePair(data, "")
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +68,16 @@ func (t typeTable) entry(data []byte) (*inboundType, error) {
 	return known, nil
 }
 
-// parseBatch reads the tables of a batch and checks its outline. The batch refers
-// to data. types is what earlier batches of the peer have named.
-func parseBatch(data []byte, types typeTable) (*batch, error) {
-	b := &batch{data: data}
+// read reads the tables of a batch and checks its outline. b refers to data from then
+// on.
+func (b *batch) read(data []byte) error {
+	clear(b.targets)
+	clear(b.senders)
+	b.targets, b.senders, b.types = b.targets[:0], b.senders[:0], b.types[:0]
+	b.count, b.data, b.acknowledged = 0, data, 0
 	for field, value := range fields(data) {
 		if value.err != nil {
-			return nil, fmt.Errorf("%w: %w", errMalformed, value.err)
+			return fmt.Errorf("%w: %w", errMalformed, value.err)
 		}
 		if field == fieldAcknowledged && value.kind == protowire.VarintType {
 			b.acknowledged = value.number
@@ -78,28 +85,28 @@ func parseBatch(data []byte, types typeTable) (*batch, error) {
 		if value.kind != protowire.BytesType {
 			continue
 		}
-		if err := b.entry(field, value.bytes, types); err != nil {
-			return nil, err
+		if err := b.entry(field, value.bytes); err != nil {
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
-func (b *batch) entry(field protowire.Number, value []byte, types typeTable) error {
+func (b *batch) entry(field protowire.Number, value []byte) error {
 	n := 0
 	switch field {
 	case fieldTargets:
 		b.targets = append(b.targets, string(value))
 		n = len(b.targets)
 	case fieldSenders:
-		address, id, err := parsePair(value)
+		address, id, err := parsePair(value, b.peer)
 		if err != nil {
 			return err
 		}
 		b.senders = append(b.senders, pidKey{address, id})
 		n = len(b.senders)
 	case fieldTypes:
-		known, err := types.entry(value)
+		known, err := b.known.entry(value)
 		if err != nil {
 			return err
 		}
@@ -115,13 +122,16 @@ func (b *batch) entry(field protowire.Number, value []byte, types typeTable) err
 	return nil
 }
 
-// parsePair reads a message of two strings.
-func parsePair(data []byte) (first, second string, err error) {
+// parsePair reads a message of two strings. The first one often is usual, which then
+// costs nothing.
+func parsePair(data []byte, usual string) (first, second string, err error) {
 	for field, value := range fields(data) {
 		switch {
 		case value.err != nil:
 			return "", "", fmt.Errorf("%w: %w", errMalformed, value.err)
 		case value.kind != protowire.BytesType:
+		case field == fieldFirst && string(value.bytes) == usual:
+			first = usual
 		case field == fieldFirst:
 			first = string(value.bytes)
 		case field == fieldSecond:
@@ -171,7 +181,7 @@ func (e *envelope) parse(data []byte) error {
 		case field == fieldControl:
 			e.control = value.bytes
 		case field == fieldHeader:
-			k, v, err := parsePair(value.bytes)
+			k, v, err := parsePair(value.bytes, "")
 			if err != nil {
 				return fmt.Errorf("a malformed header: %w", err)
 			}

@@ -130,7 +130,7 @@ func TestBatchReadsWhatGeneratedCodeWrites(t *testing.T) {
 // readBatch reads a batch with the hand-written code into the generated type.
 func readBatch(t testing.TB, data []byte) *remotepb.Batch {
 	t.Helper()
-	b, err := parseBatch(data, make(typeTable))
+	b, err := parseBatch(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestBatchHasAMostMessages(t *testing.T) {
 	if e.count > batchMessages || batchMessages > maxBatchMessages {
 		t.Errorf("%d messages in a batch", e.count)
 	}
-	if _, err := parseBatch(e.bytes(), make(typeTable)); err != nil {
+	if _, err := parseBatch(e.bytes()); err != nil {
 		t.Error(err)
 	}
 }
@@ -210,12 +210,12 @@ func TestBatchMalformed(t *testing.T) {
 		"a million targets":   []byte(strings.Repeat(string(entry(fieldTargets, "")), 1<<20)),
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
-		if _, err := parseBatch(tests[name], make(typeTable)); !errors.Is(err, errMalformed) {
+		if _, err := parseBatch(tests[name]); !errors.Is(err, errMalformed) {
 			t.Errorf("%s: %v, want %v", name, err, errMalformed)
 		}
 	}
 	unknown := slices.Concat(entry(100, "later"), entry(fieldTargets, "a"), []byte{0x78, 1})
-	if b, err := parseBatch(unknown, make(typeTable)); err != nil || len(b.targets) != 1 {
+	if b, err := parseBatch(unknown); err != nil || len(b.targets) != 1 {
 		t.Errorf("fields of a later version: %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func FuzzBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := newConn(r, nil, peer{address: "there:1"}, 1, 1)
 		c.ep = newEndpoint(r, "there:1")
-		_, parseErr := parseBatch(data, make(typeTable))
+		_, parseErr := parseBatch(data)
 		if err := c.reader.deliver(data); !errors.Is(err, errAcknowledged) && (err == nil) != (parseErr == nil) {
 			t.Errorf("delivered with %v, read with %v", err, parseErr)
 		}
@@ -262,4 +262,10 @@ func FuzzBatch(f *testing.F) {
 			t.Errorf("the generated code reads it, this does not: %v", parseErr)
 		}
 	})
+}
+
+// parseBatch reads a batch by itself.
+func parseBatch(data []byte) (*batch, error) {
+	b := &batch{known: make(typeTable), peer: "there:1"}
+	return b, b.read(data)
 }

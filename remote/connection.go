@@ -64,7 +64,7 @@ func newConn(r *Remote, stream frameStream, p peer, incarnation, attempt uint64)
 	}
 	c.owed.begin(p.first)
 	c.writer = writer{conn: c, encoder: newBatchEncoder(&r.serial), frame: newOutFrame(&buffers)}
-	c.reader = reader{conn: c, types: make(typeTable)}
+	c.reader = reader{conn: c, batch: batch{known: make(typeTable), peer: p.address}}
 	return c
 }
 

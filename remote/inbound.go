@@ -51,8 +51,8 @@ func (t *inboundTables) reset(b *batch) {
 // connection.
 func (r *reader) deliver(data []byte) error {
 	c := r.conn
-	b, err := parseBatch(data, r.types)
-	if err != nil {
+	b := &r.batch
+	if err := b.read(data); err != nil {
 		return err
 	}
 	if b.acknowledged > 0 {

@@ -16,7 +16,7 @@ var errPieces = errors.New("the peer sent a message in pieces that is larger tha
 type reader struct {
 	conn    *conn
 	inbound inboundTables
-	types   typeTable
+	batch   batch
 	pieces  []byte // of a batch that comes in pieces, so far
 }
 
