@@ -285,3 +285,21 @@ func TestArrivedIsSaidToThePeer(t *testing.T) {
 		}
 	})
 }
+
+// Nobody sends anything after a connection that broke at once: the peer is asked nevertheless, after the pause.
+func TestPeerIsAskedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, _ := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		n.silence("b:1")
+		a.system.Root.Send(pid, text("0"))
+		synctest.Wait()
+		n.cut("b:1")
+		start := time.Now()
+		a.dead.wait(t, 1)
+		wantLost(t, a, []string{"0"}, "before the message arrived")
+		if took := time.Since(start); took > 2*DefaultBackoffMax {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
