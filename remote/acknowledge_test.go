@@ -93,9 +93,24 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 		if full := len(b.dead.list()); full+info.QueuedMessages+got != sent || full == 0 {
 			t.Errorf("%d are dead letters, %d queued, %d written, of %d", full, info.QueuedMessages, got, sent)
 		}
+		// What the peer sends meanwhile is acknowledged: two that wait for each other would wait for ever.
+		silent := echoBatch(text("x"))
+		silent.Envelopes[0].Sender = 0
+		p.batch(silent)
+		if f, err := p.stream.Recv(); err != nil || f.GetAcknowledgement().GetMessages() != 1 {
+			t.Errorf("%v, %v; want an acknowledgement", f, err)
+		}
 		p.acknowledge(uint64(got))
-		if more := len(p.received().Envelopes); more == 0 {
+		more := len(p.received().Envelopes)
+		if more == 0 {
 			t.Error("nothing more after the acknowledgement")
+		}
+		synctest.Wait()
+		n.cut("b:1")
+		time.Sleep(doubtFor + time.Second)
+		synctest.Wait()
+		if dead := len(b.dead.list()); dead+got != sent {
+			t.Errorf("%d are dead letters, %d were acknowledged, of %d", dead, got, sent)
 		}
 	}, WithQueueLimits(2*batchMessages, DefaultQueueBytes))
 }
@@ -299,6 +314,22 @@ func TestPeerIsAskedAgain(t *testing.T) {
 		a.dead.wait(t, 1)
 		wantLost(t, a, []string{"0"}, "before the message arrived")
 		if took := time.Since(start); took > 2*DefaultBackoffMax {
+			t.Errorf("it took %v", took)
+		}
+	})
+	// After one that lasted there is no pause.
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, _ := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		time.Sleep(2 * DefaultBackoffMax)
+		n.silence("b:1")
+		a.system.Root.Send(pid, text("0"))
+		synctest.Wait()
+		n.cut("b:1")
+		start := time.Now()
+		a.dead.wait(t, 1)
+		wantLost(t, a, []string{"0"}, "before the message arrived")
+		if took := time.Since(start); took > 0 {
 			t.Errorf("it took %v", took)
 		}
 	})
