@@ -74,6 +74,13 @@ func TestAcknowledgementOfWhatWasNeverSent(t *testing.T) {
 // A peer that reads and acknowledges nothing gets so much and no more; what is
 // queued behind it is bounded, too, and everything is accounted for in the end.
 func TestPeerThatNeverAcknowledges(t *testing.T) {
+	for _, goesOn := range []bool{false, true} {
+		t.Run(fmt.Sprint(goesOn), func(t *testing.T) { neverAcknowledges(t, goesOn) })
+	}
+}
+
+func neverAcknowledges(t *testing.T, goesOn bool) {
+	t.Helper()
 	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
 		p := rawReceiver(t, n, goodHello("b:1"))
 		const most = 2 * batchMessages // may be under way, and as many queued
@@ -100,12 +107,15 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 		if f, err := p.stream.Recv(); err != nil || f.GetAcknowledgement().GetMessages() != 1 {
 			t.Errorf("%v, %v; want an acknowledgement", f, err)
 		}
-		p.acknowledge(uint64(got))
-		more := len(p.received().Envelopes)
-		if more == 0 {
-			t.Error("nothing more after the acknowledgement")
+		if goesOn {
+			p.acknowledge(uint64(got))
+			if more := len(p.received().Envelopes); more == 0 {
+				t.Error("nothing more after the acknowledgement")
+			}
+			synctest.Wait()
+		} else {
+			got = 0
 		}
-		synctest.Wait()
 		n.cut("b:1")
 		time.Sleep(doubtFor + time.Second)
 		synctest.Wait()
