@@ -43,8 +43,9 @@ type links struct {
 // link is a connection to a peer.
 type link struct {
 	*grpc.ClientConn
-	refused *atomic.Bool // the last try to connect was refused: nobody listens there
-	given   *atomic.Bool // it was given up by this side
+	refused  *atomic.Bool // the last try to connect was refused: nobody listens there
+	given    *atomic.Bool // it was given up by this side
+	answered atomic.Bool  // a call was answered
 }
 
 // giveUp closes it; its end is then no news.
@@ -96,7 +97,7 @@ func (c config) connect(address string, ended func()) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &link{client, refused, given}, nil
+	return &link{ClientConn: client, refused: refused, given: given}, nil
 }
 
 // secured takes over the TLS of the cluster where the provider was told nothing.
@@ -188,7 +189,7 @@ func (l *links) ping(ctx context.Context, s view.Send) view.Event {
 	if err != nil {
 		return view.Failed{
 			Address: s.Address, Seq: s.Seq, Why: reason(err),
-			Foreign: status.Code(err) == codes.FailedPrecondition, Nobody: errors.Is(err, syscall.ECONNREFUSED),
+			Foreign: status.Code(err) == codes.FailedPrecondition, Dead: isDead(err),
 		}
 	}
 	g, err := greetingFromWire(answer.Greeting)
@@ -206,26 +207,33 @@ func (l *links) exchange(ctx context.Context, address string, r *pb.PingRequest)
 		return nil, err
 	}
 	answer, err := pb.NewMembershipClient(c).Ping(ctx, r)
-	if code := status.Code(err); err != nil && code != codes.FailedPrecondition && code != codes.InvalidArgument {
+	switch code := status.Code(err); {
+	case err == nil:
+		c.answered.Store(true)
+	case code != codes.FailedPrecondition && code != codes.InvalidArgument:
 		l.drop(address, c)
-		if c.refused.Load() {
-			err = refusedError{err}
+		if c.refused.Load() || code == codes.Unavailable && c.answered.Load() {
+			err = deadError{err}
 		}
 	}
 	return answer, err
 }
 
-// refusedError is gRPC's error of a call that found nobody listening; gRPC does not
-// tell it from others.
-type refusedError struct{ error }
+// deadError is gRPC's error of a call whose connection was ended by the other side, or
+// refused, as it is when a process has died.
+type deadError struct{ error }
 
-func (refusedError) Is(target error) bool { return target == syscall.ECONNREFUSED }
-func (e refusedError) Unwrap() error      { return e.error }
+func (e deadError) Unwrap() error { return e.error }
+
+func isDead(err error) bool {
+	_, dead := errors.AsType[deadError](err)
+	return dead
+}
 
 // reason gives the part of a gRPC error that helps people.
 func reason(err error) string {
-	if refused, ok := errors.AsType[refusedError](err); ok {
-		err = refused.error
+	if dead, ok := errors.AsType[deadError](err); ok {
+		err = dead.error
 	}
 	text := status.Convert(err).Message()
 	if _, dialing, found := strings.Cut(text, "while dialing: "); found {

@@ -62,7 +62,7 @@ func FuzzMachine(f *testing.F) {
 					effects = s.do(Answered{Address: address, Seq: seq, Greeting: g})
 				}
 			case 6:
-				effects = s.do(Failed{Address: address, Seq: seq, Foreign: next() == 1, Nobody: next() == 1})
+				effects = s.do(Failed{Address: address, Seq: seq, Foreign: next() == 1, Dead: next() == 1})
 			case 7:
 				effects = s.do([]Event{Drain{}, Leave{}, Refresh{uint64(next()) << 14}}[next()%3])
 			default:

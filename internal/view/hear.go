@@ -128,7 +128,7 @@ func (m *Machine) failed(e Failed) {
 		p.seq = 0
 		p.missed++
 		p.why = e.Why
-		if _, member := m.view.at(e.Address); e.Nobody && member && p.missed < m.cfg.Missed {
+		if _, member := m.view.at(e.Address); e.Dead && member && p.missed < m.cfg.Missed {
 			p.due = min(p.due, m.now+m.cfg.Quick)
 		}
 	}

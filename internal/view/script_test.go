@@ -620,7 +620,7 @@ func TestMemberThatRefusesIsLostQuickly(t *testing.T) {
 		if p.seq == 0 {
 			t.Fatal("b is not pinged")
 		}
-		s.do(Failed{Address: "b:2", Seq: p.seq, Why: "refused", Nobody: true})
+		s.do(Failed{Address: "b:2", Seq: p.seq, Why: "refused", Dead: true})
 	}
 	refuse()
 	s.pass(s.machine.cfg.Quick)

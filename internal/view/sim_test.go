@@ -240,7 +240,7 @@ func (n *node) send(s Send) {
 		back := w.lag(to.index, n.index)
 		if to.machine == nil {
 			if back >= 0 {
-				w.at(back, func() { end(Failed{Address: s.Address, Seq: s.Seq, Why: "refused", Nobody: true}) })
+				w.at(back, func() { end(Failed{Address: s.Address, Seq: s.Seq, Why: "refused", Dead: true}) })
 			}
 			return
 		}

@@ -28,9 +28,9 @@ type (
 		Why     string
 		// Foreign says that the peer belongs to another cluster.
 		Foreign bool
-		// Nobody says that the machine is there and no process takes calls at
-		// the address, so that another try need not wait long.
-		Nobody bool
+		// Dead says that the peer ended the connection, or that its machine
+		// refuses one, as when a process has died: another try need not wait long.
+		Dead bool
 	}
 	// Lost says that a connection over which a peer had answered was ended by
 	// the other side, as it is when a process dies.
