@@ -269,3 +269,19 @@ func parseBatch(data []byte) (*batch, error) {
 	b := &batch{known: make(typeTable), peer: "there:1"}
 	return b, b.read(data)
 }
+
+// A peer that names ever new types makes the table grow up to its bound.
+func TestTypesOfAPeerAreBounded(t *testing.T) {
+	table := make(typeTable)
+	for i := range 3 * maxKnownTypes {
+		entry := appendPair(nil, fieldTypes, fmt.Sprint("no.Such", i), "")
+		_, n := protowire.ConsumeVarint(entry[1:])
+		got, err := table.entry(entry[1+n:])
+		if err != nil || got.name != fmt.Sprint("no.Such", i) || got.message != nil {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if len(table) > maxKnownTypes {
+			t.Fatalf("the table has %d entries", len(table))
+		}
+	}
+}

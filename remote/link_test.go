@@ -276,3 +276,17 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 		most = min(2*most, b.max)
 	}
 }
+
+// Whether a link takes messages, in each phase.
+func TestLinkAccepts(t *testing.T) {
+	for p := phaseIdle; p <= phaseClosed; p++ {
+		l := link{phase: p}
+		if got := l.accepts(); got != (p == phaseDialing || p == phaseUp) {
+			t.Errorf("%s: %v", p, got)
+		}
+		l.resting = true // an idle connection that ends loses nothing
+		if got := l.accepts(); got != (p == phaseDialing || p == phaseUp || p == phaseBreaking) {
+			t.Errorf("%s, at rest: %v", p, got)
+		}
+	}
+}

@@ -200,3 +200,22 @@ func TestPeerThatNeverRests(t *testing.T) {
 		p.wantEcho("still there")
 	})
 }
+
+// What is under way needs the connection.
+func TestNoRestBeforeEverythingArrived(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		p := rawReceiver(t, n, goodHello("b:1"))
+		synctest.Wait()
+		ep := b.remote.endpoint("raw:1")
+		b.system.Root.Send(actor.NewPID("raw:1", "x"), text("0"))
+		p.received()
+		if ep.mayRest(ep.link.current) {
+			t.Error("it may rest while a message is not acknowledged")
+		}
+		p.acknowledge(1)
+		synctest.Wait()
+		if !ep.mayRest(ep.link.current) {
+			t.Error("it may not rest when everything has arrived")
+		}
+	})
+}
