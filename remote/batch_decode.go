@@ -39,8 +39,11 @@ type inboundType struct {
 	message protoreflect.MessageType // nil if it is not protobuf's form, or not known here
 }
 
-// maxKnownTypes bounds typeTable.
-const maxKnownTypes = 1 << 10
+// maxKnownTypes bounds typeTable, and maxKnownType the bytes of each entry.
+const (
+	maxKnownTypes = 1 << 10
+	maxKnownType  = 1 << 9
+)
 
 // typeTable keeps, by their serialised form, the types that a peer's batches have
 // named: it names the same ones in each.
@@ -60,6 +63,9 @@ func (t typeTable) entry(data []byte) (*inboundType, error) {
 		if err != nil {
 			return known, nil // it may be registered later
 		}
+	}
+	if len(data) > maxKnownType {
+		return known, nil
 	}
 	if len(t) >= maxKnownTypes {
 		clear(t)

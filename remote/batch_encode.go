@@ -99,7 +99,7 @@ func (e *batchEncoder) detach() []byte {
 // begin takes a buffer for a batch. Large ones come from the pool: gRPC gives them back
 // when they are written.
 func (e *batchEncoder) begin() {
-	if n := e.last + e.last/4 + batchOverhead; mem.IsBelowBufferPoolingThreshold(n) {
+	if n := min(e.last+e.last/4+batchOverhead, bufferSizes[len(bufferSizes)-1]); mem.IsBelowBufferPoolingThreshold(n) {
 		e.buf = make([]byte, 0, n)
 	} else {
 		e.buf = (*buffers.Get(n))[:0]

@@ -24,21 +24,22 @@ type conn struct {
 	attempt     uint64
 	incarnation uint64
 
-	decided chan error    // for those that the peer dialled: nil when adopted
-	ended   chan struct{} // closed by the first fail
-	cause   error         // set before ended is closed
-	once    sync.Once     // for fail
-	leaving chan struct{} // closed when the peer is to be asked for its goodbye
-	leaveIt sync.Once     // for leave
-	parting chan struct{} // closed when goodbye is to be said
-	partOne sync.Once     // for part
-	byes    atomic.Int32  // goodbyes said and heard
-	ep      *endpoint     // set by adopted
-	owed    acknowledgements
-	stays   chan struct{} // has room for one: the peer's proposal to rest is declined
-	room    chan struct{} // tells the writer that something was acknowledged
-	writer  writer
-	reader  reader
+	decided  chan error    // for those that the peer dialled: nil when adopted
+	ended    chan struct{} // closed by the first fail
+	cause    error         // set before ended is closed
+	once     sync.Once     // for fail
+	leaving  chan struct{} // closed when the peer is to be asked for its goodbye
+	leaveIt  sync.Once     // for leave
+	parting  chan struct{} // closed when goodbye is to be said
+	partOne  sync.Once     // for part
+	byes     atomic.Int32  // goodbyes said and heard
+	ep       *endpoint     // set by adopted
+	owed     acknowledgements
+	proposed time.Time     // when a rest of the peer's was considered last; the reader's
+	stays    chan struct{} // has room for one: the peer's proposal to rest is declined
+	room     chan struct{} // tells the writer that something was acknowledged
+	writer   writer
+	reader   reader
 }
 
 // peer is what a process said of itself.
@@ -105,10 +106,16 @@ func (c *conn) leave() { c.leaveIt.Do(func() { close(c.leaving) }) }
 // part makes the connection end after what is queued was written.
 func (c *conn) part() { c.partOne.Do(func() { close(c.parting) }) }
 
-// bye counts the goodbyes. When both were said, the acceptor ends the stream; the
-// dialler waits for that, so that its own goodbye arrives.
+// bye counts the goodbyes. When both were said, and the peer has acknowledged everything,
+// the acceptor ends the stream; the dialler waits for that, so that its own goodbye
+// arrives.
 func (c *conn) bye() {
-	if c.byes.Add(1) == 2 && !c.dialed {
+	c.byes.Add(1)
+	c.endIfDone()
+}
+
+func (c *conn) endIfDone() {
+	if !c.dialed && c.byes.Load() == 2 && c.ep.unacknowledged() == 0 {
 		c.fail(errGoodbye)
 	}
 }

@@ -13,6 +13,10 @@ import (
 // connection broke wait to learn whether they arrived.
 const doubtFor = 10 * time.Second
 
+// askEvery is how often the peer is tried to be reached meanwhile, whatever the pauses
+// between attempts are otherwise.
+const askEvery = time.Second
+
 // doubt is what was written over a connection that broke, and not acknowledged. Some
 // of it may have arrived: the peer says how much when the two are connected again.
 type doubt struct {
@@ -35,18 +39,18 @@ func (r *Remote) answerOf(a *remotepb.Arrived) answer {
 	return answer{upTo: a.Messages, known: true}
 }
 
-// split tells what did not arrive, or may not have, and why.
-func (d *doubt) split(a answer, peer string, cause error) (lost []flying, reason string) {
+// split tells what did not arrive, or may not have if that is not known, and why.
+func (d *doubt) split(a answer, peer string, cause error) (lost []flying, known bool, reason string) {
 	last := d.first + uint64(len(d.items))
 	switch {
 	case !a.known || a.upTo > last:
-		return d.items, fmt.Sprintf("remote: the connection to %s was lost (%v) and whether the message had arrived is unknown", peer, cause)
+		return d.items, false, fmt.Sprintf("remote: the connection to %s was lost (%v) and whether the message had arrived is unknown", peer, cause)
 	case a.upTo <= d.first:
 		lost = d.items
 	default:
 		lost = d.items[a.upTo-d.first:]
 	}
-	return lost, fmt.Sprintf("remote: the connection to %s was lost before the message arrived: %v", peer, cause)
+	return lost, true, fmt.Sprintf("remote: the connection to %s was lost before the message arrived: %v", peer, cause)
 }
 
 // settle waits until the peer has said what became of the messages of c that were
@@ -55,7 +59,7 @@ func (d *doubt) split(a answer, peer string, cause error) (lost []flying, reason
 func (ep *endpoint) settle(c *conn, d *doubt) {
 	timeout := time.NewTimer(doubtFor)
 	defer timeout.Stop()
-	again := time.NewTicker(max(ep.remote.config.backoff.max, time.Millisecond))
+	again := time.NewTicker(askEvery)
 	defer again.Stop()
 	var a answer
 	for waiting := true; waiting; {
@@ -63,7 +67,7 @@ func (ep *endpoint) settle(c *conn, d *doubt) {
 		case a = <-d.answers:
 			waiting = false
 		case <-again.C:
-			ep.happened(event{kind: eventSend})
+			ep.happened(event{kind: eventAsk})
 		case <-timeout.C:
 			waiting = false
 		case <-ep.remote.ctx.Done():
@@ -71,9 +75,9 @@ func (ep *endpoint) settle(c *conn, d *doubt) {
 		}
 	}
 	ep.forget(d)
-	lost, reason := d.split(a, ep.address, c.cause)
+	lost, known, reason := d.split(a, ep.address, c.cause)
 	for i := range lost {
-		ep.lost(&lost[i], reason)
+		ep.lost(&lost[i], known, reason)
 	}
 }
 
@@ -86,19 +90,35 @@ func (ep *endpoint) forget(d *doubt) {
 	}
 }
 
-// lost makes a dead letter of a message that was written. Who asked for an answer
-// was told when the connection broke: it is not told again.
-func (ep *endpoint) lost(m *flying, reason string) {
-	if m.target == nil || isOfConnection(m.env.Message, m.system) {
+// lost makes a dead letter of a message that was written. Its sender learns that it did
+// not run only if that is known. Who asked for an answer by a future of this process was
+// told when the connection broke, and is not told again.
+func (ep *endpoint) lost(m *flying, known bool, reason string) {
+	if isOfConnection(m.env.Message, m.system) {
 		return
 	}
 	env := m.env
-	if env.Sender != nil {
-		if _, gone := ep.remote.system.ProcessRegistry.Get(env.Sender); !gone {
+	if sender := env.Sender; sender != nil {
+		process, there := ep.remote.system.ProcessRegistry.Get(sender)
+		if !there || !known {
 			env.Sender = nil
+		}
+		if there && !known {
+			tellUnknown(process, sender, ep.address, reason)
 		}
 	}
 	ep.remote.system.DeadLetter(m.target, env, reason)
+}
+
+// tellUnknown ends the future that waits for the answer to a message of which nobody knows
+// whether it ran, here or in a third process. An actor that sent it waits for nothing.
+func tellUnknown(process actor.Process, sender *actor.PID, peer, reason string) {
+	switch process := process.(type) {
+	case *actor.Future:
+		process.Fail(fmt.Errorf("%w: %s: %s", ErrConnectionLost, peer, reason))
+	case *endpoint:
+		process.SendUserMessage(sender, actor.MessageEnvelope{Message: newReplyLost(reason)})
+	}
 }
 
 // isOfConnection reports whether a message speaks of what ends with a connection

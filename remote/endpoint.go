@@ -324,7 +324,7 @@ func (ep *endpoint) broken(c *conn, cause error) *doubt {
 	ep.refusal, ep.doubt = reason, d
 	after := ep.step(event{kind: eventBroken, conn: c})
 	if d != nil && !ep.link.leaving {
-		ep.step(event{kind: eventSend}) // the peer knows
+		ep.step(event{kind: eventAsk}) // the peer knows
 	}
 	ep.mu.Unlock()
 	after()
@@ -353,6 +353,8 @@ func (ep *endpoint) retire() {
 	case ep.link.phase != phaseIdle && ep.link.phase != phaseDown:
 	case ep.doubt != nil:
 		ep.startRest()
+	case ep.queue.messages > 0:
+		ep.step(event{kind: eventAsk})
 	default:
 		ep.link.phase = phaseClosed
 		ep.remote.numbered(ep.flight.next)
@@ -422,14 +424,20 @@ func (ep *endpoint) takeOff(batch []flying, bytes int, acknowledged bool) bool {
 	return true
 }
 
-// withdraw is the reverse of takeOff.
-func (ep *endpoint) withdraw(messages, bytes int, acknowledged bool) {
+// withdraw is the reverse of takeOff. It returns those that the peer does not have:
+// one that has acknowledged a message does, whatever the transport says.
+func (ep *endpoint) withdraw(batch []flying, acknowledged bool) []flying {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if acknowledged {
-		ep.flight.withdraw(messages)
+		batch = batch[len(batch)-ep.flight.withdraw(len(batch)):]
 	}
-	ep.queue.written(-messages, -bytes)
+	bytes := 0
+	for i := range batch {
+		bytes += batch[i].size
+	}
+	ep.queue.written(-len(batch), -bytes)
+	return batch
 }
 
 // acknowledged takes an acknowledgement that came over c. An error ends c.
@@ -438,7 +446,14 @@ func (ep *endpoint) acknowledged(c *conn, upTo uint64) error {
 	err := ep.flight.acknowledge(upTo)
 	ep.mu.Unlock()
 	nudge(c.room)
+	c.endIfDone()
 	return err
+}
+
+func (ep *endpoint) unacknowledged() int {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.flight.len()
 }
 
 // first is the number of the next message to the peer.

@@ -33,6 +33,7 @@ var (
 	errClosing      = errors.New("this process shuts down its remote")
 	errGoodbye      = errors.New("the peer said goodbye")
 	errIdle         = errors.New("it was idle (WithIdleTimeout)")
+	errUnanswered   = errors.New("the peer did not say whether the connection, which is idle, is to end")
 	errReplaced     = errors.New("the peer connected anew")
 	errDisconnected = errors.New("it was given up by Disconnect")
 	errSilent       = errors.New("the peer did not finish the goodbye in time")

@@ -59,8 +59,11 @@ func (f *flight) add(batch []flying) {
 	}
 }
 
-// withdraw forgets the n messages that were added last: they were not written.
-func (f *flight) withdraw(n int) {
+// withdraw forgets the n messages that were added last: they were not written. It
+// returns how many there were: a peer may have acknowledged some before the transport
+// said that it failed.
+func (f *flight) withdraw(n int) int {
+	n = min(n, f.len())
 	last := f.items[len(f.items)-n:]
 	for i := range last {
 		f.bytes -= last[i].size
@@ -68,6 +71,7 @@ func (f *flight) withdraw(n int) {
 	clear(last)
 	f.items = f.items[:len(f.items)-n]
 	f.next -= uint64(n)
+	return n
 }
 
 // acknowledge forgets those with a lower number than upTo. What is acknowledged

@@ -88,12 +88,12 @@ func TestDoubt(t *testing.T) {
 		{answer{upTo: 14, known: true}, []string{"10", "11", "12"}, false},
 	}
 	for _, test := range tests {
-		lost, reason := d.split(test.answer, "there:1", cause)
+		lost, known, reason := d.split(test.answer, "there:1", cause)
 		want := "remote: the connection to there:1 was lost (it rained) and whether the message had arrived is unknown"
 		if test.sure {
 			want = "remote: the connection to there:1 was lost before the message arrived: it rained"
 		}
-		if !slices.Equal(idsOf(lost), test.lost) || reason != want {
+		if !slices.Equal(idsOf(lost), test.lost) || known != test.sure || reason != want {
 			t.Errorf("%+v: lost %v: %s; want %v: %s", test.answer, idsOf(lost), reason, test.lost, want)
 		}
 	}

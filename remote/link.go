@@ -68,6 +68,8 @@ type eventKind uint8
 const (
 	// eventSend: a message wants out.
 	eventSend eventKind = iota
+	// eventAsk: the peer has to be reached, also during the pause after a failure.
+	eventAsk
 	// eventHello: the peer dialled us; conn waits for its answer.
 	eventHello
 	// eventHelloGone: the peer gave up conn before it was answered.
@@ -94,6 +96,7 @@ type event struct {
 	kind    eventKind
 	conn    *conn
 	attempt uint64 // of ours
+	idle    bool   // eventBroken: conn was at rest, which is no failure
 }
 
 type effectKind uint8
@@ -134,6 +137,8 @@ func (l *link) step(now time.Time, ev event) []effect {
 	switch ev.kind {
 	case eventSend:
 		return l.send(now)
+	case eventAsk:
+		return l.ask()
 	case eventHello:
 		return l.hello(now, ev.conn)
 	case eventHelloGone:
@@ -147,9 +152,10 @@ func (l *link) step(now time.Time, ev event) []effect {
 	case eventLost:
 		return l.lost(ev.conn)
 	case eventBroken:
-		return l.broken(now, ev.conn)
+		return l.broken(now, ev)
 	case eventParting:
 		l.parting = l.parting || l.phase == phaseUp && l.current == ev.conn
+		l.resting = false // what was held back is written before the goodbye
 		return nil
 	case eventLeave:
 		return l.leave()
@@ -161,7 +167,14 @@ func (l *link) step(now time.Time, ev event) []effect {
 }
 
 func (l *link) send(now time.Time) []effect {
-	if l.leaving || l.phase != phaseIdle && (l.phase != phaseDown || now.Before(l.retryAt)) {
+	if l.phase == phaseDown && now.Before(l.retryAt) {
+		return nil
+	}
+	return l.ask()
+}
+
+func (l *link) ask() []effect {
+	if l.leaving || l.phase != phaseIdle && l.phase != phaseDown {
 		return nil
 	}
 	l.phase, l.attempt, l.greeted = phaseDialing, l.number(), false
@@ -281,8 +294,8 @@ func (l *link) lost(c *conn) []effect {
 	return []effect{{kind: effectHangUp, conn: c}}
 }
 
-func (l *link) broken(now time.Time, c *conn) []effect {
-	if l.phase != phaseBreaking || l.current != c {
+func (l *link) broken(now time.Time, ev event) []effect {
+	if l.phase != phaseBreaking || l.current != ev.conn {
 		return nil
 	}
 	l.current, l.resting = nil, false
@@ -294,7 +307,7 @@ func (l *link) broken(now time.Time, c *conn) []effect {
 		l.phase = phaseClosed
 		return []effect{{kind: effectRest}}
 	}
-	if now.Sub(l.upSince) >= l.backoff.most(l.failures+1) { // else it counts as a failure
+	if ev.idle || now.Sub(l.upSince) >= l.backoff.most(l.failures+1) { // else it counts as a failure
 		l.failures, l.phase = 0, phaseIdle
 	} else {
 		l.fail(now)
@@ -311,6 +324,7 @@ func (l *link) fail(now time.Time) {
 func (l *link) leave() []effect {
 	l.leaving = true
 	if l.phase == phaseDialing || l.phase == phaseUp && l.held == nil {
+		l.resting = false
 		return nil
 	}
 	return l.close()

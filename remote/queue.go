@@ -1,9 +1,11 @@
 package remote
 
-// blockMessages is how many messages the blocks of a queue have room for, keptBlocks
-// how many empty ones it keeps.
+// blockMessages is how many messages the blocks of a queue may have, firstBlock how
+// many the first one has room for at first, and keptBlocks how many empty ones are kept
+// while others are in use.
 const (
 	blockMessages = 256
+	firstBlock    = 16
 	keptBlocks    = 32
 )
 
@@ -50,6 +52,9 @@ func (q *queue) block() []outbound {
 		q.spare = q.spare[:last]
 		return b
 	}
+	if len(q.blocks) == 0 {
+		return make([]outbound, 0, firstBlock) // most peers never need more
+	}
 	return make([]outbound, 0, blockMessages)
 }
 
@@ -77,8 +82,12 @@ func (q *queue) written(messages, bytes int) {
 
 // giveBack takes the memory of what take handed out.
 func (q *queue) giveBack(items []outbound) {
-	if cap(items) == blockMessages && len(q.spare) < keptBlocks {
+	if len(q.spare) < keptBlocks {
 		q.spare = append(q.spare, items[:0])
+	}
+	if len(q.blocks) == 0 && len(q.spare) > 1 {
+		clear(q.spare[1:])
+		q.spare = q.spare[:1]
 	}
 }
 

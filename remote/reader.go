@@ -54,6 +54,7 @@ func (r *reader) run() error {
 			c.ep.happened(event{kind: eventParting, conn: c})
 			c.part()
 			c.bye()
+			nudge(c.owed.due) // the peer waits for it
 		case *remotepb.Frame_Hello, *remotepb.Frame_HelloReply:
 			return errors.New("the peer introduced itself twice")
 		}
@@ -79,7 +80,7 @@ func (r *reader) piece(p *remotepb.Piece) error {
 
 func (c *conn) endOfStream(err error) error {
 	switch {
-	case c.byes.Load() == 2:
+	case c.byes.Load() == 2 && (errors.Is(err, io.EOF) && c.dialed || c.ep.unacknowledged() == 0):
 		return errGoodbye
 	case errors.Is(err, io.EOF) && c.dialed && c.ep.isResting():
 		return errIdle

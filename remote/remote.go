@@ -80,7 +80,7 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 		config.tls.log.Store(r.logger)
 	}
 	r.serial.codecs = slices.Clone(config.serializers)
-	r.arrivals.most = config.maxPeers
+	r.arrivals.most = 2 * config.maxPeers // as many as may be connected
 	r.SetMember("")
 	for _, opt := range opts {
 		opt(r)

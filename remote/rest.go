@@ -2,9 +2,11 @@ package remote
 
 import (
 	"time"
-
-	"github.com/granary-go/granary/wire/remotepb"
 )
+
+// proposalsEvery is how often a proposal to rest is considered; one before that is
+// declined unseen.
+const proposalsEvery = time.Second
 
 // idleness tells a writer when nothing was sent or received for a while. Only the
 // side that dialled looks.
@@ -12,6 +14,7 @@ type idleness struct {
 	conn *conn
 	tick *time.Ticker // nil if this connection never rests
 	seen uint64       // messages in both directions at the last tick
+	late *time.Timer  // fires when a proposal stays without an answer; nil without one
 }
 
 func (c *conn) newIdleness() idleness {
@@ -27,6 +30,18 @@ func (i *idleness) stop() {
 	if i.tick != nil {
 		i.tick.Stop()
 	}
+	if i.late != nil {
+		i.late.Stop()
+	}
+}
+
+// unanswered fires when the peer has neither agreed to a rest nor declined it in time.
+// What is held back cannot wait for ever.
+func (i *idleness) unanswered() <-chan time.Time {
+	if i.late == nil || !i.conn.ep.isResting() {
+		return nil
+	}
+	return i.late.C
 }
 
 func (i *idleness) ticks() <-chan time.Time {
@@ -51,7 +66,8 @@ func (w *writer) proposeRest() error {
 	if !c.ep.mayRest(c) {
 		return nil
 	}
-	return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
+	w.idle.late = time.NewTimer(c.remote.config.goodbyeTimeout)
+	return w.sayRest()
 }
 
 // rested takes a Rest of the peer: its proposal if it dialled, else that it stays.
@@ -60,8 +76,11 @@ func (c *conn) rested() error {
 		c.ep.wakeUp()
 		return nil
 	}
-	if c.peer.features.rests && c.peer.features.acknowledges && c.ep.mayRest(c) {
-		return errIdle
+	if now := time.Now(); now.Sub(c.proposed) >= proposalsEvery {
+		c.proposed = now
+		if c.peer.features.rests && c.peer.features.acknowledges && c.ep.mayRest(c) {
+			return errIdle
+		}
 	}
 	nudge(c.stays)
 	return nil
@@ -69,15 +88,24 @@ func (c *conn) rested() error {
 
 // mayRest holds back what is sent from now on, if nothing needs the connection.
 func (ep *endpoint) mayRest(c *conn) bool {
-	if ep.remote.system.PendingRequests(ep.address) > 0 {
+	ep.mu.Lock()
+	idle := ep.isIdle(c)
+	ep.mu.Unlock()
+	// Who is asked for an answer is looked for without the mutex: there may be many.
+	if !idle || ep.remote.system.PendingRequests(ep.address) > 0 {
 		return false
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	idle := ep.link.phase == phaseUp && ep.link.current == c && !ep.link.parting && !ep.link.leaving &&
-		ep.queue.messages == 0 && ep.flight.len() == 0 && len(ep.watches.ours)+len(ep.watches.theirs) == 0
+	idle = ep.isIdle(c)
 	ep.link.resting = ep.link.resting || idle
 	return idle
+}
+
+// isIdle reports whether nothing is under way over c and nobody is watched; ep.mu is held.
+func (ep *endpoint) isIdle(c *conn) bool {
+	return ep.link.phase == phaseUp && ep.link.current == c && !ep.link.parting && !ep.link.leaving &&
+		ep.queue.messages == 0 && ep.flight.len() == 0 && len(ep.watches.ours)+len(ep.watches.theirs) == 0
 }
 
 // wakeUp ends a rest that the peer did not agree to.
@@ -98,14 +126,16 @@ func (ep *endpoint) isResting() bool {
 func (ep *endpoint) rested(c *conn) {
 	ep.mu.Lock()
 	ep.flight.land() // nothing is in it
-	after := ep.step(event{kind: eventBroken, conn: c})
+	after := ep.step(event{kind: eventBroken, conn: c, idle: true})
 	var dropped []flying
+	var ended watches
 	if ep.link.phase == phaseClosed {
-		dropped = ep.queue.drain()
+		dropped, ended = ep.queue.drain(), ep.watches.drain()
 	} else if ep.queue.messages > 0 {
 		ep.step(event{kind: eventSend})
 	}
 	ep.mu.Unlock()
 	after()
 	ep.deadLetter(dropped, ErrShutDown.Error())
+	ended.end(ep.remote.system, ep.address)
 }

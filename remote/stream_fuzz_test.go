@@ -129,7 +129,7 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("the limit is %d", limit)
 		}
 		d := &doubt{first: 2, items: make([]flying, 5)}
-		if lost, _ := d.split(r.answerOf(reply.Arrived), "there:1", errClosing); len(lost) > 5 {
+		if lost, _, _ := d.split(r.answerOf(reply.Arrived), "there:1", errClosing); len(lost) > 5 {
 			t.Errorf("%d of 5 messages were lost", len(lost))
 		}
 	})

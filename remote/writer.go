@@ -19,7 +19,8 @@ type writer struct {
 	bytes   int      // theirs, as they count in the queue
 	large   large
 	idle    idleness
-	unsent  []flying // what was taken and not written, at its end
+	leaving chan struct{} // the connection's, until Leaving is said
+	unsent  []flying      // what was taken and not written, at its end
 }
 
 // run writes until the connection ends, or nothing more is to be written.
@@ -32,7 +33,7 @@ func (w *writer) run(attempts uint64) error {
 	}
 	w.idle = c.newIdleness()
 	defer w.idle.stop()
-	leaving := c.leaving
+	w.leaving = c.leaving
 	for {
 		parting := closed(c.parting)
 		items, more := c.ep.take()
@@ -40,7 +41,7 @@ func (w *writer) run(attempts uint64) error {
 			if parting {
 				return w.sayGoodbye()
 			}
-			if err := w.wait(&leaving); err != nil {
+			if err := w.wait(); err != nil {
 				return err
 			}
 			runtime.Gosched() // who is about to send, too, shares a batch with the first
@@ -50,6 +51,9 @@ func (w *writer) run(attempts uint64) error {
 			return err
 		}
 		c.ep.giveBack(items)
+		if err := w.sayWhatIsDue(); err != nil {
+			return err
+		}
 		if more && !w.large.underway() {
 			continue // the batch has room for it, or was written
 		}
@@ -63,26 +67,56 @@ func (w *writer) run(attempts uint64) error {
 }
 
 // wait waits for something to do. What is quickly done is.
-func (w *writer) wait(leaving *chan struct{}) error {
+func (w *writer) wait() error {
 	c := w.conn
 	select {
 	case <-c.ep.wake:
 	case <-c.owed.due:
 		return w.acknowledge()
-	case <-*leaving:
-		*leaving = nil
-		return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}})
+	case <-w.leaving:
+		return w.sayLeaving()
 	case <-c.stays:
-		return c.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
+		return w.sayRest()
 	case <-w.idle.ticks():
 		if w.idle.lasted() {
 			return w.proposeRest()
 		}
+	case <-w.idle.unanswered():
+		return errUnanswered
 	case <-c.parting:
 	case <-c.ended:
 		return errEnded
 	}
 	return nil
+}
+
+// sayWhatIsDue says what must not wait until there is nothing else to say.
+func (w *writer) sayWhatIsDue() error {
+	for {
+		var err error
+		select {
+		case <-w.conn.owed.due:
+			err = w.acknowledge()
+		case <-w.leaving:
+			err = w.sayLeaving()
+		case <-w.conn.stays:
+			err = w.sayRest()
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (w *writer) sayLeaving() error {
+	w.leaving = nil
+	return w.conn.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Leaving{Leaving: &remotepb.Leaving{}}})
+}
+
+func (w *writer) sayRest() error {
+	return w.conn.stream.Send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
 }
 
 // sayGoodbye writes the last that is to be said. What the peer still says is
@@ -93,6 +127,9 @@ func (w *writer) sayGoodbye() error {
 		return err
 	}
 	c.bye()
+	if err := w.acknowledge(); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-c.owed.due:
@@ -154,6 +191,7 @@ func (w *writer) flush() error {
 	data := w.encoder.detach()
 	w.frame.holds(data)
 	err := c.stream.SendMsg(w.frame)
+	w.frame.holds(nil) // it is gRPC's now
 	w.landed(len(data), err)
 	return err
 }
@@ -169,6 +207,14 @@ func (w *writer) takeOff() error {
 			if err := w.acknowledge(); err != nil {
 				return err
 			}
+		case <-w.leaving:
+			if err := w.sayLeaving(); err != nil {
+				return err
+			}
+		case <-c.stays:
+			if err := w.sayRest(); err != nil {
+				return err
+			}
 		case <-c.ended:
 			return errEnded
 		}
@@ -180,8 +226,7 @@ func (w *writer) takeOff() error {
 func (w *writer) landed(size int, err error) {
 	c, n := w.conn, len(w.batch)
 	if err != nil {
-		c.ep.withdraw(n, w.bytes, c.peer.features.acknowledges)
-		w.unsent = append(w.unsent, w.batch...)
+		w.unsent = append(w.unsent, c.ep.withdraw(w.batch, c.peer.features.acknowledges)...)
 	} else {
 		c.remote.stats.sent.Add(uint64(n))
 		c.ep.sent.Add(uint64(n))
@@ -211,13 +256,6 @@ func (w *writer) writePiece() error {
 		return nil
 	}
 	c := w.conn
-	select {
-	case <-c.owed.due:
-		if err := w.acknowledge(); err != nil {
-			return err
-		}
-	default:
-	}
 	data, last := w.large.next()
 	if last {
 		w.batch, w.bytes = append(w.batch, w.large.message.flying()), w.large.message.size
