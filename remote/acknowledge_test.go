@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/wire/remotepb"
@@ -349,4 +351,129 @@ func TestPeerIsAskedAgain(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// An acknowledgement may overtake the transport's word that a batch was written, and the transport may then say that it
+// was not: a peer that acknowledges what it does not read harms nobody but itself.
+func TestAcknowledgementOfABatchThatIsNotWritten(t *testing.T) {
+	const messages = 5000
+	for name, acknowledged := range map[string]func(unacknowledged int) []int{
+		"all":  func(n int) []int { return []int{n} },
+		"part": func(n int) []int { return []int{n - 50} },
+		"each": func(int) []int {
+			var all []int
+			for i := range messages {
+				all = append(all, i)
+			}
+			return all
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+				p := rawReceiver(t, n, goodHello("b:1"))
+				pid, big := actor.NewPID("raw:1", "x"), strings.Repeat("x", 1000)
+				for range messages {
+					b.system.Root.Send(pid, text("%s", big))
+				}
+				synctest.Wait()
+				info, last := b.peerOf("raw:1"), 0
+				if info.Sent == uint64(info.UnacknowledgedMessages) {
+					t.Fatal("no batch waits to be written")
+				}
+				for _, i := range acknowledged(info.UnacknowledgedMessages) {
+					f := &remotepb.Frame{Kind: &remotepb.Frame_Acknowledgement{Acknowledgement: &remotepb.Acknowledgement{Messages: uint64(i)}}}
+					if p.stream.Send(f) != nil {
+						break // it went too far
+					}
+					synctest.Wait()
+					if b.remote.Stats().Connections > 0 {
+						last = i
+					}
+				}
+				n.cut("b:1")
+				time.Sleep(doubtFor + time.Second)
+				synctest.Wait()
+				if dead := len(b.dead.list()); dead+last != messages {
+					t.Errorf("%d dead letters, %d acknowledged, of %d", dead, last, messages)
+				}
+			})
+		})
+	}
+}
+
+// Who sent a message of which nobody knows whether it ran is not told that it did not.
+func TestUnknownIsNotToldAsCertain(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		told := make(chan *actor.DeadLetterResponse, 1)
+		asker := a.spawn("asker", func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *wrapperspb.StringValue:
+				ctx.Request(pid, m)
+			case *actor.DeadLetterResponse:
+				told <- m
+			}
+		})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		other := actor.NewFuture(a.system, 0)
+		a.system.Root.Send(asker, text("ran"))
+		in.wait(t, 1)
+		a.system.Root.RequestWithCustomSender(pid, text("ran, too"), other.PID())
+		in.wait(t, 2)
+		b.stop()
+		if _, err := other.Result(); !errors.Is(err, ErrConnectionLost) {
+			t.Errorf("the future: %v", err)
+		}
+		a.dead.wait(t, 2)
+		wantLost(t, a, []string{"ran", "ran, too"}, "unknown")
+		synctest.Wait()
+		select {
+		case m := <-told:
+			t.Errorf("the actor was told that it certainly did not run: %s", m.Reason)
+		default:
+		}
+	})
+}
+
+// What certainly did not arrive is told to the actor that sent it.
+func TestLostIsToldToTheSender(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		told := make(chan *actor.DeadLetterResponse, 1)
+		asker := a.spawn("asker", func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *wrapperspb.StringValue:
+				ctx.Request(pid, m)
+			case *actor.DeadLetterResponse:
+				told <- m
+			}
+		})
+		time.Sleep(time.Second)
+		n.silence("b:1")
+		a.system.Root.Send(asker, text("lost"))
+		synctest.Wait()
+		n.cut("b:1")
+		if m := <-told; !m.Target.Equal(pid) || !strings.Contains(m.Reason, "before the message arrived") || len(in.list()) > 0 {
+			t.Errorf("%+v; arrived: %v", m, in.list())
+		}
+	})
+}
+
+// The pauses between attempts do not keep a peer from being asked.
+func TestPeerIsAskedDespiteLongPauses(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		a.mustAsk(b.echo("echo"), "connects")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		a.system.Root.Send(pid, text("0"))
+		in.wait(t, 1)
+		n.cut("b:1") // before the acknowledgement
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantLost(t, a, nil, "")
+	}, WithBackoff(15*time.Second, 15*time.Second))
 }

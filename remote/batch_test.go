@@ -284,4 +284,27 @@ func TestTypesOfAPeerAreBounded(t *testing.T) {
 			t.Fatalf("the table has %d entries", len(table))
 		}
 	}
+	before := len(table)
+	if _, err := table.entry(appendStringField(nil, fieldFirst, strings.Repeat("n", maxKnownType))); err != nil || len(table) != before {
+		t.Errorf("%v; the table has an entry for a name of %d bytes", err, maxKnownType)
+	}
+}
+
+// A batch that is full has a buffer of the pool, before and after.
+func TestFullBatchIsPooled(t *testing.T) {
+	e := newBatchEncoder(testSerial)
+	o := encoded(t, "target", actor.MessageEnvelope{Message: text("%s", strings.Repeat("x", 100))})
+	for range 3 {
+		for !e.full(o.size) {
+			e.add(&o)
+		}
+		largest := bufferSizes[len(bufferSizes)-1]
+		if data := e.detach(); len(data) > largest {
+			t.Errorf("%d bytes; the largest buffers have %d", len(data), largest)
+		}
+		e.add(&o)
+		if cap(e.buf) != largest {
+			t.Errorf("the next one has a buffer of %d bytes, want one of the pool, %d", cap(e.buf), largest)
+		}
+	}
 }

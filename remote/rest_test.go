@@ -1,11 +1,15 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
@@ -216,6 +220,140 @@ func TestNoRestBeforeEverythingArrived(t *testing.T) {
 		synctest.Wait()
 		if !ep.mayRest(ep.link.current) {
 			t.Error("it may not rest when everything has arrived")
+		}
+	})
+}
+
+// atRest is a connection that the side that dialled has proposed to end.
+func atRest(t *testing.T, a, b *process) *endpoint {
+	t.Helper()
+	if _, is := b.system.ProcessRegistry.GetLocal("echo"); !is {
+		b.echo("echo")
+	}
+	a.mustAsk(b.at("echo"), "connects")
+	time.Sleep(time.Second)
+	synctest.Wait()
+	ep := a.remote.endpoint("b:1")
+	if !ep.mayRest(ep.link.current) {
+		t.Fatal("it may not rest")
+	}
+	return ep
+}
+
+// agree has the other side end the connection.
+func agree(t *testing.T, b *process) {
+	t.Helper()
+	c := b.remote.endpoint("a:1").link.current
+	err := c.rested()
+	if err == nil {
+		t.Fatal("the peer does not agree")
+	}
+	c.fail(err)
+	synctest.Wait()
+}
+
+// The end of an idle connection is no failure, after which one would have to pause, however short it was.
+func TestRestIsNoFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		atRest(t, a, b)
+		a.system.Root.Send(pid, text("held"))
+		agree(t, b)
+		in.wait(t, 1)
+		atRest(t, a, b)
+		agree(t, b)
+		a.system.Root.Send(pid, text("after it"))
+		in.wait(t, 2)
+		if dead := a.dead.list(); len(dead) > 0 {
+			t.Errorf("a dead letter: %s", dead[0].Reason)
+		}
+	}, WithBackoff(time.Minute, time.Minute))
+}
+
+func TestPeerThatLeavesAtRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		pid, in := b.sink("sink")
+		atRest(t, a, b)
+		a.system.Root.Send(pid, text("held"))
+		if err := b.remote.Shutdown(true); err != nil {
+			t.Error(err)
+		}
+		if got := in.list(); len(got) != 1 {
+			t.Errorf("%v arrived before the goodbye; dead letters: %v", got, a.dead.list())
+		}
+	})
+}
+
+// What is held back does not wait for ever.
+func TestProposalThatIsNeverAnswered(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		l, err := n.listen(t.Context(), "mute:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := grpc.NewServer()
+		remotepb.RegisterRemotingServer(server, &badAcceptor{reply: &remotepb.Frame{Kind: &remotepb.Frame_HelloReply{
+			HelloReply: &remotepb.HelloReply{Version: 1, Address: "mute:1", Incarnation: 3, Capabilities: capabilities},
+		}}})
+		go func() { _ = server.Serve(l) }()
+		defer server.Stop()
+		ep := b.remote.endpoint("mute:1")
+		ep.happened(event{kind: eventAsk})
+		time.Sleep(5 * time.Second / 2)
+		synctest.Wait()
+		if !ep.isResting() {
+			t.Fatal("it does not rest")
+		}
+		b.system.Root.Send(actor.NewPID("mute:1", "x"), text("held"))
+		time.Sleep(DefaultGoodbyeTimeout)
+		if dead := b.dead.wait(t, 1); !strings.Contains(dead[0].Reason, errUnanswered.Error()) {
+			t.Errorf("dead letter: %s", dead[0].Reason)
+		}
+	}, WithIdleTimeout(time.Second))
+}
+
+// A watch that begins at rest ends with a shutdown as any other.
+func TestWatchAtRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		pid, _ := b.sink("sink")
+		ep := atRest(t, a, b)
+		_, told := a.watcher("watcher", pid)
+		synctest.Wait()
+		ep.mu.Lock()
+		ep.link.leaving = true // as if a shutdown began when the peer had agreed
+		ep.mu.Unlock()
+		agree(t, b)
+		wantTerminated(t, told, pid, actor.TerminatedReasonAddressTerminated)
+	})
+}
+
+// A peer that proposes again and again is not looked at each time.
+func TestProposalsAreConsideredNowAndThen(t *testing.T) {
+	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+		h := goodHello("b:1")
+		p := rawReceiver(t, n, h)
+		propose := func() *remotepb.Frame {
+			p.send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})
+			f, err := p.stream.Recv()
+			if err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			return f
+		}
+		future := b.system.Root.RequestFuture(actor.NewPID("raw:1", "x"), text("0"), time.Hour)
+		p.received()
+		p.acknowledge(1)
+		synctest.Wait()
+		if propose().GetRest() == nil {
+			t.Error("it agrees although somebody waits for an answer")
+		}
+		future.Cancel()
+		if propose().GetRest() == nil {
+			t.Error("it looks again at once")
+		}
+		time.Sleep(proposalsEvery)
+		if propose() != nil {
+			t.Error("it does not agree later")
 		}
 	})
 }

@@ -402,8 +402,34 @@ func TestWarnsOnceThatAnybodyCanListen(t *testing.T) {
 		for i := range 3 {
 			startProcess(t, n.on("a", i+1)).mustAsk(far.at("echo"), "there")
 		}
+		synctest.Wait()
 		if got := far.logs.count(warning); got != 1 {
 			t.Errorf("warned %d times, want once", got)
 		}
 	})
+}
+
+// After both goodbyes the peer has to acknowledge what was written, or it is not known to have arrived.
+func TestShutdownThatIsNotAcknowledged(t *testing.T) {
+	for _, acknowledges := range []bool{true, false} {
+		t.Run(fmt.Sprint(acknowledges), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, n *memNetwork, _, b *process) {
+				p := rawReceiver(t, n, goodHello("b:1"))
+				b.system.Root.Send(actor.NewPID("raw:1", "x"), text("one"))
+				synctest.Wait()
+				done := make(chan error)
+				go func() { done <- b.remote.Shutdown(true) }()
+				synctest.Wait()
+				p.send(&remotepb.Frame{Kind: &remotepb.Frame_Goodbye{Goodbye: &remotepb.Goodbye{}}})
+				synctest.Wait()
+				if acknowledges {
+					p.acknowledge(1)
+				}
+				err := <-done
+				if dead := len(b.dead.list()); (err == nil) != acknowledges || (dead == 0) != acknowledges {
+					t.Errorf("%v, %d dead letters", err, dead)
+				}
+			})
+		})
+	}
 }
