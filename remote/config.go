@@ -146,7 +146,8 @@ func WithMaxMessageSize(bytes int) ConfigOption {
 // WithQueueLimits bounds what may wait to be written to one peer: a number of
 // messages and their bytes as serialised. What does not fit is a dead letter at
 // once. One message is always accepted, however large, and so are watches and
-// what answers them, which [WithMaxWatches] bounds. Defaults to
+// what answers them, which [WithMaxWatches] bounds. As much again, and at least 8,192
+// messages and 1 MiB, may be written and not yet acknowledged. Defaults to
 // [DefaultQueueMessages] and [DefaultQueueBytes].
 func WithQueueLimits(messages, bytes int) ConfigOption {
 	return func(c *Config) { c.queueMessages, c.queueBytes = messages, bytes }
@@ -197,8 +198,8 @@ func WithKeepAlive(interval, timeout time.Duration) ConfigOption {
 
 // WithIdleTimeout sets after how long without a message in either direction the side
 // that dialled proposes to end a connection; it takes up to twice as long until it
-// does. It stays while actors on both sides watch each other or wait for an answer. What
-// is sent at the very moment waits for the next connection, which the next message makes.
+// does. It stays while an actor on one side watches one on the other, or a request by
+// a future waits for its answer. What is sent at the very moment waits for the next connection, which the next message makes.
 // 0 keeps connections for ever. Defaults to [DefaultIdleTimeout].
 func WithIdleTimeout(d time.Duration) ConfigOption {
 	return func(c *Config) { c.idleTimeout = d }
@@ -227,6 +228,9 @@ func (c *Config) check() error {
 		if n <= 0 {
 			return fmt.Errorf("%w: %s: the values are positive", ErrBadConfig, name)
 		}
+	}
+	if c.idleTimeout < 0 {
+		return fmt.Errorf("%w: WithIdleTimeout: %v is negative; 0 keeps connections for ever", ErrBadConfig, c.idleTimeout)
 	}
 	if c.backoff.min > c.backoff.max {
 		return fmt.Errorf("%w: WithBackoff: the least pause is longer than the longest", ErrBadConfig)

@@ -60,9 +60,9 @@
 //     reason AddressTerminated, and the watches in the other direction end;
 //   - [EndpointTerminatedEvent] is published.
 //
-// A connection over which nothing was sent for half an hour ends, unless actors watch
-// each other or wait for an answer over it ([WithIdleTimeout]); nobody is told, and the
-// next message makes another one.
+// A connection over which nothing was sent for half an hour ends, unless somebody
+// watches or waits for the answer to a request over it ([WithIdleTimeout]). Nothing is
+// lost by that, and the next message makes another one.
 //
 // A peer that dies without closing its connections is noticed by pings: within
 // 10 seconds by the side that was dialled, within 15 by the side that dialled

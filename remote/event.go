@@ -17,7 +17,9 @@ type EndpointConnectedEvent struct {
 }
 
 // EndpointTerminatedEvent is published when a connection ended, after everyone
-// who waited for something from the peer was told.
+// who waited for something from the peer was told; also at the end of one that was idle,
+// which concerns nobody. Messages that were under way become dead letters when their fate
+// is known, up to 10 seconds later.
 type EndpointTerminatedEvent struct {
 	// Address is the peer's.
 	Address string

@@ -55,8 +55,9 @@ func (f *inFrame) release() {
 }
 
 // frameCodecName is the content subtype of streams whose dialler uses frameCodec. The
-// bytes are those of protobuf's codec: an acceptor that does not know the name uses
-// that one.
+// bytes are those of protobuf's codec: a gRPC server that does not know the name uses
+// that one, with a warning. An interceptor that keeps a frame after it was sent may find
+// another batch in it.
 const frameCodecName = "granary"
 
 // frameCodec is protobuf's codec, but for batches: those it hands to gRPC, and takes

@@ -49,6 +49,7 @@ func TestStartWithABadConfiguration(t *testing.T) {
 		{"pauses", Configure("127.0.0.1", 0, WithBackoff(2, 1)), nil, "longer than the longest"},
 		{"keep-alive", Configure("127.0.0.1", 0, WithKeepAlive(-1, 1)), nil, "WithKeepAlive"},
 		{"goodbye", Configure("127.0.0.1", 0, WithGoodbyeTimeout(-1)), nil, "WithGoodbyeTimeout"},
+		{"idleness", Configure("127.0.0.1", 0, WithIdleTimeout(-1)), nil, "WithIdleTimeout"},
 		{"listener", Configure("127.0.0.1", 0, WithListener(nil)), nil, "WithListener"},
 		{"cluster", Configure("127.0.0.1", 0), []Option{WithHandshake(Handshake{Cluster: long})}, "at most 1024 bytes"},
 		{"member", Configure("127.0.0.1", 0), []Option{WithHandshake(Handshake{Member: long})}, "at most 1024 bytes"},

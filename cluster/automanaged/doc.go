@@ -56,6 +56,10 @@
 // that vanishes, or a process that hangs, says nothing: with the default refresh
 // interval of a second it is noticed after three to four.
 //
+// What refuses connections in the name of a member, such as a firewall that rejects or a
+// Service of Kubernetes without endpoints, takes it for dead as quickly: members should
+// reach each other directly, as the pods behind a headless service do.
+//
 // A tight interval takes the living for dead: with 200 ms and three misses, a
 // member that gets no processor for half a second, because its machine is busy
 // or collects garbage, is removed, stops its grains and joins again. Keep to a
