@@ -64,7 +64,7 @@ func TestAcknowledgementOfWhatWasNeverSent(t *testing.T) {
 		p.acknowledge(2)
 		p.wantEnd(codes.Unavailable, errAcknowledged.Error())
 	})
-	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+	attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
 		p := rawReceiver(t, n, goodHello("b:1"))
 		batch := echoBatch(text("x"))
 		batch.Acknowledged = 9

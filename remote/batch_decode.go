@@ -59,12 +59,9 @@ func (t typeTable) entry(data []byte) (*inboundType, error) {
 	}
 	known := &inboundType{wireType: wireType{name, serializer}}
 	if serializer == "" {
-		known.message, err = protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
-		if err != nil {
-			return known, nil // it may be registered later
-		}
+		known.message, _ = protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
 	}
-	if len(data) > maxKnownType {
+	if len(data) > maxKnownType || serializer == "" && known.message == nil { // which may be registered later
 		return known, nil
 	}
 	if len(t) >= maxKnownTypes {

@@ -64,8 +64,7 @@ func TestNoFileDescriptorLeft(t *testing.T) {
 		if err == nil {
 			break
 		}
-		var dead *actor.DeadLetterError
-		if !errors.As(err, &dead) {
+		if _, dead := errors.AsType[*actor.DeadLetterError](err); !dead {
 			t.Fatal(err)
 		}
 		select {

@@ -25,7 +25,7 @@ func idsOf(items []flying) (ids []string) {
 func TestFlight(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	f := flight{maxMessages: 50, maxBytes: 1000, next: 7}
-	all, done := make([]flying, 7), uint64(7)
+	all, done := slices.Repeat([]flying{{}}, 7), uint64(7)
 	for i := range 20000 {
 		var batch []flying
 		for range random.IntN(9) {

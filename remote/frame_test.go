@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"google.golang.org/grpc/encoding"
@@ -32,7 +33,7 @@ func TestFrameCodecHasProtobufsBytes(t *testing.T) {
 			if err := by.Unmarshal(mem.BufferSlice{mem.SliceBuffer(want[:half]), mem.SliceBuffer(want[half:])}, &in); err != nil {
 				t.Fatal(err)
 			}
-			if got := append(in.batch, in.GetBatch()...); !bytes.Equal(got, batch) || (in.batch != nil) != (by == codec) {
+			if got := slices.Concat(in.batch, in.GetBatch()); !bytes.Equal(got, batch) || (in.batch != nil) != (by == codec) {
 				t.Errorf("%s reads %d bytes of %d", by.Name(), len(got), size)
 			}
 			in.release()

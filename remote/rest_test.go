@@ -68,7 +68,7 @@ func TestConnectionThatIsNeededIsNotIdle(t *testing.T) {
 				<-told
 			}
 		},
-		"request":           func(t *testing.T, a, b *process) func() { return pendingRequest(t, a, b) },
+		"request":           pendingRequest,
 		"request of theirs": func(t *testing.T, a, b *process) func() { return pendingRequest(t, b, a) },
 	}
 	for name, need := range tests {
@@ -192,7 +192,7 @@ func TestShutdownAtRest(t *testing.T) {
 }
 
 func TestPeerThatNeverRests(t *testing.T) {
-	attacked(t, func(t *testing.T, n *memNetwork, b *process) {
+	attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
 		p := n.rawPeer(t, "b:1")
 		p.connect("b:1") // names no capability
 		p.send(&remotepb.Frame{Kind: &remotepb.Frame_Rest{Rest: &remotepb.Rest{}}})

@@ -30,11 +30,11 @@ const (
 
 // phase is what a process measures that floods one peer and asks another.
 type phase struct {
-	P99     time.Duration // of the answers
-	Asked   int
-	Failed  int    // questions without an answer
-	Refused uint64 // messages of the flood that were dead letters at once
-	Heap    uint64 // in use at the end of the phase, bytes
+	P99     time.Duration `json:"p99"` // of the answers
+	Asked   int           `json:"asked"`
+	Failed  int           `json:"failed"`  // questions without an answer
+	Refused uint64        `json:"refused"` // messages of the flood that were dead letters at once
+	Heap    uint64        `json:"heap"`    // in use at the end of the phase, bytes
 }
 
 // flood sends to one peer at a steady pace and asks another meanwhile, in three phases: the test says when the next begins.

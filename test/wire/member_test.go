@@ -42,19 +42,19 @@ const (
 
 // A role is what a process is told.
 type role struct {
-	Address  string // where the other reaches it
-	Peer     string // where it reaches the other
-	Messages int    // that each sender sends to each target
-	Flood    string // a peer to flood, while Peer is asked; empty for none
+	Address  string `json:"address"`         // where the other reaches it
+	Peer     string `json:"peer,omitempty"`  // where it reaches the other
+	Messages int    `json:"messages"`        // that each sender sends to each target
+	Flood    string `json:"flood,omitempty"` // a peer to flood, while Peer is asked; empty for none
 }
 
 func TestMain(m *testing.M) { fleet.Main(m, roleVariable, play) }
 
 // An account is of the messages from one sender to one target.
 type account struct {
-	Count      uint64
-	Sum        uint64 // of a number made of each message's number
-	Disordered uint64 // that came after one with a higher number, or twice
+	Count      uint64 `json:"count"`
+	Sum        uint64 `json:"sum"`        // of a number made of each message's number
+	Disordered uint64 `json:"disordered"` // that came after one with a higher number, or twice
 	last       int64
 }
 
@@ -73,8 +73,8 @@ func (a *account) add(n int64) {
 
 // totals are what a process has counted.
 type totals struct {
-	Arrived [pairs]account
-	Dead    [pairs]account
+	Arrived [pairs]account `json:"arrived"`
+	Dead    [pairs]account `json:"dead"`
 }
 
 // load is what a process does.
