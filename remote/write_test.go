@@ -72,3 +72,31 @@ func TestWriterAccountsForEveryMessage(t *testing.T) {
 		}
 	}
 }
+
+// halfBrokenStream takes batches and no other frames.
+type halfBrokenStream struct{ frameStream }
+
+func (halfBrokenStream) SendMsg(any) error          { return nil }
+func (halfBrokenStream) Send(*remotepb.Frame) error { return errBroken }
+
+// What was taken from the queue is accounted for also when the stream breaks at a frame between two batches.
+func TestWriterThatBreaksBetweenBatches(t *testing.T) {
+	p := newProcess(t, Configure("here", 1))
+	c := newConn(p.remote, halfBrokenStream{}, peer{
+		address: "there:1", maxMessage: DefaultMaxMessageSize, features: featuresOf(capabilities),
+	}, 1, 1)
+	c.dialed = true
+	c.ep = newEndpoint(p.remote, "there:1")
+	const messages = 3
+	for range messages {
+		o := encoded(t, "target", actor.MessageEnvelope{Message: wrapperspb.String("x")})
+		if !c.ep.queue.push(&o) {
+			t.Fatal("the queue is full")
+		}
+	}
+	c.owed.count(owedMessages, 0, true) // an acknowledgement is due
+	err := c.writer.run(0)
+	if written := c.ep.flight.len(); !errors.Is(err, errBroken) || written+len(c.writer.rest()) != messages {
+		t.Errorf("%v: %d written, %d not, of %d", err, written, len(c.writer.rest()), messages)
+	}
+}

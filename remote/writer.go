@@ -183,7 +183,6 @@ func (w *writer) flush() error {
 	}
 	c := w.conn
 	if err := w.takeOff(); err != nil {
-		w.unsent = append(w.unsent, w.batch...)
 		return err
 	}
 	acknowledged := c.owed.take(c.peer.features.acknowledges)
@@ -260,6 +259,7 @@ func (w *writer) writePiece() error {
 	if last {
 		w.batch, w.bytes = append(w.batch, w.large.message.flying()), w.large.message.size
 		if err := w.takeOff(); err != nil {
+			w.batch = nil // it is among the rest as the large message
 			return err
 		}
 	}
@@ -281,6 +281,8 @@ func (w *writer) writePiece() error {
 
 // rest returns what was not written, at the end.
 func (w *writer) rest() []flying {
+	w.unsent = append(w.unsent, w.batch...)
+	w.batch = nil
 	if w.large.underway() {
 		w.lose([]outbound{w.large.message})
 		w.lose(w.large.waiting)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/remote"
 )
 
 const (
@@ -50,7 +51,7 @@ func (l *load) flood(ctx context.Context) {
 				return
 			}
 		}
-		text, err := json.Marshal(l.floodOnce(ctx))
+		text, err := json.Marshal(l.floodOnce(ctx, i == 2))
 		if err != nil {
 			panic(err)
 		}
@@ -58,8 +59,9 @@ func (l *load) flood(ctx context.Context) {
 	}
 }
 
-func (l *load) floodOnce(ctx context.Context) (p phase) {
-	ctx, cancel := context.WithTimeout(ctx, phaseTime)
+// floodOnce is one phase. At the end of the last one it waits until everything has arrived.
+func (l *load) floodOnce(whole context.Context, last bool) (p phase) {
+	ctx, cancel := context.WithTimeout(whole, phaseTime)
 	defer cancel()
 	before := l.refused.Load()
 	var flooding sync.WaitGroup
@@ -94,9 +96,26 @@ func (l *load) floodOnce(ctx context.Context) (p phase) {
 	if len(times) > 0 {
 		p.P99 = times[len(times)*99/100]
 	}
+	if last {
+		l.awaitArrival(whole)
+	}
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	p.Heap = m.HeapAlloc
 	return p
+}
+
+// awaitArrival waits until nothing waits for a peer and each has acknowledged what it got.
+func (l *load) awaitArrival(ctx context.Context) {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	underway := func(p remote.PeerInfo) bool { return p.QueuedMessages+p.UnacknowledgedMessages > 0 }
+	for slices.ContainsFunc(l.remote.Peers(), underway) {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

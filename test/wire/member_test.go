@@ -81,6 +81,7 @@ type totals struct {
 type load struct {
 	role   role
 	system *actor.ActorSystem
+	remote *remote.Remote
 	sent   atomic.Int64
 
 	refused atomic.Uint64 // messages of a flood
@@ -102,6 +103,7 @@ func play(r role) error {
 	if err := rem.Start(); err != nil {
 		return err
 	}
+	l.remote = rem
 	for i := range targets {
 		if _, err := system.Root.SpawnNamed(actor.PropsFromFunc(l.receive), fmt.Sprint("target", i)); err != nil {
 			return err
