@@ -8,6 +8,7 @@
 //	granary locate KIND/ID    # where a grain is
 //	granary explain KIND/ID   # and why
 //	granary watch             # what happens, as it happens
+//	granary dashboard         # the same, live in a browser
 //	granary audit             # whether owners and hosts agree about where grains are
 //	granary call KIND/ID METHOD JSON
 //	granary drain MEMBER      # let it take nothing new
