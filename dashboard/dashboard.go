@@ -49,7 +49,7 @@ func New(client pb.AdminClient, opts ...Option) *Dashboard {
 		viewers: make(map[*viewer]struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.history = history{points: []point{}, events: []event{}, note: newNotes()}
+	d.history = history{points: []point{}, note: newNotes()}
 	d.handler = d.routes()
 	return d
 }

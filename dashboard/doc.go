@@ -38,7 +38,7 @@
 //
 // While nobody looks, nothing. Otherwise the cluster is asked once for all viewers, in each
 // [DefaultInterval]: three questions to each member. What is kept is bounded: [MaxPoints] points of
-// each plot, [MaxEvents] events, and for a viewer who reads slowly [MaxPending] events and the
+// each plot, [MaxEvents] events, [MaxDead] samples of dead letters, and for a viewer who reads slowly [MaxPending] events and the
 // newest state; it is told how many events were left out. Members beyond [MaxMembers] and
 // kinds beyond [MaxKinds] are counted and not listed.
 //

@@ -10,7 +10,8 @@ import (
 // history is what a viewer is told who comes later. It is guarded by the dashboard's mutex.
 type history struct {
 	points []point
-	events []event
+	events []event // but for the dead letters, of which there may be many
+	dead   []event
 	last   uint64 // the number of the newest event
 	state  []byte // the frame of the newest snapshot
 	note   *notes
@@ -125,10 +126,19 @@ func (d *Dashboard) add(events ...event) {
 		if e.At == 0 {
 			e.At = time.Now().UnixMilli()
 		}
-		if len(h.events) == MaxEvents {
-			h.events = slices.Delete(h.events, 0, 1)
+		if e.Dead != nil {
+			h.dead = kept(h.dead, e, MaxDead)
+		} else {
+			h.events = kept(h.events, e, MaxEvents)
 		}
-		h.events = append(h.events, e)
-		d.tell(frame("event", e), false)
+		d.tellEvent(frame("event", e), e.Dead != nil)
 	}
+}
+
+// kept adds an event to a list of so many at most.
+func kept(list []event, e event, most int) []event {
+	if len(list) == most {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, e)
 }

@@ -64,7 +64,7 @@ func (d *Dashboard) publish(ctx context.Context, a *answers, s *snapshot) {
 	}
 	s.Viewers = len(d.viewers)
 	h.state = frame("state", s)
-	d.tell(h.state, true)
+	d.tellState(h.state)
 }
 
 const (

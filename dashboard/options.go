@@ -21,7 +21,10 @@ const (
 	MaxPoints = 300
 	// MaxEvents is how many events are kept for those who come later.
 	MaxEvents = 300
-	// MaxPending is how many events wait for a viewer who reads slowly.
+	// MaxDead is how many samples of dead letters are kept besides.
+	MaxDead = 100
+	// MaxPending is how many events wait for a viewer who reads slowly; a quarter of them may
+	// be dead letters.
 	MaxPending = 256
 	// MaxMembers and MaxKinds are how many of them are listed.
 	MaxMembers = 256

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type viewer struct {
 	wake    chan struct{} // holds one when there is something to send
 	state   []byte        // the newest frame of a snapshot that was not sent yet
 	events  [][]byte      // frames, MaxPending at most
+	dead    int           // how many of them are dead letters
 	dropped int           // events that found no room, since it was told last
 }
 
@@ -85,7 +87,7 @@ func (d *Dashboard) join() (*viewer, [][]byte, error) {
 	}
 	h := hello{
 		Boot: d.boot, Interval: d.config.interval.Milliseconds(), Calls: d.config.calls != nil, Allowed: []string{},
-		Points: d.history.points, Events: d.history.events,
+		Points: d.history.points, Events: slices.Concat([]event{}, d.history.events, d.history.dead),
 		Limits: limits{Points: MaxPoints, Events: MaxEvents, Page: defaultPage, GoneFor: int(goneFor.Seconds())},
 	}
 	for _, op := range d.config.allowed {
@@ -134,25 +136,40 @@ func (d *Dashboard) take(v *viewer) [][]byte {
 	if v.state != nil {
 		frames = append(frames, v.state)
 	}
-	v.state, v.events, v.dropped = nil, nil, 0
+	v.state, v.events, v.dead, v.dropped = nil, nil, 0, 0
 	return frames
 }
 
-// tell hands a frame to all viewers, and waits for none. The caller holds the mutex.
-func (d *Dashboard) tell(f []byte, isState bool) {
+// tellState hands a snapshot to all viewers, and waits for none. The caller holds the mutex.
+func (d *Dashboard) tellState(f []byte) {
+	for v := range d.viewers {
+		v.state = f
+		v.stir()
+	}
+}
+
+// tellEvent is the same with an event, which a viewer misses that reads too slowly. Dead letters
+// take a part of the room alone: however many there are, the page learns of members that come and go.
+func (d *Dashboard) tellEvent(f []byte, isDead bool) {
 	for v := range d.viewers {
 		switch {
-		case isState:
-			v.state = f
-		case len(v.events) < MaxPending:
-			v.events = append(v.events, f)
-		default:
+		case len(v.events) >= MaxPending, isDead && v.dead >= MaxPending/4:
 			v.dropped++
-		}
-		select {
-		case v.wake <- struct{}{}:
 		default:
+			v.events = append(v.events, f)
+			if isDead {
+				v.dead++
+			}
 		}
+		v.stir()
+	}
+}
+
+// stir wakes the stream.
+func (v *viewer) stir() {
+	select {
+	case v.wake <- struct{}{}:
+	default:
 	}
 }
 

@@ -192,8 +192,16 @@ func TestHistoryIsBounded(t *testing.T) {
 		f.events <- &pb.Event{What: &pb.Event_View{View: &pb.ViewChanged{Epoch: uint64(i)}}}
 		v.until("event", anything)
 	}
+	for range 2 * dashboard.MaxEvents { // which do not displace the others
+		f.events <- &pb.Event{What: &pb.Event_DeadLetter{DeadLetter: &pb.DeadLetter{Target: "t"}}}
+	}
+	f.events <- &pb.Event{What: &pb.Event_Lease{}}
+	v.until("event", has(`"type":"lease"`))
 	hello := b.view().until("hello", anything)
-	if n := strings.Count(hello, `"type":"view"`); n != dashboard.MaxEvents || !strings.Contains(hello, fmt.Sprintf("view %d,", dashboard.MaxEvents+49)) {
+	if n := strings.Count(hello, `"type":"dead"`); n != dashboard.MaxDead {
+		t.Errorf("%d dead letters are kept", n)
+	}
+	if n := strings.Count(hello, `"type":"view"`); n != dashboard.MaxEvents-1 || !strings.Contains(hello, fmt.Sprintf("view %d,", dashboard.MaxEvents+49)) {
 		t.Errorf("%d events are kept", n)
 	}
 }

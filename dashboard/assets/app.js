@@ -10,7 +10,7 @@ import { listen } from './stream.js';
 const shortest = 30_000; // milliseconds that a plot spans at least
 
 // board is all that the page knows. Its lists are bounded by what the server says in its hello.
-const board = { points: [], plots: [], state: null, came: new Map(), skipped: 0, lastNews: 0, interval: 1000, broken: '' };
+const board = { points: [], plots: [], state: null, came: new Map(), lastNews: 0, interval: 1000, broken: '' };
 const ring = new Ring();
 const events = new Events((text) => say(byId('announcer'), text));
 let members;
@@ -20,7 +20,6 @@ function hello(h) {
   board.points = h.points;
   board.most = h.limits.points;
   board.interval = h.interval;
-  board.skipped = 0;
   board.hasCalls = h.calls;
   events.begin(h.events, h.limits.events);
   if (!members) {
@@ -164,7 +163,7 @@ function verdict() {
   const unready = s.members.filter((m) => badge(m)[1] !== 'good').length;
   if (unready > 0) return [`${count(unready)} ${unready === 1 ? 'member is' : 'members are'} not ready or leaving${recent}`, 'warn'];
   if (t.moving > 0) return [`Slots are on their way${recent}`, 'warn'];
-  return [`All ${count(t.members)} members are ready${recent}`, lost ? 'warn' : 'good'];
+  return [`${t.members === 1 ? 'The only member is' : `All ${count(t.members)} members are`} ready${recent}`, lost ? 'warn' : 'good'];
 }
 
 function problems(s) {
@@ -215,9 +214,8 @@ listen('api/stream', {
     events.add(e);
   },
   missed(m) {
-    board.skipped += m.count;
-    const at = Date.now();
-    events.add({ number: `here-${at}-${board.skipped}`, at, type: 'missed', text: `${m.count} events were left out, as this page reads too slowly` });
+    heard();
+    events.missed(m.count);
   },
   broken(why, seconds) {
     board.broken = `${visible(why, 300)}. Trying again in ${seconds} s; what is shown may be old.`;

@@ -43,6 +43,16 @@ export function visible(text, most = 160) {
   return cut.length < whole.length ? `${shown}… (${count(whole.length)} characters)` : shown;
 }
 
+// ends is as visible, but of a long text it keeps both ends: a name may be long and what is said of it comes last.
+export function ends(text, most = 400) {
+  const whole = String(text ?? '');
+  if (whole.length <= most) return visible(whole, most);
+  return `${visible(whole.slice(0, most / 2), most)} … ${visible(whole.slice(-most / 2), most)}`;
+}
+
+// some counts things, by the word for one of them.
+export const some = (n, word) => `${count(n)} ${word}${Number(n) === 1 ? '' : 's'}`;
+
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 

@@ -47,6 +47,15 @@ export class Events {
     this.pending = true;
   }
 
+  // missed says how much this page has missed: as one entry, as long as nothing else happens.
+  missed(n) {
+    const at = Date.now();
+    const last = this.all[0]?.missed ? this.all.shift() : { missed: 0 };
+    const sum = last.missed + n;
+    this.keep({ number: `here-${at}-${sum}`, at, type: 'missed', missed: sum, text: `${count(sum)} events were left out, as this page reads too slowly` });
+    this.pending = true;
+  }
+
   // flush draws what came since; many events that come at once cost one drawing.
   flush() {
     if (this.pending) this.draw();

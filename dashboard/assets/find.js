@@ -1,4 +1,4 @@
-import { byId, clock, count, el, keyed, rate, say, setClass, visible, who } from './dom.js';
+import { byId, clock, count, el, ends, keyed, rate, say, setClass, some, visible, who } from './dom.js';
 
 // Find looks for grains: it explains one, or lists them a page at a time.
 export class Find {
@@ -63,7 +63,7 @@ export class Find {
       return;
     }
     this.ask('api/explain', { kind, identity }, (a) => {
-      this.said(visible(a.summary, 400));
+      this.said(ends(a.summary, 400));
       byId('found').replaceChildren(...explanation(a));
     });
   }
@@ -111,7 +111,7 @@ function explanation(a) {
   if (e.store) {
     step('A database has its place', e.store.entry ? `entry: ${visible(JSON.stringify(e.store.entry), 400)}` : 'there is no entry');
   } else {
-    step(`Its identity falls into slot ${count(e.slot)}`, `by the view ${e.epoch} of ${count(e.members)} members, of which ${count(e.hosting)} take grains of its kind`);
+    step(`Its identity falls into slot ${count(e.slot)}`, `by the view ${e.epoch}; members: ${count(e.members)}, and of them take grains of its kind: ${count(e.hosting)}`);
   }
   if (e.owner) {
     const o = e.owner;
@@ -129,7 +129,7 @@ function explanation(a) {
       h.leaving ? 'it takes nothing new' : '', h.notices ? `${count(h.notices)} ends not acknowledged` : '');
   }
   for (const s of e.silent ?? []) step(`${named(s.member)} gave no answer`, `asked as ${s.role}: ${visible(s.why, 300)}`);
-  const calls = a.grain ? `It has handled ${count(a.grain.handled)} messages since it was activated.` : 'It is not among the active grains.';
+  const calls = a.grain ? `It has handled ${some(a.grain.handled, 'message')} since it was activated.` : 'It is not among the active grains.';
   const raw = el('details', {}, el('summary', {}, 'All of it, as JSON'), el('pre', { tabindex: 0 }, visible(JSON.stringify(e, null, 1), 100_000).replaceAll('\\u000a', '\n')));
   return [steps, ...past(e.history), el('h3', {}, 'Calls'), el('p', {}, calls),
     el('p', { class: 'quiet' }, 'The admin service counts what a grain has handled; it records no single calls, so that they cannot be listed here.'), ...problems(a.problems), raw];

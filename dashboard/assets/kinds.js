@@ -1,16 +1,16 @@
-import { byId, count, el, keyed, paint, rate, say, visible, who } from './dom.js';
+import { byId, count, el, keyed, paint, rate, say, some, visible, who } from './dom.js';
 
 // showKinds shows how many grains of each kind there are, and on which members.
 export function showKinds(state, names) {
   const box = byId('kinds');
   keyed(box, state.kinds, (k) => k.name, make, (node, k) => {
     say(node.guarantee, `${k.guarantee}, ${visible(k.strategy, 40)}`);
-    say(node.numbers, `${count(k.active)} grains, ${rate(k.handled)} messages/s`);
+    say(node.numbers, `${some(k.active, 'grain')}, ${rate(k.handled)} messages/s`);
     const on = k.on ?? [];
     keyed(node.stack, on, (s) => s.id, (s) => paint(el('i'), s.id), (part, s) => { part.style.flexGrow = s.count; });
     node.on = on;
     node.names = names;
-    say(node.summary, `On ${count(on.length)} ${on.length === 1 ? 'member' : 'members'}; ever activated: ${count(k.activated)}`);
+    say(node.summary, `On ${some(on.length, 'member')}; ever activated: ${count(k.activated)}`);
     if (node.details.open) list(node);
   });
   let note = byId('kinds-note');
