@@ -159,6 +159,9 @@ func (b *board) get(path string) (int, string) {
 	return r.StatusCode, string(text)
 }
 
+// patience bounds what a page waits for.
+const patience = 30 * time.Second
+
 // viewer is a page that reads the stream.
 type viewer struct {
 	*board
@@ -169,7 +172,7 @@ type viewer struct {
 
 func (b *board) view() *viewer {
 	b.Helper()
-	ctx, cancel := context.WithCancel(b.Context())
+	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	b.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/api/stream", nil)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -87,7 +86,7 @@ func (d *Dashboard) join() (*viewer, [][]byte, error) {
 	}
 	h := hello{
 		Boot: d.boot, Interval: d.config.interval.Milliseconds(), Calls: d.config.calls != nil, Allowed: []string{},
-		Points: d.history.points, Events: slices.Concat([]event{}, d.history.events, d.history.dead),
+		Points: d.history.points, Events: append(append([]event{}, d.history.events...), d.history.dead...),
 		Limits: limits{Points: MaxPoints, Events: MaxEvents, Page: defaultPage, GoneFor: int(goneFor.Seconds())},
 	}
 	for _, op := range d.config.allowed {
