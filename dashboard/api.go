@@ -50,9 +50,14 @@ type refusal struct {
 }
 
 func respond(w http.ResponseWriter, code int, out any) {
+	data, err := json.Marshal(out)
+	if err != nil {
+		http.Error(w, "dashboard: the answer cannot be written: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(out) // a viewer that is gone needs no answer
+	_, _ = w.Write(data) // a viewer that is gone needs no answer
 }
 
 func codeOf(err error) int {

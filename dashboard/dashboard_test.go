@@ -197,7 +197,7 @@ func TestBusy(t *testing.T) {
 	const most = 8
 	for range most {
 		go func() {
-			r, err := http.Get(b.url + "/api/grains") //nolint:noctx // ends with the test's server
+			r, err := http.Get(b.url + "/api/grains")
 			if err != nil {
 				answers <- 0
 				return

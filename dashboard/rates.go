@@ -2,9 +2,14 @@ package dashboard
 
 import "time"
 
-// rateOver is the time that a rate is taken over. Members count their grains once a second at
-// most, so that the difference of two neighbours would jump.
-const rateOver = 4 * time.Second
+const (
+	// rateOver is the time that a rate is taken over, at least.
+	rateOver = 4 * time.Second
+	// restAfter is how long a counter may stay the same before that counts. Members count what
+	// their grains have handled once a second at most, when they are asked: a sample is worth
+	// something when it has changed, and may be a second old otherwise.
+	restAfter = 2500 * time.Millisecond
+)
 
 // maxSamples bounds the samples of a counter, whatever the interval is.
 const maxSamples = 50
@@ -37,18 +42,26 @@ func (r *rates) of(name string, at time.Time, n uint64) *float64 {
 		r.counters[name] = w
 	}
 	w.turn = r.turn
-	if last := len(w.samples) - 1; last >= 0 && (w.samples[last].n > n || at.Before(w.samples[last].at)) {
-		w.samples = nil
+	return w.add(at, n)
+}
+
+func (w *window) add(at time.Time, n uint64) *float64 {
+	last := len(w.samples) - 1
+	switch {
+	case last >= 0 && (w.samples[last].n > n || at.Before(w.samples[last].at)):
+		w.samples = []sample{{at, n}}
+	case last < 0 || w.samples[last].n != n || at.Sub(w.samples[last].at) >= restAfter:
+		w.samples = append(w.samples, sample{at, n})
 	}
-	w.samples = append(w.samples, sample{at, n})
-	for len(w.samples) > 2 && (at.Sub(w.samples[1].at) >= rateOver || len(w.samples) > maxSamples) {
+	newest := w.samples[len(w.samples)-1]
+	for len(w.samples) > 2 && (newest.at.Sub(w.samples[1].at) >= rateOver || len(w.samples) > maxSamples) {
 		w.samples = w.samples[1:]
 	}
-	over := at.Sub(w.samples[0].at).Seconds()
+	over := newest.at.Sub(w.samples[0].at).Seconds()
 	if over <= 0 {
 		return nil
 	}
-	rate := float64(n-w.samples[0].n) / over
+	rate := float64(newest.n-w.samples[0].n) / over
 	return &rate
 }
 

@@ -176,7 +176,7 @@ func (v *viewer) stir() {
 func frame(name string, data any) []byte {
 	text, err := json.Marshal(data)
 	if err != nil {
-		text, _ = json.Marshal(err.Error()) // numbers that are none do not come here
+		name, text = "broken", []byte(`""`) // it cannot be: there are but texts and finite numbers
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, text)

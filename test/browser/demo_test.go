@@ -96,5 +96,8 @@ func TestDemo(t *testing.T) {
 	if n := gives[int](p, `document.querySelectorAll('#found .steps li').length`); n < 4 {
 		t.Errorf("%d steps", n)
 	}
+	if *shots != "" {
+		p.await("a while of life", `/lost 2\d s ago/.test(document.querySelector('#health-text').textContent)`)
+	}
 	p.shoot("demo")
 }

@@ -51,7 +51,7 @@ func open(t *testing.T, url string) *page {
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
-	return newPage(t, ctx, url)
+	return newPage(ctx, t, url)
 }
 
 // installed skips a test where the browser is not asked for.
@@ -63,9 +63,9 @@ func installed(t *testing.T) {
 }
 
 // another opens a second page in the same browser.
-func (p *page) another(url string) *page { return newPage(p.t, p.ctx, url) }
+func (p *page) another(url string) *page { return newPage(p.ctx, p.t, url) }
 
-func newPage(t *testing.T, parent context.Context, url string) *page {
+func newPage(parent context.Context, t *testing.T, url string) *page {
 	t.Helper()
 	p := &page{t: t}
 	var cancel context.CancelFunc
@@ -179,6 +179,14 @@ func (p *page) shoot(name string) {
 				p.t.Fatal(err)
 			}
 		}
+	}
+	p.do("the size for docs/images", chromedp.EmulateViewport(1320, 800))
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	p.do("the size as before", chromedp.EmulateViewport(1600, 1000))
 }
