@@ -108,7 +108,11 @@ func TestViewers(t *testing.T) {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	end := time.Now().Add(patience)
 	for since, still := 0, 0; still < 100; { // half a second, in which it would have asked five times
+		if time.Now().After(end) {
+			t.Fatal("the cluster is asked though nobody looks")
+		}
 		<-tick.C
 		f.set(func(f *fake) {
 			if still++; f.asked != since {
@@ -150,7 +154,8 @@ func TestSlowViewer(t *testing.T) {
 	fast := (&board{t, server.URL}).view()
 	fast.until("state", anything)
 
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	s := &slow{ResponseRecorder: httptest.NewRecorder(), began: make(chan struct{}), told: make(chan string, 2*dashboard.MaxPending)}
 	s.mu.Lock()
 	ended := make(chan struct{})
@@ -167,16 +172,25 @@ func TestSlowViewer(t *testing.T) {
 	f.view(active("A"))
 	fast.until("state", has(`"members":1,"ready":1`))
 	s.mu.Unlock()
+	next := func() string {
+		select {
+		case text := <-s.told:
+			return text
+		case <-ctx.Done():
+			t.Fatal("the slow viewer is told nothing more")
+			return ""
+		}
+	}
 	events, missed := 0, ""
 	for missed == "" {
-		switch text := <-s.told; {
+		switch text := next(); {
 		case strings.HasPrefix(text, "event: event"):
 			events++
 		case strings.HasPrefix(text, "event: missed"):
 			missed = text
 		}
 	}
-	if state := <-s.told; events != dashboard.MaxPending || !strings.Contains(missed, fmt.Sprintf(`{"count":%d}`, extra)) || !strings.Contains(state, `"members":1,"ready":1`) {
+	if state := next(); events != dashboard.MaxPending || !strings.Contains(missed, fmt.Sprintf(`{"count":%d}`, extra)) || !strings.Contains(state, `"members":1,"ready":1`) {
 		t.Errorf("%d events, %q, then %.80q", events, missed, state)
 	}
 	cancel()
