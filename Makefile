@@ -23,7 +23,7 @@ SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -32,11 +32,14 @@ help: ## this list
 setup: ## install the Debian packages that the tests and scripts need
 	@[ "$(SETUP)" = no ] || ./scripts/setup
 
+setup-all: ## the same, and those that only test-all needs
+	@[ "$(SETUP)" = no ] || ./scripts/setup all
+
 # -p=3: packages that wait for leases leave a core to others, so three are tested at a time on two.
 test: setup ## all tests of all modules, with the race detector; closes with a line of counts
 	@$(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
 
-test-all: setup ## the same and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
+test-all: setup-all ## the same, those in a browser, and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && ./scripts/fuzz $(TESTFUZZTIME) && $(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called

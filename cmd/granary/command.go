@@ -54,7 +54,7 @@ by admin.Allow. 'granary demo' is a cluster to look at.`,
 	root.AddGroup(
 		&cobra.Group{ID: "look", Title: "To look at a cluster:"},
 		&cobra.Group{ID: "act", Title: "To do something to it:"})
-	look := []*cobra.Command{newMembers(), newKinds(), newGrains(), newSlots(), newLocate(), newExplain(), newWatch(), newAudit()}
+	look := []*cobra.Command{newMembers(), newKinds(), newGrains(), newSlots(), newLocate(), newExplain(), newWatch(), newAudit(), newDashboard()}
 	for _, c := range look {
 		c.GroupID = "look"
 	}

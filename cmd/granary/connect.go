@@ -58,9 +58,25 @@ type connection struct {
 func (c *connection) flags(cmd *cobra.Command, timeout time.Duration) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVar(&c.members, "member", nil, "where a member is, as host:port; several are tried in turn (default $"+memberVariable+")")
+	c.memberFlag(cmd)
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON, as wire/adminpb/admin.proto describes it")
 	flags.DurationVar(&c.timeout, "timeout", timeout, "how long to wait for the answer")
+	c.tlsFlags(cmd)
+}
+
+// reach adds the flags of a verb that goes on talking to members.
+func (c *connection) reach(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	c.memberFlag(cmd)
+	c.tlsFlags(cmd)
+}
+
+func (c *connection) memberFlag(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&c.members, "member", nil, "where a member is, as host:port; several are tried in turn (default $"+memberVariable+")")
+}
+
+func (c *connection) tlsFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&c.ca, "tls-ca", "", "file with the cluster's authorities; turns TLS on")
 	flags.StringVar(&c.cert, "tls-cert", "", "file with your certificate")
 	flags.StringVar(&c.key, "tls-key", "", "file with its key")

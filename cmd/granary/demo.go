@@ -22,9 +22,13 @@ After a while it kills a member with SIGKILL. Calls to the grains of that member
 wait until others host them; all other grains go on counting where they were.
 Then it adds a member: the ownership of identities moves to it, activations stay.
 
+A dashboard of the cluster is served to the browsers of this machine meanwhile, at
+the address that it prints; --open opens it.
+
 Ctrl-C ends it and leaves no process behind. With --for it ends by itself, and
 its exit status is 0 only if what it shows was true.`,
 		Example: `  granary demo
+  granary demo --open
   granary demo --for 20s
   granary demo --members 5 --grains 2000 --rate 1000`,
 		Args: cobra.NoArgs,
@@ -46,6 +50,8 @@ its exit status is 0 only if what it shows was true.`,
 	flags.DurationVar(&options.For, "for", options.For, "end after this time and tell whether all was true; 0 goes on until Ctrl-C")
 	flags.DurationVar(&options.Ping, "ping", options.Ping, "time between two pings of a member; three missed ones make it lost")
 	flags.DurationVar(&options.Bound, "recover-within", options.Bound, "how soon all grains of the killed member must answer again")
+	flags.StringVar(&options.Dashboard, "dashboard", options.Dashboard, "where the dashboard is served, on the loopback; port 0 takes a free one, none serves none")
+	flags.BoolVar(&options.Open, "open", false, "open the dashboard in a browser")
 	flags.BoolVar(&options.Verbose, "verbose", options.Verbose, "show the logs of all processes")
 	return cmd
 }

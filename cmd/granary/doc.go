@@ -8,6 +8,7 @@
 //	granary locate KIND/ID    # where a grain is
 //	granary explain KIND/ID   # and why
 //	granary watch             # what happens, as it happens
+//	granary dashboard         # the same, live in a browser
 //	granary audit             # whether owners and hosts agree about where grains are
 //	granary call KIND/ID METHOD JSON
 //	granary drain MEMBER      # let it take nothing new
@@ -15,7 +16,7 @@
 //	granary demo              # a cluster of processes on this machine that loses a member while it is called
 //	granary version
 //
-// Each verb explains itself with --help and prints JSON with --json, but for the demo, which is for people.
+// Each verb explains itself with --help and prints JSON with --json, but for the dashboard and the demo, which are for people.
 // 'granary help connecting' says how it reaches a cluster, 'granary help exit-status' what its
 // exit status says, and docs/operating.md when to use what.
 package main

@@ -32,7 +32,7 @@ func TestHouseRunsOnlyWhatIsProvided(t *testing.T) {
 	}
 }
 
-const setup = "#!/usr/bin/env bash\npackages=(\n\tprotobuf-compiler # protoc\n)\napt-get install \"${packages[@]}\"\n"
+const setup = "#!/usr/bin/env bash\npackages=(\n\tprotobuf-compiler # protoc\n)\nextra=(\n\tchromium # for a few\n)\npackages+=(\"${extra[@]}\")\napt-get install \"${packages[@]}\"\n"
 
 var cases = []struct {
 	name, file, text string
@@ -40,6 +40,7 @@ var cases = []struct {
 }{
 	{"package of the list", "scripts/x", "#!/usr/bin/env bash\nprotoc --version\n", ""},
 	{"package not in the list", "scripts/x", "#!/usr/bin/env bash\ngcc --version\n", "scripts/x:2 runs gcc: add its package, gcc, to scripts/setup"},
+	{"package of the other list", "scripts/x", "#!/usr/bin/env bash\nchromium --version\n", ""},
 	{"unknown program", "scripts/x", "#!/usr/bin/env bash\ncurl -s x\n", "scripts/x:2 runs curl: add it to the providers"},
 	{"by its extension", "scripts/x.sh", "curl -s x\n", "runs curl"},
 	{"in a pipe", "scripts/x", "#!/bin/sh\ncat x | jq . | sort\n", "runs jq"},

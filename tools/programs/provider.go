@@ -40,6 +40,8 @@ var providers = map[string]string{
 	"java":   "openjdk-17-jre-headless",
 
 	"redis-server": "redis-server",
+
+	"chromium": "chromium", // which only make test-all installs
 }
 
 // provided tells whether a program needs no package.

@@ -23,6 +23,7 @@ esac`,
 func TestSetup(t *testing.T) {
 	for _, c := range []struct {
 		name  string
+		word  string   // for scripts/setup
 		state []string // files of $STATE
 		id    string
 		ok    bool
@@ -35,6 +36,9 @@ func TestSetup(t *testing.T) {
 		{name: "no network", state: []string{"lacks-gcc", "offline"}, id: "0", want: "apt-get update failed", apt: 2},
 		{name: "user who may sudo", state: []string{"lacks-gcc", "updated"}, id: "1000", ok: true, want: "setup: done", apt: 1},
 		{name: "user who may not", state: []string{"lacks-gcc", "nosudo"}, id: "1000", want: "As root, run: apt-get install gcc"},
+		{name: "a browser is missing, and not needed", state: []string{"lacks-chromium"}, id: "0", ok: true, want: "are installed"},
+		{name: "a browser is missing", word: "all", state: []string{"lacks-chromium", "updated"}, id: "0", ok: true, want: "installing chromium", apt: 1},
+		{name: "another word", word: "most", id: "0", want: "most is no word that it knows"},
 		{name: "user with nothing to do", state: []string{"nosudo"}, id: "1000", ok: true, want: "are installed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,6 +51,9 @@ func TestSetup(t *testing.T) {
 				writeFile(t, filepath.Join(state, name), "")
 			}
 			cmd := exec.Command("../../scripts/setup")
+			if c.word != "" {
+				cmd.Args = append(cmd.Args, c.word)
+			}
 			cmd.Env = append(os.Environ(), "STATE="+state, "PATH="+bin+":"+os.Getenv("PATH"))
 			out, err := cmd.CombinedOutput()
 			if (err == nil) != c.ok || !strings.Contains(string(out), c.want) {

@@ -147,7 +147,7 @@ func literal(word *syntax.Word, variables map[string]string) string {
 	return b.String()
 }
 
-// setupPackages reads the array named packages out of scripts/setup.
+// setupPackages reads the arrays named packages and extra out of scripts/setup.
 func setupPackages(script string) (map[string]bool, error) {
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(script), "scripts/setup")
 	if err != nil {
@@ -155,7 +155,7 @@ func setupPackages(script string) (map[string]bool, error) {
 	}
 	packages := map[string]bool{}
 	syntax.Walk(file, func(n syntax.Node) bool {
-		if a, ok := n.(*syntax.Assign); ok && a.Name != nil && a.Name.Value == "packages" && a.Array != nil {
+		if a, ok := n.(*syntax.Assign); ok && a.Name != nil && (a.Name.Value == "packages" || a.Name.Value == "extra") && a.Array != nil && !a.Append {
 			for _, element := range a.Array.Elems {
 				packages[literal(element.Value, nil)] = true
 			}

@@ -50,7 +50,7 @@ type doubt struct {
 const detectorBroke = "ThreadSanitizer: CHECK failed: tsan_"
 
 // lacks is how a test says that it skips for want of a server.
-var lacks = regexp.MustCompile("needs ([^\\n]+), which `make test-all` builds")
+var lacks = regexp.MustCompile("needs ([^\\n]+), which `make test-all` (?:builds|installs)")
 
 // packageRun is one package whose tests are running.
 type packageRun struct {

@@ -12,7 +12,7 @@
 // The first module is tested alone, the others three at a time ([-at-once N]): those of the providers mostly wait for leases.
 //
 // A test that wants a server which tools/servers builds skips where there is none, and says "needs consul, which `make
-// test-all` builds" (in one line). One line after each module adds these up. With GRANARY_TEST_SERVERS set, which says
+// test-all` builds" (in one line); or installs, of what scripts/setup has besides. One line after each module adds these up. With GRANARY_TEST_SERVERS set, which says
 // that there are servers, such a skip is a failure.
 //
 // What is counted are tests without subtests, and the subtests themselves; examples and fuzz seeds are tests too. A

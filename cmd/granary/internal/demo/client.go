@@ -11,6 +11,7 @@ import (
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cmd/granary/internal/demopb"
+	"github.com/granary-go/granary/dashboard"
 	"github.com/granary-go/granary/internal/placement"
 	"github.com/granary-go/granary/remote"
 )
@@ -28,19 +29,22 @@ const (
 // client is the part of this process in the cluster.
 type client struct {
 	cluster *cluster.Cluster
+	board   *dashboard.Dashboard
 	changed chan struct{} // a view came; holds at most one
 }
 
-// connect starts a client that looks for members at the given hosts.
-func connect(ctx context.Context, o Options, hosts []string, log io.Writer) (*client, error) {
+// connect starts a client that looks for members at the given hosts. Its dashboard shows calls
+// as measured tells.
+func connect(ctx context.Context, o Options, hosts []string, log io.Writer, measured func() dashboard.Calls) (*client, error) {
 	handler := slog.DiscardHandler
 	if log != nil {
 		handler = slog.NewTextHandler(log, nil)
 	}
 	system := actor.NewActorSystem(actor.WithLogger(slog.New(handler).With("process", "client")))
-	c := &client{changed: make(chan struct{}, 1), cluster: cluster.New(system, cluster.Configure(clusterName,
+	board, served := dashboard.Serve(dashboard.WithCalls(measured))
+	c := &client{board: board, changed: make(chan struct{}, 1), cluster: cluster.New(system, cluster.Configure(clusterName,
 		automanaged.NewWithConfig(o.Ping, 0, hosts...), remote.Configure(loopback, 0),
-		cluster.WithRequestTimeout(callWithin), cluster.WithShutdownTimeout(leaveWithin)))}
+		cluster.WithRequestTimeout(callWithin), cluster.WithShutdownTimeout(leaveWithin), served))}
 	actor.SubscribeTo(system.EventStream, func(*cluster.ClusterTopology) {
 		select {
 		case c.changed <- struct{}{}:
@@ -50,7 +54,10 @@ func connect(ctx context.Context, o Options, hosts []string, log io.Writer) (*cl
 	return c, c.cluster.StartClientContext(ctx)
 }
 
-func (c *client) close() error { return c.cluster.Shutdown(true) }
+func (c *client) close() error {
+	c.board.Close()
+	return c.cluster.Shutdown(true)
+}
 
 // call is a caller.
 func (c *client) call(ctx context.Context, name string) (reply, error) {

@@ -34,7 +34,7 @@ func Run(ctx context.Context, o Options, out, errs io.Writer) error {
 	s.run(ctx)
 
 	s.report.textf(faint, "\nStopping the client and %d members.", len(s.client.cluster.Members()))
-	f := s.outcome(errors.Join(s.client.close(), s.fleet.stop()))
+	f := s.outcome(errors.Join(s.board.close(), s.client.close(), s.fleet.stop()))
 	claims := f.claims(o)
 	s.report.verdict(claims)
 	return judge(claims, o.For > 0)
@@ -52,14 +52,18 @@ func (s *story) prepare(ctx context.Context, log io.Writer) error {
 	for _, p := range members {
 		s.report.textf(plain, "  member %d  pid %-7d  %s", p.number, p.pid(), p.address())
 	}
-	if s.client, err = connect(ctx, o, s.fleet.addresses(), log); err != nil {
+	s.load = newLoad(ctx, s.ledger, o.Rate, func(ctx context.Context, name string) (reply, error) { return s.client.call(ctx, name) })
+	if s.client, err = connect(ctx, o, s.fleet.addresses(), log, s.load.stats.shown); err != nil {
 		return err
 	}
-	s.load = newLoad(ctx, s.ledger, o.Rate, s.client.call)
+	if s.board, err = s.serveBoard(ctx); err != nil {
+		return errors.Join(err, s.client.close())
+	}
+	s.tellBoard(ctx)
 	start := time.Now()
 	grains := s.ledger.open(o.Grains)
 	if err := s.load.add(ctx, grains); err != nil {
-		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.client.close())
+		return errors.Join(fmt.Errorf("call each grain for the first time: %w", err), s.board.close(), s.client.close())
 	}
 	s.report.textf(plain, "All grains answered their first call within %s: %s", seconds(time.Since(start)), spread(s.ledger.tally(grains)))
 	at := make([]string, len(members))

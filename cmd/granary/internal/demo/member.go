@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +83,8 @@ func (m Member) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	var active atomic.Int64
 	c := cluster.New(actor.NewActorSystem(actor.WithLogger(m.logger())), cluster.Configure(clusterName,
 		m.provider(listener, strings.Split(hosts, ",")), remote.Configure(loopback, 0),
-		demopb.NewCounterKind(func() demopb.Counter { return &counter{member: int32(m.Number), active: &active} }), admin.Serve()))
+		demopb.NewCounterKind(func() demopb.Counter { return &counter{member: int32(m.Number), active: &active} }), admin.Serve(),
+		cluster.WithLabels(map[string]string{"number": strconv.Itoa(m.Number), "pid": strconv.Itoa(os.Getpid())})))
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup

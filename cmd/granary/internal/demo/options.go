@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/granary-go/granary/cmd/granary/internal/localweb"
 )
 
 // Options are what can be chosen about a demo. Defaults gives the usual ones.
@@ -21,6 +23,10 @@ type Options struct {
 	Ping time.Duration
 	// Bound is how soon all grains of the killed member must answer again.
 	Bound time.Duration
+	// Dashboard is where the dashboard is served; "none" for none.
+	Dashboard string
+	// Open opens it in a browser.
+	Open bool
 	// Verbose shows the logs of all processes.
 	Verbose bool
 	// Colour allows colours in the report.
@@ -33,6 +39,7 @@ func Defaults() Options {
 		Members: 3, Grains: 300, Rate: 400,
 		KillAfter: 5 * time.Second, AddAfter: 10 * time.Second,
 		Ping: 250 * time.Millisecond, Bound: 5 * time.Second,
+		Dashboard: "127.0.0.1:0",
 	}
 }
 
@@ -46,6 +53,8 @@ const (
 	// ending is what must be left between the added member and the end, beside
 	// the calls that show that all grains go on.
 	ending = 3 * time.Second
+
+	noDashboard = "none"
 )
 
 // Validate says what of the options makes no sense, all at once.
@@ -64,6 +73,11 @@ func (o Options) Validate() error {
 	}
 	if o.Bound <= 0 {
 		errs = append(errs, fmt.Errorf("--recover-within is %v: it must be more than zero", o.Bound))
+	}
+	if o.Dashboard != noDashboard {
+		if err := localweb.Check(o.Dashboard); err != nil {
+			errs = append(errs, fmt.Errorf("--dashboard: %w", err))
+		}
 	}
 	switch {
 	case o.KillAfter <= 0:

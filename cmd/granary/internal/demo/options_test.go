@@ -20,6 +20,7 @@ func TestOptions(t *testing.T) {
 		"bound":       {func(o *Options) { o.Bound = 0 }, []string{"--recover-within is 0s"}},
 		"kill":        {func(o *Options) { o.KillAfter = -time.Second }, []string{"--kill-after is -1s"}},
 		"order":       {func(o *Options) { o.AddAfter = o.KillAfter }, []string{"--add-after is 5s", "after the kill at 5s"}},
+		"dashboard":   {func(o *Options) { o.Dashboard = "0.0.0.0:80" }, []string{"--dashboard: ", "not on the loopback"}},
 		"for":         {func(o *Options) { o.For = 13 * time.Second }, []string{"--for is 13s", "at least 16s"}},
 		"negative":    {func(o *Options) { o.For = -time.Second }, []string{"--for is -1s"}},
 		"round":       {func(o *Options) { o.Grains = 4001 }, []string{"--grains 4001 at --rate 400", "more than 10s"}},

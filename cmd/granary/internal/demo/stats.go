@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/granary-go/granary/dashboard"
 )
 
 // stats counts calls: those of the second that is under way, and all.
@@ -11,6 +13,7 @@ type stats struct {
 	mu        sync.Mutex // guards all below
 	latencies []time.Duration
 	now       second
+	last      second // that was taken last
 	total     totals
 }
 
@@ -64,8 +67,17 @@ func (s *stats) take() second {
 	slices.Sort(s.latencies)
 	done.p50, done.p99 = percentile(s.latencies, 50), percentile(s.latencies, 99)
 	s.latencies = s.latencies[:0]
-	s.now = second{waiting: done.waiting}
+	s.now, s.last = second{waiting: done.waiting}, done
 	return done
+}
+
+// shown are the calls as the dashboard shows them.
+func (s *stats) shown() dashboard.Calls {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return dashboard.Calls{
+		Answered: uint64(s.total.calls), Failed: uint64(s.total.errors), Waiting: s.now.waiting, P50: s.last.p50, P99: s.last.p99,
+	}
 }
 
 func (s *stats) all() totals {

@@ -14,6 +14,7 @@ type story struct {
 	report  *report
 	fleet   *fleet
 	client  *client
+	board   *board
 	ledger  *ledger
 	load    *load
 	began   time.Time
