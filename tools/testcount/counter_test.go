@@ -250,7 +250,11 @@ func TestBreaks(t *testing.T) {
 	if err != nil { t.Fatal(err) }
 	if len(text) == 0 { return }
 	if err := os.WriteFile("lives", text[1:], 0o600); err != nil { t.Fatal(err) }
-	println("ThreadSanitizer: CHECK failed: tsan_rtl.cpp:346 \"((exiting || thr->fast_state.epoch() == kEpochLast)) != (0)\" (0x0, 0x0) (tid=7)")
+	println(map[byte]string{
+		'x': "ThreadSanitizer: CHECK failed: tsan_rtl.cpp:346 \"((exiting || thr->fast_state.epoch() == kEpochLast)) != (0)\" (0x0, 0x0) (tid=7)",
+		's': "SIGSEGV: segmentation violation\nPC=0x41c869 m=5 sigcode=1 addr=0x8",
+		'g': "fatal error: unexpected signal\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x8 pc=0x41c869]",
+	}[text[0]])
 	os.Exit(66)
 }
 `
@@ -258,9 +262,11 @@ func TestBreaks(t *testing.T) {
 		lives, before string
 		want          string
 	}{
-		"once":  {"x", "", "3 passed, 0 failed (packages tested again, as the race detector broke: 1)"},
-		"twice": {"xx", "", "2 passed, 1 failed (packages tested again, as the race detector broke: 1)"},
-		"never": {"", "", "3 passed, 0 failed"},
+		"once":        {"x", "", "3 passed, 0 failed (packages tested again, as the race detector broke: 1)"},
+		"fault":       {"s", "", "3 passed, 0 failed (packages tested again, as the race detector broke: 1)"},
+		"fault in Go": {"g", "", "2 passed, 1 failed"},
+		"twice":       {"xx", "", "2 passed, 1 failed (packages tested again, as the race detector broke: 1)"},
+		"never":       {"", "", "3 passed, 0 failed"},
 		"after a test that had failed": {"x", `package a
 import "testing"
 func TestA(t *testing.T) { t.Error("why") }

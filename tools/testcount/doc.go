@@ -24,6 +24,7 @@
 // they said is shown all the same, and the closing line says how many then passed. A data race, a panic, a crash, what
 // fails in the core, and what fails again, is a failure.
 //
-// A package that ends because the race detector itself broke ("ThreadSanitizer: CHECK failed"), before any test of it
+// A package that ends because the race detector itself broke ("ThreadSanitizer: CHECK failed", or a fault
+// outside of Go's code), before any test of it
 // failed, is tested once more, and the closing line says how many were.
 package main

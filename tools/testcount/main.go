@@ -156,7 +156,7 @@ func testModule(ctx context.Context, c *counter, dir string, flags []string) err
 		return err
 	}
 	for _, name := range c.broken {
-		fmt.Fprintf(c.out, "== %s: the race detector broke, not a test (%q…); it is tested once more\n", name, detectorBroke)
+		fmt.Fprintf(c.out, "== %s: the race detector broke, not a test; it is tested once more\n", name)
 	}
 	c.again, c.repeated = true, c.repeated+len(c.broken)
 	return testPackages(ctx, c, dir, flags, c.broken...)
