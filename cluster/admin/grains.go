@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -18,9 +19,8 @@ import (
 const (
 	// maxCursor bounds a cursor: it holds a kind, an identity and a member.
 	maxCursor = 4096
-	// defaultBusiest and maxBusiest are how many of the busiest grains are told.
+	// defaultBusiest is how many of the busiest grains are told, cluster.MaxBusiest at most.
 	defaultBusiest = 20
-	maxBusiest     = 50
 	// maxGathered bounds what members send for one page, all together, in bytes.
 	maxGathered = 16 << 20
 	leastPage   = 64 << 10
@@ -151,7 +151,7 @@ func busiestOf(r *pb.GrainsRequest) int {
 	if r.GetLimit() == 0 {
 		return defaultBusiest
 	}
-	return int(min(r.Limit, maxBusiest))
+	return int(min(r.Limit, cluster.MaxBusiest))
 }
 
 // fitting is how many grains a page has, at least one if there is one.
