@@ -98,7 +98,7 @@ func merged(pages []*pb.GrainsResponse, r *pb.GrainsRequest) *pb.GrainsResponse 
 }
 
 // localGrains is the page of this process.
-func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
+func (s *server) localGrains(ctx context.Context, r *pb.GrainsRequest) *pb.Answer {
 	after, err := cursorIn(r.GetAfter())
 	if err != nil {
 		return failed(s.self(), pb.Reason_REASON_INVALID, status.Convert(err).Message())
@@ -107,7 +107,10 @@ func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
 		return &pb.Answer{What: &pb.Answer_Grains{Grains: s.localBusiest(r)}}
 	}
 	self := string(s.cluster.MemberID())
-	found, active := s.lister.first(s.cluster.Inspect().Activations(), filter{r.GetKind(), r.GetPrefix()}, self, after, pageOf(r)+1)
+	found, active, err := s.lister.first(ctx, s.cluster.Inspect().Activations(), filter{r.GetKind(), r.GetPrefix()}, self, after, pageOf(r)+1)
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, "it lists its grains for others at the moment")
+	}
 	out := &pb.GrainsResponse{Active: active}
 	for _, a := range found {
 		out.Grains = append(out.Grains, &pb.Grain{

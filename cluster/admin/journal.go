@@ -104,8 +104,11 @@ func (j *journal) viewChanged(e *cluster.ClusterTopology) {
 		events = append(events, &pb.Event{What: &pb.Event_Joined{Joined: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
 	}
 	for _, m := range e.Left {
+		// It may have said that it leaves in a view that was never published here.
+		silently := m.State == driver.Active
+		all := known && e.View.Epoch == old.Epoch+1
 		events = append(events, &pb.Event{What: &pb.Event_Left{Left: &pb.MemberChanged{
-			Member: refTo(m), Epoch: e.View.Epoch, Lost: m.State == driver.Active,
+			Member: refTo(m), Epoch: e.View.Epoch, Lost: silently && all, UnknownHow: silently && !all,
 		}}})
 	}
 	moves := !known || len(e.Joined)+len(e.Left) > 0

@@ -185,6 +185,9 @@ func eventText(e *pb.Event) string {
 		if what.Left.GetLost() {
 			return "lost: " + printable(called(what.Left.GetMember()))
 		}
+		if what.Left.GetUnknownHow() {
+			return "left, not known how: " + printable(called(what.Left.GetMember()))
+		}
 		return "left: " + printable(called(what.Left.GetMember()))
 	case *pb.Event_Leaving:
 		return "leaving: " + printable(called(what.Leaving.GetMember()))

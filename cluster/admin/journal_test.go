@@ -1,0 +1,56 @@
+package admin
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/remote"
+	pb "github.com/granary-go/granary/wire/adminpb"
+)
+
+// alone is a journal of a process that has not started, so that nobody else tells it
+// anything.
+func alone(t *testing.T) *journal {
+	t.Helper()
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)))
+	t.Cleanup(system.Shutdown)
+	c := cluster.New(system, cluster.Configure("test", clustertest.NewRegistry().Provider(), remote.Configure("127.0.0.1", 0)))
+	j := newJournal(&server{cluster: c, system: system})
+	t.Cleanup(j.close)
+	return j
+}
+
+// How a member has left is said only where it was seen.
+func TestHowAMemberLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		state driver.State // in which it was seen last
+		epoch uint64
+		want  *pb.MemberChanged
+	}{
+		"seen leaving":              {driver.Leaving, 2, &pb.MemberChanged{}},
+		"seen leaving, views apart": {driver.Leaving, 9, &pb.MemberChanged{}},
+		"not seen leaving":          {driver.Active, 2, &pb.MemberChanged{Lost: true}},
+		"a view was not seen":       {driver.Active, 3, &pb.MemberChanged{UnknownHow: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := alone(t)
+			a, b := driver.Member{ID: "a"}, driver.Member{ID: "b", State: c.state}
+			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: 1, Members: []driver.Member{a, b}}, Joined: []driver.Member{a, b}})
+			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: c.epoch, Members: []driver.Member{a}}, Left: []driver.Member{b}})
+			all, _ := j.read(0)
+			for _, e := range all.Events {
+				if left := e.GetLeft(); left != nil {
+					if left.Lost != c.want.Lost || left.UnknownHow != c.want.UnknownHow {
+						t.Errorf("%v", left)
+					}
+					return
+				}
+			}
+			t.Error("nothing has left")
+		})
+	}
+}
