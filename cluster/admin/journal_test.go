@@ -54,3 +54,34 @@ func TestHowAMemberLeft(t *testing.T) {
 		})
 	}
 }
+
+// Dead letters of one type do not hide those of others, and the end of a burst is told.
+func TestSamplesByType(t *testing.T) {
+	var s samples
+	told := map[string]uint64{}
+	for i := range 1000 {
+		d := &pb.DeadLetter{MessageType: "often"}
+		if i == 999 {
+			d.MessageType = "once"
+		}
+		if kept := s.take(d, 1); kept != nil {
+			told[kept.MessageType] += kept.Count
+		}
+	}
+	if told["often"] != maxOfType || told["once"] != 1000-maxOfType || s.last != nil {
+		t.Errorf("%v", told)
+	}
+	j := alone(t)
+	for range 5 {
+		j.deadLetter(&actor.DeadLetterEvent{Message: "lost"})
+	}
+	all, changed := j.read(0)
+	if len(all.Events) != maxOfType {
+		t.Fatalf("%v", all.Events)
+	}
+	<-changed // by the timer
+	all, _ = j.read(0)
+	if e := all.Events[len(all.Events)-1].GetDeadLetter(); e.GetCount() != 5-maxOfType {
+		t.Errorf("%v", e)
+	}
+}

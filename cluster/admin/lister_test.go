@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -52,6 +53,17 @@ func TestLister(t *testing.T) {
 			t.Errorf("%v: %d with %d looks", of, len(found), looks)
 		}
 		looks = 0
+	}
+}
+
+// Who waits for another's look does so no longer than his context says.
+func TestListerIsTaken(t *testing.T) {
+	l := newLister()
+	l.turn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.first(ctx, func(func(cluster.Activation) bool) {}, filter{}, "m", nil, 1); err == nil {
+		t.Error("it has listed at the same time")
 	}
 }
 

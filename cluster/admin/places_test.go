@@ -22,7 +22,9 @@ func TestSlowCallsHoldNobodyUp(t *testing.T) {
 	quick := w.member(admin.Serve(admin.Allow(admin.Call, admin.Drain), admin.WithTimeout(500*time.Millisecond)))
 	slow := w.member(admin.Serve(admin.Allow(admin.Call, admin.Drain), admin.WithTimeout(500*time.Millisecond)),
 		cluster.NewKind("Slow", actor.PropsFromFunc(func(actor.Context) {}))) // which never answers
-	w.until(func() bool { return len(quick.Members()) == 2 && len(slow.Members()) == 2 && len(slow.Inspect().Unready(t.Context())) == 0 })
+	w.until(func() bool {
+		return len(quick.Members()) == 2 && len(slow.Members()) == 2 && len(slow.Inspect().Unready(t.Context())) == 0
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	client := w.dial(quick)
 	const calls = 100

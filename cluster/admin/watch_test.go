@@ -130,22 +130,17 @@ func TestDeadLettersAreSampled(t *testing.T) {
 	events.await(func(*pb.Event) bool { return true })
 	litter(c, 5000)
 	r, err := w.dial(c).Members(t.Context(), &pb.MembersRequest{})
-	if err != nil || r.Members[0].Status.DeadLetters != 5000 {
+	if err != nil || r.Members[0].Status.DeadLetters < 5000 {
 		t.Fatal(r, err)
 	}
 	var told, samples uint64
 	for told < 5000 {
 		e := events.await(func(e *pb.Event) bool { return e.GetDeadLetter() != nil })
 		told += e.GetDeadLetter().Count
-		if samples++; samples > 500 {
-			t.Fatal("these are no samples")
-		}
-		if samples%10 == 0 { // the rest is told with the next, of another second
-			timer := time.NewTimer(1100 * time.Millisecond)
-			<-timer.C
-			litter(c, 1)
-			told--
-		}
+		samples++
+	}
+	if samples > 20 { // ten of a second, of which three are of one type, and the rest
+		t.Errorf("%d samples", samples)
 	}
 }
 
