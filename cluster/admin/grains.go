@@ -41,6 +41,11 @@ func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsRes
 	if _, err := cursorIn(r.GetAfter()); err != nil {
 		return nil, err
 	}
+	if r.GetKind() != "" {
+		if _, err := s.hostsOf(r.Kind); err != nil {
+			return nil, err
+		}
+	}
 	members := view.Members
 	if r.GetMember() != "" {
 		m, err := find(view, r.Member)

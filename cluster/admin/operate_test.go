@@ -199,7 +199,7 @@ func TestOnLeave(t *testing.T) {
 		}
 	}
 	<-called
-	// Until the process ends: whoever is to be called again is by then.
+	// Whoever was to be called a second time is called by the end of the cluster.
 	if err := c.Shutdown(true); err != nil {
 		t.Error(err)
 	}
@@ -219,7 +219,9 @@ func TestNextHost(t *testing.T) {
 	}
 	ends(t, gate)
 	serving := w.member(admin.Serve(admin.Allow(admin.Call)))
-	w.until(func() bool { return len(gate.Members()) == 3 && len(serving.Members()) == 3 && len(mute.Members()) == 3 })
+	w.until(func() bool {
+		return len(gate.Members()) == 3 && len(serving.Members()) == 3 && len(mute.Members()) == 3
+	})
 	client := w.dial(gate)
 	d, err := client.Describe(t.Context(), &pb.DescribeRequest{Kind: echoKind, Symbol: "google.protobuf.StringValue"})
 	if err != nil || d.Member.Id != string(serving.MemberID()) {

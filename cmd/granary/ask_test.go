@@ -55,6 +55,10 @@ func (s *slow) Call(ctx context.Context, _ *pb.CallRequest) (*pb.CallResponse, e
 	return &pb.CallResponse{Type: "google.protobuf.Empty"}, s.wait(ctx)
 }
 
+func (*slow) Audit(context.Context, *pb.AuditRequest) (*pb.AuditResponse, error) {
+	return &pb.AuditResponse{Violations: []*pb.Violation{{Invariant: 3, Kind: "K", Identity: "a"}}, MoreViolations: 4}, nil
+}
+
 // Watch breaks at once.
 func (s *slow) Watch(_ *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
 	s.calls.Add(1)
@@ -148,6 +152,15 @@ func TestWatchFails(t *testing.T) {
 	}
 	if n := breaking.calls.Load(); n > 3 {
 		t.Errorf("asked %d times in 1.5 s", n)
+	}
+}
+
+// What audit finds has an exit status of its own.
+func TestAuditFinds(t *testing.T) {
+	var out, errs strings.Builder
+	if s := execute(t.Context(), []string{"audit", "--member", new(slow).serve(t)}, nil, &out, &errs); s != violated ||
+		!strings.Contains(errs.String(), "5 violations") || !strings.Contains(out.String(), "invariant 3: K/a") {
+		t.Errorf("status %d: %s%s", s, out.String(), errs.String())
 	}
 }
 
