@@ -75,9 +75,9 @@ func TestAuthorization(t *testing.T) {
 		_, err = stream.Recv()
 	}
 	wantCode(t, err, codes.PermissionDenied, "ask Ada")
-	_, err = client.Call(t.Context(), &pb.CallRequest{Kind: echoKind, Identity: "yours", Method: "M"})
+	_, err = client.Call(t.Context(), &pb.CallRequest{Kind: echoKind, Identity: "yours", Method: "M", Type: "T"})
 	wantCode(t, err, codes.PermissionDenied, "ask Ada")
-	if r := asked.Load(); *r != (admin.Request{Operation: admin.Call, Kind: echoKind, Identity: "yours", Method: "M"}) {
+	if r := asked.Load(); *r != (admin.Request{Operation: admin.Call, Kind: echoKind, Identity: "yours", Method: "M", Type: "T"}) {
 		t.Errorf("%+v", r)
 	}
 	if _, err := client.Locate(t.Context(), &pb.LocateRequest{Kind: echoKind, Identity: "mine"}); err != nil {

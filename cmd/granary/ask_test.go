@@ -24,8 +24,9 @@ import (
 type slow struct {
 	pb.UnimplementedAdminServer
 
-	takes time.Duration
-	calls atomic.Int32
+	takes  time.Duration
+	breaks bool // during a call
+	calls  atomic.Int32
 }
 
 func (s *slow) wait(ctx context.Context) error {
@@ -52,6 +53,9 @@ func (s *slow) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRespo
 
 func (s *slow) Call(ctx context.Context, _ *pb.CallRequest) (*pb.CallResponse, error) {
 	s.calls.Add(1)
+	if s.breaks {
+		return nil, status.Error(codes.Unavailable, "error reading from server: EOF")
+	}
 	return &pb.CallResponse{Type: "google.protobuf.Empty"}, s.wait(ctx)
 }
 
@@ -108,14 +112,15 @@ func TestCallIsMadeOnce(t *testing.T) {
 	if n := both.calls.Load(); n != 1 {
 		t.Errorf("called %d times", n)
 	}
-	both.takes = time.Hour
-	errs.Reset()
-	s := execute(t.Context(), []string{"call", "K/a", "google.protobuf.Empty", "--member", addresses, "--timeout", "100ms"}, nil, &out, &errs)
-	if s != failed || !strings.Contains(errs.String(), "nobody knows whether the call has run") {
-		t.Errorf("status %d: %s", s, errs.String())
-	}
-	if n := both.calls.Load(); n != 2 {
-		t.Errorf("called %d times, want 2", n)
+	for _, m := range []*slow{{takes: time.Hour}, {breaks: true}} {
+		errs.Reset()
+		args := []string{"call", "K/a", "google.protobuf.Empty", "--member", m.serve(t) + "," + m.serve(t), "--timeout", "100ms"}
+		if s := execute(t.Context(), args, nil, &out, &errs); s != failed || !strings.Contains(errs.String(), "nobody knows whether the call has run") {
+			t.Errorf("status %d: %s", s, errs.String())
+		}
+		if n := m.calls.Load(); n != 1 {
+			t.Errorf("called %d times, want once", n)
+		}
 	}
 }
 
