@@ -72,8 +72,13 @@ func (s *slow) Watch(_ *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.Wa
 	return status.Error(codes.Unavailable, "admin: no more")
 }
 
-// serve serves a member at an address of the loopback.
 func (s *slow) serve(t *testing.T) string {
+	t.Helper()
+	return serve(t, s)
+}
+
+// serve serves a member at an address of the loopback.
+func serve(t *testing.T, s pb.AdminServer) string {
 	t.Helper()
 	listener := listen(t)
 	server := grpc.NewServer()
@@ -193,5 +198,25 @@ func TestMisusedBeforeAsking(t *testing.T) {
 		if s := execute(t.Context(), args, nil, &out, &errs); s != misused || out.Len() > 0 {
 			t.Errorf("%.40q: status %d: %s%s", args, s, out.String(), errs.String())
 		}
+	}
+}
+
+// gatekeeper lets nobody look.
+type gatekeeper struct{ slow }
+
+func (*gatekeeper) Members(context.Context, *pb.MembersRequest) (*pb.MembersResponse, error) {
+	return nil, status.Error(codes.PermissionDenied, "admin: members is refused to you")
+}
+
+func (*gatekeeper) Leave(context.Context, *pb.LeaveRequest) (*pb.LeaveResponse, error) {
+	return &pb.LeaveResponse{Member: &pb.MemberRef{Id: "a", Address: "127.0.0.1:1"}}, nil
+}
+
+// Who may let members leave needs not be allowed to look.
+func TestLeaveWithoutALook(t *testing.T) {
+	address := serve(t, new(gatekeeper))
+	var out, errs strings.Builder
+	if s := execute(t.Context(), []string{"leave", "a", "--no-wait", "--member", address}, nil, &out, &errs); s != succeeded || !strings.Contains(out.String(), "is leaving") {
+		t.Errorf("status %d: %s%s", s, out.String(), errs.String())
 	}
 }
