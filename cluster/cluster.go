@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -84,6 +85,7 @@ func New(system *actor.ActorSystem, config *Config) *Cluster {
 	}
 	c.cancels.activations = &c.activations
 	c.activations.kinds = newKindCounts(c.config.kinds)
+	c.survey.began = time.Now()
 	c.cache = newLocationCache(c.config.cacheSize)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -174,7 +176,12 @@ func (c *Cluster) launch(ctx context.Context, member bool) (err error) {
 	c.remote = remote.NewRemote(c.system, c.config.remote,
 		remote.WithHandshake(remote.Handshake{Cluster: c.config.name}), remote.WithCodec(codec{}), remote.WithService(c.serve))
 	if err := c.remote.Start(); err != nil {
+		c.services.stop()
 		return fmt.Errorf("cluster: start remoting: %w", err)
+	}
+	if c.services.err != nil {
+		c.services.stop()
+		return errors.Join(c.services.err, c.remote.Shutdown(false))
 	}
 	if member {
 		c.system.ProcessRegistry.Add(&c.cancels, cancelsName)

@@ -52,27 +52,10 @@ func (i Inspector) HasLookupStore() bool { return i.cluster.config.entries.chose
 // Traffic gives the counts of the messages from and to other processes; zero before
 // the start.
 func (i Inspector) Traffic() remote.Stats {
-	if r := i.remote(); r != nil {
+	if r := i.cluster.Remote(); r != nil {
 		return r.Stats()
 	}
 	return remote.Stats{}
-}
-
-// remote is nil before the start is over.
-func (i Inspector) remote() *remote.Remote {
-	if c := i.cluster; c.is(started) || c.is(stopping) {
-		return c.remote
-	}
-	return nil
-}
-
-// Peers gives what is known of the connections to other processes; nothing before the
-// start.
-func (i Inspector) Peers() []remote.PeerInfo {
-	if r := i.remote(); r != nil {
-		return r.Peers()
-	}
-	return nil
 }
 
 // Activation is a grain that is active in this process.

@@ -21,7 +21,7 @@ func TestInspect(t *testing.T) {
 	if err := inspect.Err(); !errors.Is(err, cluster.ErrNotStarted) || inspect.Failed() || inspect.Joined() || inspect.Active() != 0 {
 		t.Errorf("before the start: %v", err)
 	}
-	if inspect.Traffic().Connections != 0 || inspect.Peers() != nil {
+	if inspect.Traffic().Connections != 0 {
 		t.Error("connections before the start")
 	}
 	if err := c.StartContext(t.Context()); err != nil {
@@ -66,7 +66,7 @@ func TestSurvey(t *testing.T) {
 		add(t, c, id, 1)
 	}
 	first := c.Inspect().Survey()
-	if k := first.Kinds[counterKind]; k.Active != 80 || k.Activated != 80 || k.Handled != 80 || len(first.Busiest) != 50 || first.Over != 0 {
+	if k := first.Kinds[counterKind]; k.Active != 80 || k.Activated != 80 || k.Handled != 80 || len(first.Busiest) != 50 || first.Over <= 0 || first.Over > time.Minute {
 		t.Errorf("%+v, %d named", k, len(first.Busiest))
 	}
 	add(t, c, "counter-1", 1)
@@ -177,5 +177,27 @@ func TestService(t *testing.T) {
 	cancel()
 	if err := w.make(w.kind(), service).StartContext(none); err == nil || began != 2 || ended != 2 {
 		t.Errorf("a failed start: %v; began %d times, ended %d", err, began, ended)
+	}
+}
+
+// A service that is given twice, or has the name of another, makes the start fail.
+func TestServiceTwice(t *testing.T) {
+	w := newWorld(t)
+	ended := 0
+	named := func(name string) cluster.Option {
+		return cluster.WithService(func(_ *cluster.Cluster, r grpc.ServiceRegistrar) func() {
+			r.RegisterService(&grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil)}, struct{}{})
+			return func() { ended++ }
+		})
+	}
+	for _, name := range []string{"a", "granary.remote.v1.Remoting"} {
+		ended = 0
+		err := w.make(w.kind(), named("a"), named(name)).StartContext(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "cluster: the service "+name+" is registered twice") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if ended != 2 {
+			t.Errorf("%d have ended", ended)
+		}
 	}
 }

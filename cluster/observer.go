@@ -37,8 +37,8 @@ type Observer struct {
 	// again says that a location was known, and did not answer. The header goes
 	// with the question; callers of one cold identity share that of the first.
 	Resolve func(ctx context.Context, id driver.Identity, again bool) (actor.MessageHeader, func(at driver.MemberID, err error))
-	// Place is told, on the owner of an identity, of a question with a header, and
-	// how it was answered. Its own header goes to the member that activates the
+	// Place is told, on the owner of an identity, of a question, with its header or
+	// nil, and how it was answered. Its own header goes to the member that activates the
 	// grain, if one is asked to. There are no owners above [WithIdentityLookup].
 	Place func(header actor.MessageHeader, id driver.Identity) (actor.MessageHeader, func(outcome string, at driver.MemberID))
 	// Activate is told when an activation begins to start, with the header of the

@@ -12,7 +12,8 @@ import (
 // to end what it has begun besides, nil if there is nothing. Both are called once, in
 // Start and in Shutdown, and do not wait long.
 //
-// While it is called the cluster does not run yet. It may keep the cluster, and use it
+// A name that is registered already, by another service of the process, makes Start
+// fail. While it is called the cluster does not run yet. It may keep the cluster, and use it
 // once calls come; those may come before this process is in a view.
 type Service func(c *Cluster, r grpc.ServiceRegistrar) (stop func())
 
@@ -29,15 +30,45 @@ func WithService(s Service) Option {
 }
 
 // services are how the services of a process end.
-type services struct{ stops []func() }
+type services struct {
+	stops []func()
+	err   error // of services that could not be registered
+}
 
 // serve begins the services. The remote calls it, before it listens.
 func (c *Cluster) serve(r grpc.ServiceRegistrar) {
+	once := &registrar{ServiceRegistrar: r, names: make(map[string]bool)}
+	if known, ok := r.(interface {
+		GetServiceInfo() map[string]grpc.ServiceInfo
+	}); ok {
+		for name := range known.GetServiceInfo() {
+			once.names[name] = true
+		}
+	}
+	defer func() { c.services.err = errors.Join(once.errs...) }()
 	for _, begin := range c.config.services {
-		if stop := begin(c, r); stop != nil {
+		if stop := begin(c, once); stop != nil {
 			c.services.stops = append(c.services.stops, stop)
 		}
 	}
+}
+
+// registrar registers each name once: gRPC ends the process at the second time.
+type registrar struct {
+	grpc.ServiceRegistrar
+
+	names map[string]bool
+	errs  []error
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (r *registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	if r.names[desc.ServiceName] {
+		r.errs = append(r.errs, fmt.Errorf("cluster: the service %s is registered twice: leave out one of the options that serve it", desc.ServiceName))
+		return
+	}
+	r.names[desc.ServiceName] = true
+	r.ServiceRegistrar.RegisterService(desc, impl)
 }
 
 // stop ends the services. It is called once.

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxBusiest bounds the grains that a survey names.
-	maxBusiest = 50
+	// MaxBusiest bounds the grains that a survey names.
+	MaxBusiest = 50
 	// A survey is as old as surveyEvery at most, or as surveyShare times what it
 	// took: so it takes a small part of a core, however many grains there are and
 	// however many people look.
@@ -19,14 +19,14 @@ const (
 
 // Survey is what a process hosts, by kind.
 type Survey struct {
-	// At is when it was made, and Over the time that the rates are of, since the
-	// survey before; zero for the first.
+	// At is when it was made, and Over the time that the rates are of: since the survey
+	// before, or for the first since the cluster was made.
 	At   time.Time
 	Over time.Duration
 	// Kinds are those that the process is configured with, by name.
 	Kinds map[string]KindSurvey
-	// Busiest are the grains that handled the most messages since the survey before,
-	// 50 at most, the busiest first.
+	// Busiest are the grains that handled the most messages in that time,
+	// MaxBusiest at most, the busiest first.
 	Busiest []BusyActivation
 }
 
@@ -41,7 +41,7 @@ type KindSurvey struct {
 // BusyActivation is a grain that had much to do.
 type BusyActivation struct {
 	Activation
-	// Lately counts the messages since the survey before.
+	// Lately counts the messages in the time of the survey.
 	Lately uint64
 }
 
@@ -64,6 +64,8 @@ func newKindCounts(kinds []*Kind) map[string]*kindCounts {
 
 // surveyor makes surveys, one for all who ask within a while.
 type surveyor struct {
+	began time.Time // when the cluster was made
+
 	mu   sync.Mutex // guards what follows and activation.surveyed
 	last Survey
 	took time.Duration
@@ -89,9 +91,11 @@ func (i Inspector) Survey() Survey {
 	}
 	next := i.cluster.activations.survey()
 	next.At = began
-	if !s.last.At.IsZero() {
-		next.Over = began.Sub(s.last.At)
+	since := s.last.At
+	if since.IsZero() {
+		since = s.began
 	}
+	next.Over = began.Sub(since)
 	s.last, s.took = next, time.Since(began)
 	return next
 }
@@ -131,7 +135,7 @@ func (a *activations) survey() Survey {
 type busiest struct{ all []BusyActivation }
 
 func (b *busiest) add(act *activation, lately uint64) {
-	if lately == 0 || len(b.all) == maxBusiest && lately <= b.all[maxBusiest-1].Lately {
+	if lately == 0 || len(b.all) == MaxBusiest && lately <= b.all[MaxBusiest-1].Lately {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(b.all, lately, func(had BusyActivation, n uint64) int {
@@ -141,5 +145,5 @@ func (b *busiest) add(act *activation, lately uint64) {
 		return 1
 	})
 	b.all = slices.Insert(b.all, at, BusyActivation{act.shown(), lately})
-	b.all = b.all[:min(len(b.all), maxBusiest)]
+	b.all = b.all[:min(len(b.all), MaxBusiest)]
 }

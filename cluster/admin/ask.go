@@ -40,6 +40,10 @@ func (s *server) ask(ctx context.Context, m driver.Member, question *pb.Ask) *pb
 	if m.ID != "" && m.ID == s.cluster.MemberID() {
 		return s.answer(ctx, question)
 	}
+	if needsMember(question) {
+		question = &pb.Ask{What: question.What, Id: s.pending.add()}
+		defer s.pending.take(question.Id)
+	}
 	said, err := actor.Ask[*pb.Answer](ctx, s.system.Root, actor.NewPID(m.Address, actorName), question)
 	switch {
 	case err != nil:
@@ -78,45 +82,45 @@ func (s *server) receive(ctx actor.Context) {
 		return
 	}
 	sender := ctx.Sender()
-	if s.needsMember(question) && !s.isMember(sender.Address) {
-		ctx.Respond(failed(nil, pb.Reason_REASON_NOT_ALLOWED, "only members of the view may ask for this, and the asker is none"))
+	if confirm := question.GetConfirm(); confirm != nil {
+		ctx.Respond(s.confirm(confirm))
 		return
 	}
-	select {
-	case s.asks <- struct{}{}:
-	default:
-		ctx.Respond(failed(nil, pb.Reason_REASON_BUSY, "it answers as many questions as it may already"))
+	room := s.asks.of(operationOf(question))
+	if !room.admit() {
+		ctx.Respond(busy())
 		return
 	}
 	s.wg.Go(func() {
-		defer func() { <-s.asks }()
-		bound := s.config.timeout
-		if question.GetCall() != nil {
-			bound = MaxCallTimeout
-		}
-		limited, cancel := context.WithTimeout(s.ctx, bound)
-		defer cancel()
-		s.system.Root.Send(sender, s.answer(limited, question))
+		defer room.leave()
+		s.system.Root.Send(sender, s.inTurn(room, sender.Address, question))
 	})
 }
 
-// needsMember reports whether a question is for members alone: one that changes something.
-func (s *server) needsMember(q *pb.Ask) bool {
-	switch q.GetWhat().(type) {
-	case *pb.Ask_Call, *pb.Ask_Drain, *pb.Ask_Leave:
-		return true
-	default:
-		return false
+// inTurn answers another member's question when it is its turn.
+func (s *server) inTurn(room *places, from string, question *pb.Ask) *pb.Answer {
+	waiting, stop := context.WithTimeout(s.ctx, s.config.timeout/2)
+	defer stop()
+	if !room.enter(waiting) {
+		return busy()
 	}
-}
-
-func (s *server) isMember(address string) bool {
-	for _, m := range s.cluster.Members() {
-		if m.Address == address {
-			return true
+	defer room.exit()
+	if needsMember(question) {
+		if refusal := s.confirmed(s.ctx, from, question); refusal != nil {
+			return refusal
 		}
 	}
-	return false
+	bound := s.config.timeout
+	if question.GetCall() != nil {
+		bound = MaxCallTimeout
+	}
+	limited, cancel := context.WithTimeout(s.ctx, bound)
+	defer cancel()
+	return s.answer(limited, question)
+}
+
+func busy() *pb.Answer {
+	return failed(nil, pb.Reason_REASON_BUSY, "it answers as many questions as it may already")
 }
 
 // answer answers for this process alone.
@@ -127,7 +131,7 @@ func (s *server) answer(ctx context.Context, question *pb.Ask) *pb.Answer {
 	case *pb.Ask_Kinds:
 		return &pb.Answer{What: &pb.Answer_Kinds{Kinds: s.kindCounts()}}
 	case *pb.Ask_Grains:
-		return s.localGrains(q.Grains)
+		return s.localGrains(ctx, q.Grains)
 	case *pb.Ask_Slots:
 		return s.localSlots(ctx)
 	case *pb.Ask_Describe:

@@ -19,7 +19,7 @@ import (
 // Call implements the service. The call is made by a member that hosts the kind, since
 // that one has its messages.
 func (s *server) Call(ctx context.Context, r *pb.CallRequest) (*pb.CallResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Call, Kind: r.GetKind(), Identity: r.GetIdentity(), Method: r.GetMethod()})
+	ctx, done, err := s.begin(ctx, Request{Operation: Call, Kind: r.GetKind(), Identity: r.GetIdentity(), Method: r.GetMethod(), Type: r.GetType()})
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (s *server) Call(ctx context.Context, r *pb.CallRequest) (*pb.CallResponse,
 	case bound == 0:
 		bound = DefaultCallTimeout
 	}
-	m, err := s.hostOf(r.GetKind())
+	hosts, err := s.hostsOf(r.GetKind())
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +40,15 @@ func (s *server) Call(ctx context.Context, r *pb.CallRequest) (*pb.CallResponse,
 	question := &pb.CallRequest{
 		Kind: r.GetKind(), Identity: r.GetIdentity(), Method: r.GetMethod(), Type: r.GetType(), Payload: r.GetPayload(), TimeoutNanos: int64(bound),
 	}
-	a := s.ask(ctx, m, &pb.Ask{What: &pb.Ask_Call{Call: question}})
-	if a.GetFailure() != nil {
-		return nil, refused(a.Failure)
+	// A host that does not serve the service has not made the call; any other may have.
+	a := s.askHosts(ctx, hosts, &pb.Ask{What: &pb.Ask_Call{Call: question}}, pb.Reason_REASON_NOT_SERVED)
+	switch f := a.GetFailure(); {
+	case f.GetReason() == pb.Reason_REASON_SILENT:
+		return &pb.CallResponse{Member: f.GetMember(), Error: &pb.CallError{
+			UnknownOutcome: true, Message: clean("member "+nameOf(f.GetMember())+": "+f.GetWhy(), maxText),
+		}}, nil
+	case f != nil:
+		return nil, refused(f)
 	}
 	return a.GetCall(), nil
 }

@@ -19,11 +19,10 @@ const (
 // holds else is the reader's business.
 func clean(text string, most int) string {
 	if len(text) > most {
-		text = text[:most]
-		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
-			text = text[:len(text)-1]
+		for most > 0 && !utf8.RuneStart(text[most]) {
+			most--
 		}
-		text += "…"
+		text = text[:most] + "…"
 	}
 	return strings.ToValidUTF8(text, "\uFFFD")
 }

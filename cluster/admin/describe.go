@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,45 +26,63 @@ func (s *server) Describe(ctx context.Context, r *pb.DescribeRequest) (*pb.Descr
 		return nil, err
 	}
 	defer done()
-	m, err := s.hostOf(r.GetKind())
+	hosts, err := s.hostsOf(r.GetKind())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.timeout)
 	defer cancel()
-	a := s.ask(ctx, m, &pb.Ask{What: &pb.Ask_Describe{Describe: r}})
+	a := s.askHosts(ctx, hosts, &pb.Ask{What: &pb.Ask_Describe{Describe: r}}, pb.Reason_REASON_NOT_SERVED, pb.Reason_REASON_NOT_ALLOWED)
 	if a.GetFailure() != nil {
 		return nil, refused(a.Failure)
 	}
 	return a.GetDescribe(), nil
 }
 
-// hostOf gives a member that hosts a kind and so has its messages: this one, if it
-// does.
-func (s *server) hostOf(kind string) (driver.Member, error) {
+// askHosts asks one host after the other as long as they fail for one of these reasons. If
+// all do, it gives what the first has said.
+func (s *server) askHosts(ctx context.Context, hosts []driver.Member, question *pb.Ask, next ...pb.Reason) (first *pb.Answer) {
+	for _, m := range hosts[:min(len(hosts), maxHosts)] {
+		a := s.ask(ctx, m, question)
+		if first == nil {
+			first = a
+		}
+		if a.GetFailure() == nil || !slices.Contains(next, a.GetFailure().GetReason()) {
+			return a
+		}
+	}
+	return first
+}
+
+// maxHosts bounds how many hosts of a kind are asked for what one of them is to answer.
+const maxHosts = 8
+
+// hostsOf gives the members that host a kind and so have its messages, at least one: this
+// one first, if it does.
+func (s *server) hostsOf(kind string) ([]driver.Member, error) {
 	view, err := s.view()
 	if err != nil {
-		return driver.Member{}, err
+		return nil, err
 	}
-	var found *driver.Member
+	var found []driver.Member
 	known := make(map[string]bool)
-	for i, m := range view.Members {
+	for _, m := range view.Members {
 		for _, k := range m.Kinds {
 			known[k.Name] = true
 		}
-		if m.HasKind(kind) && (found == nil || m.ID == s.cluster.MemberID()) {
-			found = &view.Members[i]
+		switch {
+		case !m.HasKind(kind):
+		case m.ID == s.cluster.MemberID():
+			found = slices.Insert(found, 0, m)
+		default:
+			found = append(found, m)
 		}
 	}
-	if found != nil {
-		return *found, nil
+	if len(found) > 0 {
+		return found, nil
 	}
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return driver.Member{}, status.Errorf(codes.NotFound, "admin: no member hosts the kind %q; there are: %s",
+	names := slices.Sorted(maps.Keys(known))
+	return nil, status.Errorf(codes.NotFound, "admin: no member hosts the kind %q; there are: %s",
 		clean(kind, maxName), clean(strings.Join(names, ", "), maxText))
 }
 

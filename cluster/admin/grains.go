@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -18,9 +19,8 @@ import (
 const (
 	// maxCursor bounds a cursor: it holds a kind, an identity and a member.
 	maxCursor = 4096
-	// defaultBusiest and maxBusiest are how many of the busiest grains are told.
+	// defaultBusiest is how many of the busiest grains are told, cluster.MaxBusiest at most.
 	defaultBusiest = 20
-	maxBusiest     = 50
 	// maxGathered bounds what members send for one page, all together, in bytes.
 	maxGathered = 16 << 20
 	leastPage   = 64 << 10
@@ -40,6 +40,11 @@ func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsRes
 	}
 	if _, err := cursorIn(r.GetAfter()); err != nil {
 		return nil, err
+	}
+	if r.GetKind() != "" {
+		if _, err := s.hostsOf(r.Kind); err != nil {
+			return nil, err
+		}
 	}
 	members := view.Members
 	if r.GetMember() != "" {
@@ -98,7 +103,7 @@ func merged(pages []*pb.GrainsResponse, r *pb.GrainsRequest) *pb.GrainsResponse 
 }
 
 // localGrains is the page of this process.
-func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
+func (s *server) localGrains(ctx context.Context, r *pb.GrainsRequest) *pb.Answer {
 	after, err := cursorIn(r.GetAfter())
 	if err != nil {
 		return failed(s.self(), pb.Reason_REASON_INVALID, status.Convert(err).Message())
@@ -107,7 +112,10 @@ func (s *server) localGrains(r *pb.GrainsRequest) *pb.Answer {
 		return &pb.Answer{What: &pb.Answer_Grains{Grains: s.localBusiest(r)}}
 	}
 	self := string(s.cluster.MemberID())
-	found, active := s.lister.first(s.cluster.Inspect().Activations(), filter{r.GetKind(), r.GetPrefix()}, self, after, pageOf(r)+1)
+	found, active, err := s.lister.first(ctx, s.cluster.Inspect().Activations(), filter{r.GetKind(), r.GetPrefix()}, self, after, pageOf(r)+1)
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, "it lists its grains for others at the moment")
+	}
 	out := &pb.GrainsResponse{Active: active}
 	for _, a := range found {
 		out.Grains = append(out.Grains, &pb.Grain{
@@ -151,7 +159,7 @@ func busiestOf(r *pb.GrainsRequest) int {
 	if r.GetLimit() == 0 {
 		return defaultBusiest
 	}
-	return int(min(r.Limit, maxBusiest))
+	return int(min(r.Limit, cluster.MaxBusiest))
 }
 
 // fitting is how many grains a page has, at least one if there is one.

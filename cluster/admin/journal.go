@@ -1,13 +1,9 @@
 package admin
 
 import (
-	"fmt"
 	"math"
-	"reflect"
 	"sync"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
@@ -21,9 +17,6 @@ const (
 	// maxEvents is how many events a process keeps. Whoever reads more slowly than they
 	// come misses some, and is told how many.
 	maxEvents = 1024
-	// maxSamples is how many dead letters are kept of each second; of the others there
-	// is a count.
-	maxSamples = 10
 	// maxTold is how many events another member is told at a time.
 	maxTold = 256
 )
@@ -40,10 +33,7 @@ type journal struct {
 	changed chan struct{} // closed by the next one
 	view    driver.View   // the last that was told
 	known   bool
-	dead    uint64 // dead letters, since the beginning
-	untold  uint64 // those since the last sample
-	second  int64  // the second that the samples are of
-	samples int
+	samples samples
 }
 
 func newJournal(s *server) *journal {
@@ -52,7 +42,12 @@ func newJournal(s *server) *journal {
 	return j
 }
 
-func (j *journal) close() { j.server.system.EventStream.Unsubscribe(j.sub) }
+func (j *journal) close() {
+	j.server.system.EventStream.Unsubscribe(j.sub)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.samples.end()
+}
 
 // happened is called by whoever publishes, which may be several.
 func (j *journal) happened(event any) {
@@ -104,28 +99,30 @@ func (j *journal) viewChanged(e *cluster.ClusterTopology) {
 		events = append(events, &pb.Event{What: &pb.Event_Joined{Joined: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
 	}
 	for _, m := range e.Left {
+		// It may have said that it leaves in a view that was never published here.
+		silently := m.State == driver.Active
+		all := known && e.View.Epoch == old.Epoch+1
 		events = append(events, &pb.Event{What: &pb.Event_Left{Left: &pb.MemberChanged{
-			Member: refTo(m), Epoch: e.View.Epoch, Lost: m.State == driver.Active,
+			Member: refTo(m), Epoch: e.View.Epoch, Lost: silently && all, UnknownHow: silently && !all,
 		}}})
 	}
-	moves := !known || len(e.Joined)+len(e.Left) > 0
 	for _, m := range e.View.Members {
 		if before, had := old.Member(m.ID); had && m.State == driver.Leaving && before.State != driver.Leaving {
-			moves = true
 			events = append(events, &pb.Event{What: &pb.Event_Leaving{Leaving: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
 		}
 	}
-	if moves && !j.server.cluster.Inspect().HasLookupStore() {
-		if moved := slotsMoved(old, e.View); moved.Moved > 0 {
-			events = append(events, &pb.Event{What: &pb.Event_Slots{Slots: moved}})
+	if e.MovedSlots > 0 && !j.server.cluster.Inspect().HasLookupStore() {
+		slots := &pb.SlotsMoved{Epoch: e.View.Epoch, Moved: uint32(e.MovedSlots)}
+		if j.server.watchers.Load() > 0 { // whoever publishes a view waits for this
+			slots.Shares = shares(old, e.View)
 		}
+		events = append(events, &pb.Event{What: &pb.Event_Slots{Slots: slots}})
 	}
 	j.add(events...)
 }
 
-// slotsMoved compares the owners of slots in two views.
-func slotsMoved(old, now driver.View) *pb.SlotsMoved {
-	out := &pb.SlotsMoved{Epoch: now.Epoch}
+// shares compares how many slots members have in two views.
+func shares(old, now driver.View) (out []*pb.SlotShare) {
 	before, after := placement.NewTable(old), placement.NewTable(now)
 	had, has := make(map[driver.MemberID]uint32), make(map[driver.MemberID]uint32)
 	for slot := range placement.Slot(placement.SlotCount) {
@@ -133,13 +130,10 @@ func slotsMoved(old, now driver.View) *pb.SlotsMoved {
 		b, _ := after.Owner(slot)
 		had[a.ID]++
 		has[b.ID]++
-		if a.ID != b.ID {
-			out.Moved++
-		}
 	}
 	tell := func(m driver.Member) {
 		if had[m.ID] != has[m.ID] {
-			out.Shares = append(out.Shares, &pb.SlotShare{Member: refTo(m), Before: had[m.ID], After: has[m.ID]})
+			out = append(out, &pb.SlotShare{Member: refTo(m), Before: had[m.ID], After: has[m.ID]})
 		}
 	}
 	for _, m := range now.Members {
@@ -163,52 +157,10 @@ func viewOut(v driver.View, members bool) *pb.ViewChanged {
 	return out
 }
 
-// deadLetter keeps a few dead letters of each second, and counts all.
-func (j *journal) deadLetter(e *actor.DeadLetterEvent) {
-	now := time.Now().Unix()
-	j.mu.Lock()
-	j.dead++
-	j.untold++
-	if now != j.second {
-		j.second, j.samples = now, 0
-	}
-	if j.samples++; j.samples > maxSamples {
-		j.mu.Unlock()
-		return
-	}
-	count := j.untold
-	j.untold = 0
-	j.mu.Unlock()
-	target := "nobody"
-	if e.PID != nil {
-		target = e.PID.Address + "/" + e.PID.Id
-	}
-	j.add(&pb.Event{What: &pb.Event_DeadLetter{DeadLetter: &pb.DeadLetter{
-		Target: clean(target, maxName), MessageType: clean(messageType(e.Message), maxName), Reason: clean(e.Reason, maxName), Count: count,
-	}}})
-}
-
-// messageType names a message by what it is: a grain's request by its method.
-func messageType(message any) string {
-	switch m := message.(type) {
-	case nil:
-		return "nil"
-	case *cluster.GrainRequest:
-		return "call of " + m.Method
-	case proto.Message:
-		if v := reflect.ValueOf(m); v.Kind() == reflect.Pointer && v.IsNil() {
-			return fmt.Sprintf("%T", message)
-		}
-		return string(m.ProtoReflect().Descriptor().FullName())
-	default:
-		return fmt.Sprintf("%T", message)
-	}
-}
-
 func (j *journal) deadLetters() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.dead
+	return j.samples.dead
 }
 
 // now gives the number of the newest event.

@@ -2,10 +2,10 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/granary-go/granary/cluster"
@@ -30,7 +30,7 @@ func (f filter) takes(a cluster.Activation) bool {
 // come first it looks at all of them. It remembers what comes behind a page for whoever
 // goes on from there.
 type lister struct {
-	mu     sync.Mutex // guards what follows; one look is made at a time
+	turn   chan struct{} // holds one entry, for who uses what follows; one look is made at a time
 	of     filter
 	member string
 	active int64
@@ -40,10 +40,17 @@ type lister struct {
 	at     time.Time
 }
 
-// first gives the first n behind a cursor, in order, and how many there are in all.
-func (l *lister) first(all iter.Seq[cluster.Activation], of filter, member string, after *pb.Grain, n int) ([]cluster.Activation, int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func newLister() lister { return lister{turn: make(chan struct{}, 1)} }
+
+// first gives the first n behind a cursor, in order, and how many there are in all; an
+// error if ctx ends before it is its turn.
+func (l *lister) first(ctx context.Context, all iter.Seq[cluster.Activation], of filter, member string, after *pb.Grain, n int) ([]cluster.Activation, int64, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
 	if after != nil && l.of == of && l.member == member && time.Since(l.at) < keptFor && l.from != nil && compareGrains(after, l.from) >= 0 {
 		at, _ := slices.BinarySearchFunc(l.ahead, after, func(a cluster.Activation, cursor *pb.Grain) int {
 			if isBehind(a, member, cursor) {
@@ -52,7 +59,7 @@ func (l *lister) first(all iter.Seq[cluster.Activation], of filter, member strin
 			return -1
 		})
 		if left := l.ahead[at:]; len(left) >= n || l.whole {
-			return left[:min(n, len(left))], l.active
+			return left[:min(n, len(left))], l.active, nil
 		}
 	}
 	most := n
@@ -63,7 +70,7 @@ func (l *lister) first(all iter.Seq[cluster.Activation], of filter, member strin
 	if after != nil {
 		l.of, l.member, l.active, l.ahead, l.from, l.whole, l.at = of, member, active, found, after, !more, time.Now()
 	}
-	return found[:min(n, len(found))], active
+	return found[:min(n, len(found))], active, nil
 }
 
 // look looks at all activations. more says that others come behind those it gives.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -23,12 +24,12 @@ func TestLister(t *testing.T) {
 			}
 		}
 	})
-	var l lister
+	l := newLister()
 	var after *pb.Grain
 	seen := 0
 	for {
-		found, active := l.first(all, filter{kind: "K"}, "m", after, page+1)
-		if active != n {
+		found, active, err := l.first(t.Context(), all, filter{kind: "K"}, "m", after, page+1)
+		if err != nil || active != n {
 			t.Fatalf("%d are active", active)
 		}
 		for i, a := range found[:min(page, len(found))] {
@@ -47,11 +48,22 @@ func TestLister(t *testing.T) {
 	}
 	looks = 0
 	for _, of := range []filter{{kind: "K"}, {kind: "other"}, {prefix: "0000"}} { // another question is another look
-		found, _ := l.first(all, of, "m", &pb.Grain{}, 5)
-		if looks == 0 || len(found) != map[string]int{"K": 5}[of.kind]+len(of.prefix)/4*5 {
+		found, _, err := l.first(t.Context(), all, of, "m", &pb.Grain{}, 5)
+		if err != nil || looks == 0 || len(found) != map[string]int{"K": 5}[of.kind]+len(of.prefix)/4*5 {
 			t.Errorf("%v: %d with %d looks", of, len(found), looks)
 		}
 		looks = 0
+	}
+}
+
+// Who waits for another's look does so no longer than his context says.
+func TestListerIsTaken(t *testing.T) {
+	l := newLister()
+	l.turn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.first(ctx, func(func(cluster.Activation) bool) {}, filter{}, "m", nil, 1); err == nil {
+		t.Error("it has listed at the same time")
 	}
 }
 

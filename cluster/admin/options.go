@@ -35,8 +35,9 @@ var changing = []Operation{Call, Drain, Leave}
 type Request struct {
 	Operation Operation
 	// Kind and Identity are of a grain, Method is what is called. Empty where the
-	// operation has none, as Member, an id or an address.
-	Kind, Identity, Method, Member string
+	// operation has none, as Member, an id or an address. Type is the full name of the
+	// message that a grain is called with.
+	Kind, Identity, Method, Member, Type string
 }
 
 // What holds when no option says otherwise.
@@ -65,8 +66,13 @@ const (
 	MaxSample     = 1000
 
 	maxPageBytes = 1 << 20
-	// maxAsks is how many questions of other members are answered at a time.
-	maxAsks = 32
+	// maxAsks is how many requests, and apart from them how many questions of other
+	// members, are answered at a time, and maxAsksWaiting how many wait for that.
+	// Calls, and drains and leaves, have places of their own, and as many wait.
+	maxAsks        = 32
+	maxAsksWaiting = 128
+	maxCalls       = 32
+	maxOperations  = 2
 	// asksAtOnce is how many others are asked at a time for one request.
 	asksAtOnce = 32
 )
@@ -94,8 +100,9 @@ func Allow(ops ...Operation) Option {
 // allowed.
 //
 // It is asked in the process that a person or a tool talks to. What this one asks others
-// for an answer, they do not put to their own: whoever can send messages to actors of a
-// member is a process of the cluster.
+// for an answer, they do not put to their own. They have what changes something confirmed by
+// the member of the view that it comes from; that other processes of the cluster look
+// they do not hinder.
 func WithAuthorization(authorize func(ctx context.Context, r Request) error) Option {
 	return func(c *config) { c.authorize = authorize }
 }

@@ -2,11 +2,16 @@ package admin
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/placement"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
+
+// maxProbed bounds the identities that another member asks about at a time. An audit asks
+// about some thousand.
+const maxProbed = 100_000
 
 // localSample is the part of an audit that this process knows by itself.
 func (s *server) localSample(ctx context.Context, r *pb.SampleAsk) *pb.Answer {
@@ -30,6 +35,9 @@ func (s *server) localSample(ctx context.Context, r *pb.SampleAsk) *pb.Answer {
 
 // localProbe says what this process has of identities, as their owner or as their host.
 func (s *server) localProbe(ctx context.Context, r *pb.ProbeAsk) *pb.Answer {
+	if n := len(r.GetIdentities()); n > maxProbed {
+		return failed(s.self(), pb.Reason_REASON_INVALID, fmt.Sprintf("%d identities are asked about; the limit is %d", n, maxProbed))
+	}
 	ids := make([]driver.Identity, 0, len(r.GetIdentities()))
 	for _, a := range r.GetIdentities() {
 		ids = append(ids, identityIn(a))

@@ -33,7 +33,9 @@ type server struct {
 	began   time.Time
 
 	watchers atomic.Int32
-	asks     chan struct{} // holds an entry for each question that is being answered
+	requests rooms // of whoever asks by gRPC
+	asks     rooms // of other members
+	pending  pending
 	leaving  sync.Once
 
 	ctx    context.Context
@@ -44,7 +46,7 @@ type server struct {
 // serve is a cluster.Service.
 func (c *config) serve(of *cluster.Cluster, r grpc.ServiceRegistrar) (stop func()) {
 	s := &server{
-		config: *c, cluster: of, system: of.ActorSystem(), began: time.Now(), asks: make(chan struct{}, maxAsks),
+		config: *c, cluster: of, system: of.ActorSystem(), began: time.Now(), requests: newRooms(), asks: newRooms(), lister: newLister(),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.journal = newJournal(s)
@@ -85,9 +87,32 @@ func (s *server) begin(ctx context.Context, r Request) (context.Context, context
 			return nil, nil, status.Errorf(codes.PermissionDenied, "admin: %s is refused to you: %s", r.Operation, clean(err.Error(), maxText))
 		}
 	}
+	leave, err := s.enter(ctx, r.Operation)
+	if err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.ctx, cancel)
-	return ctx, func() { stop(); cancel() }, nil
+	return ctx, func() { stop(); cancel(); leave() }, nil
+}
+
+// enter waits until there is room for a request. Streams of events are counted apart.
+func (s *server) enter(ctx context.Context, op Operation) (leave func(), err error) {
+	if op == Watch {
+		return func() {}, nil
+	}
+	room := s.requests.of(op)
+	full := status.Errorf(codes.ResourceExhausted, "admin: this member serves as many requests for %s as it may already: try again, or ask another one", op)
+	if !room.admit() {
+		return nil, full
+	}
+	waiting, stop := context.WithTimeout(ctx, s.config.timeout)
+	defer stop()
+	if !room.enter(waiting) {
+		room.leave()
+		return nil, full
+	}
+	return func() { room.exit(); room.leave() }, nil
 }
 
 // self names this process.

@@ -82,14 +82,15 @@ func TestWatch(t *testing.T) {
 	if err := third.Shutdown(true); err != nil {
 		t.Fatal(err)
 	}
-	events.await(func(e *pb.Event) bool { return e.GetLeaving().GetMember().GetId() == joined.GetJoined().Member.Id })
+	// That it is leaving is told only where that view is seen before the next one.
 	left := events.await(func(e *pb.Event) bool { return e.GetLeft() != nil }).GetLeft()
 	if left.Lost || left.Member.Id != joined.GetJoined().Member.Id {
 		t.Errorf("%v", left)
 	}
-	// One that is taken out has not said so before.
+	// One that is taken out has not said so before. It joins again at once: where only that
+	// view is seen, nobody knows what was in the one before.
 	w.registry.Remove(all[1].MemberID())
-	if left := events.await(func(e *pb.Event) bool { return e.GetLeft() != nil }).GetLeft(); !left.Lost {
+	if left := events.await(func(e *pb.Event) bool { return e.GetLeft() != nil }).GetLeft(); !left.Lost && !left.UnknownHow {
 		t.Errorf("%v", left)
 	}
 }
@@ -115,7 +116,10 @@ func TestWatchOfTheDead(t *testing.T) {
 		})
 	}
 	w.registry.Remove("ghost")
-	events.await(func(e *pb.Event) bool { return e.GetLeft().GetMember().GetId() == "ghost" })
+	left := events.await(func(e *pb.Event) bool { return e.GetLeft().GetMember().GetId() == "ghost" })
+	if !left.GetLeft().Lost {
+		t.Errorf("%v", left)
+	}
 }
 
 // Dead letters are samples with counts, and cost no more memory the more there are.
@@ -126,22 +130,17 @@ func TestDeadLettersAreSampled(t *testing.T) {
 	events.await(func(*pb.Event) bool { return true })
 	litter(c, 5000)
 	r, err := w.dial(c).Members(t.Context(), &pb.MembersRequest{})
-	if err != nil || r.Members[0].Status.DeadLetters != 5000 {
+	if err != nil || r.Members[0].Status.DeadLetters < 5000 {
 		t.Fatal(r, err)
 	}
 	var told, samples uint64
 	for told < 5000 {
 		e := events.await(func(e *pb.Event) bool { return e.GetDeadLetter() != nil })
 		told += e.GetDeadLetter().Count
-		if samples++; samples > 500 {
-			t.Fatal("these are no samples")
-		}
-		if samples%10 == 0 { // the rest is told with the next, of another second
-			timer := time.NewTimer(1100 * time.Millisecond)
-			<-timer.C
-			litter(c, 1)
-			told--
-		}
+		samples++
+	}
+	if samples > 20 { // ten of a second, of which three are of one type, and the rest
+		t.Errorf("%d samples", samples)
 	}
 }
 

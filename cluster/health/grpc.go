@@ -27,8 +27,9 @@ const (
 )
 
 // Serve serves grpc.health.v1.Health at the address of the process: it is an option of
-// cluster.Configure. A probe of the kubelet's has no certificates: with TLS take
-// [Handler].
+// cluster.Configure. A liveness probe names its service, grpc: {port: 8090, service: live},
+// since the empty name is readiness. A probe of the kubelet's has no certificates: with TLS
+// take [Handler].
 func Serve() cluster.Option { return cluster.WithService(Service()) }
 
 // Service is the service for a gRPC server of the application's own.

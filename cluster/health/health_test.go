@@ -131,7 +131,12 @@ func TestRemoved(t *testing.T) {
 	registry.Remove(former)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for unready := false; !unready || c.MemberID() == former || c.MemberID() == ""; <-tick.C {
+		if ctx.Err() != nil {
+			t.Fatal("it has not joined again")
+		}
 		unready = unready || len(health.Ready(t.Context(), c)) > 0 || c.MemberID() != former
 		expect(t, c, "/live", http.StatusOK, "live")
 	}
@@ -155,8 +160,13 @@ func TestSlotsThatStayShut(t *testing.T) {
 	ends(t, c)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	limit := time.After(20 * time.Second)
 	for !strings.Contains(strings.Join(health.Ready(t.Context(), c), " "), "slots are not open yet") {
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("the slots are open")
+		}
 	}
 	expect(t, c, "/ready", http.StatusServiceUnavailable, "slots are not open yet")
 	registry.Remove("ghost")

@@ -74,8 +74,8 @@ type Config struct {
 	// Header gives the header of a question to an owner, by the context of who
 	// asks; among those who share a question, of the first. May be nil.
 	Header func(ctx context.Context) actor.MessageHeader
-	// Placing is told of a question with a header that this member is asked as an
-	// owner, and at its end how it was answered; the header that it returns goes
+	// Placing is told of a question, with its header or nil, that this member is asked as
+	// an owner, and at its end how it was answered; the header that it returns goes
 	// to the member that is asked to activate. It must not wait. May be nil, and
 	// so may what it returns.
 	Placing func(header actor.MessageHeader, id driver.Identity) (actor.MessageHeader, func(outcome string, at driver.MemberID))

@@ -82,12 +82,12 @@ type ownerActor struct {
 	asked   uint64
 	waited  int // of those who asked, who were not answered in the same step
 	askers  map[uint64]*actor.PID
-	// traced are the questions under way that came with a header.
+	// traced are the questions under way that came with a header, or that somebody is
+	// told of.
 	traced map[uint64]traced
 }
 
-// traced is a question with a header, and who is told of its answer, if anybody
-// is.
+// traced is such a question, and who is told of its answer, if anybody is.
 type traced struct {
 	identity driver.Identity
 	done     func(outcome string, at driver.MemberID)
@@ -120,7 +120,7 @@ func (a *ownerActor) Receive(ctx actor.Context) {
 		if ctx.Sender() != nil {
 			a.asked++
 			a.askers[a.asked] = ctx.Sender()
-			if header := ctx.MessageHeader(); len(header) > 0 {
+			if header := ctx.MessageHeader(); len(header) > 0 || a.lookup.cfg.Placing != nil {
 				a.trace(a.asked, m.Identity, header)
 			}
 			a.step(ctx, placement.Resolve{
@@ -170,7 +170,7 @@ func (a *ownerActor) step(ctx actor.Context, ev placement.Event) {
 	a.arm(ctx, a.machine.Pending())
 }
 
-// trace keeps the header of a question for the grant that it may lead to.
+// trace keeps the header of a question, if there is one, for the grant that it may lead to.
 func (a *ownerActor) trace(request uint64, id driver.Identity, header actor.MessageHeader) {
 	t := traced{identity: id}
 	if placing := a.lookup.cfg.Placing; placing != nil {
@@ -180,6 +180,9 @@ func (a *ownerActor) trace(request uint64, id driver.Identity, header actor.Mess
 		}
 	}
 	a.traced[request] = t
+	if len(header) == 0 {
+		return
+	}
 	if a.headers == nil {
 		a.headers = make(map[driver.Identity]actor.MessageHeader)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/granary-go/granary/cluster/admin"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
@@ -29,7 +30,11 @@ since they joined; on a provider without leases a network split causes that.`,
 		Example: "  granary audit\n  granary audit --sample 1000 --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := c.check(); err != nil {
+			err := c.check()
+			if sample > admin.MaxSample {
+				err = errors.Join(err, fmt.Errorf("--sample is %d: it is %d at most", sample, admin.MaxSample))
+			}
+			if err != nil {
 				return misuse(err)
 			}
 			r, err := ask(cmd.Context(), &c, pb.AdminClient.Audit, &pb.AuditRequest{Sample: sample})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -15,6 +18,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/granary-go/granary/cluster/admin"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
@@ -49,7 +53,7 @@ then its full name, which has a dot.`,
 		ValidArgsFunction: c.completeCall,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, identity, err := grainOf(args[0])
-			if err = errors.Join(err, c.check()); err != nil {
+			if err = errors.Join(err, c.check(), c.checkTime()); err != nil {
 				return misuse(err)
 			}
 			text := "{}"
@@ -57,9 +61,12 @@ then its full name, which has a dot.`,
 				text = args[2]
 			}
 			if text == "-" {
-				data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxRequest))
+				data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxRequest+1))
 				if err != nil {
 					return err
+				}
+				if len(data) > maxRequest {
+					return misuse(fmt.Errorf("the request on the standard input has more than %d bytes", maxRequest))
 				}
 				text = string(data)
 			}
@@ -71,12 +78,20 @@ then its full name, which has a dot.`,
 	return cmd
 }
 
+// checkTime says whether members take a call of that time.
+func (c *calling) checkTime() error {
+	if c.timeout > admin.MaxCallTimeout {
+		return fmt.Errorf("--timeout is %v: a call takes %v at most", c.timeout, admin.MaxCallTimeout)
+	}
+	return nil
+}
+
 func (c *calling) run(cmd *cobra.Command, request *pb.CallRequest, text string, empty bool) error {
 	symbol := c.service
 	if strings.Contains(request.Method, ".") {
 		symbol = request.Method
 	}
-	described, err := ask(cmd.Context(), &c.connection, pb.AdminClient.Describe, &pb.DescribeRequest{Kind: request.Kind, Symbol: symbol})
+	described, address, err := askWhich(cmd.Context(), &c.connection, pb.AdminClient.Describe, &pb.DescribeRequest{Kind: request.Kind, Symbol: symbol})
 	if err != nil {
 		return err
 	}
@@ -100,13 +115,31 @@ func (c *calling) run(cmd *cobra.Command, request *pb.CallRequest, text string, 
 	}
 	request.Type = string(input.FullName())
 	request.TimeoutNanos = int64(c.timeout)
-	answer := c.connection
-	answer.timeout += 2 * time.Second // what the member says about the end of the call's time gets here
-	r, err := ask(cmd.Context(), &answer, pb.AdminClient.Call, request)
+	r, err := c.send(cmd.Context(), address, request)
 	if err != nil {
 		return err
 	}
 	return c.show(cmd, files, types, r)
+}
+
+// send makes the call at the member that has described it: a call may change something,
+// so that no other is asked where it may have run.
+func (c *calling) send(ctx context.Context, address string, request *pb.CallRequest) (*pb.CallResponse, error) {
+	answer := c.connection
+	answer.timeout += 2 * time.Second // what the member says about the end of the call's time gets here
+	r, sent, err := askOnce(ctx, &answer, address, pb.AdminClient.Call, request)
+	if err == nil {
+		return r, nil
+	}
+	said := status.Convert(err)
+	err = explained(address, err)
+	switch said.Code() {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal, codes.Unknown:
+		if sent && !strings.HasPrefix(said.Message(), "admin:") { // which says that it was not made
+			err = fmt.Errorf("nobody knows whether the call has run: %w", err)
+		}
+	}
+	return nil, err
 }
 
 // inputOf finds the type of a request: the method's, or the message that is sent as it is.

@@ -67,5 +67,21 @@ by admin.Allow. 'granary demo' is a cluster to look at.`,
 	root.AddCommand(newDemo(), newDemoMember(), newVersion(),
 		&cobra.Command{Use: "exit-status", Short: "what the exit status says", Long: helpStatus},
 		&cobra.Command{Use: "connecting", Short: "how granary reaches a cluster, with TLS, too", Long: helpConnecting})
+	root.SetHelpCommand(newHelp())
 	return root
+}
+
+// newHelp is cobra's, but that a topic that there is not is misuse.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "what a verb does",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || found == nil || len(rest) > 0 {
+				return misuse(fmt.Errorf("there is no help about %q", args))
+			}
+			return found.Help()
+		},
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,8 +16,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-
-	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
 // memberVariable is the environment variable that stands for --member.
@@ -146,44 +143,6 @@ func (c *connection) dial(address string) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.MaxCallSendMsgSize(maxAnswer)))
 }
 
-// ask puts a question to the first member that can be reached, within the timeout.
-func ask[Q, A any](ctx context.Context, c *connection, call func(pb.AdminClient, context.Context, Q, ...grpc.CallOption) (A, error), q Q) (A, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	var none A
-	var errs []error
-	for i, address := range c.members {
-		a, err := askAt(ctx, c, address, len(c.members)-i, call, q)
-		if err == nil {
-			return a, nil
-		}
-		errs = append(errs, explained(address, err))
-		if status.Code(err) != codes.Unavailable && status.Code(err) != codes.DeadlineExceeded {
-			break // it has answered
-		}
-	}
-	return none, errors.Join(errs...)
-}
-
-// askAt puts a question to one member. It takes its share of the time if there are others
-// to ask.
-func askAt[Q, A any](
-	ctx context.Context, c *connection, address string, left int, call func(pb.AdminClient, context.Context, Q, ...grpc.CallOption) (A, error), q Q,
-) (A, error) {
-	var none A
-	if deadline, has := ctx.Deadline(); has && left > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
-		defer cancel()
-	}
-	conn, err := c.dial(address)
-	if err != nil {
-		return none, err
-	}
-	defer conn.Close()
-	return call(pb.NewAdminClient(conn), ctx, q)
-}
-
 // explained says what to do about an error of a member's.
 func explained(address string, err error) error {
 	s, ok := status.FromError(err)
@@ -196,7 +155,9 @@ func explained(address string, err error) error {
 		err = fmt.Errorf("%s does not serve this: its program needs admin.Serve(), or is of another version (%s)", address, text)
 	case codes.PermissionDenied:
 		return exitError{errors.New(text), notAllowed}
-	case codes.InvalidArgument, codes.NotFound:
+	case codes.InvalidArgument:
+		return misuse(errors.New(text))
+	case codes.NotFound:
 		return errors.New(text)
 	case codes.DeadlineExceeded:
 		err = fmt.Errorf("%s did not answer in time: a longer --timeout may help (%s)", address, text)

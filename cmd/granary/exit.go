@@ -20,7 +20,7 @@ const helpStatus = `The exit status of every verb:
 
   0  all went well
   1  something failed: no member was reached, or it could not do it
-  2  the command line makes no sense
+  2  the command line makes no sense, by itself or to the member
   3  the answer is not complete: it was printed, and some of those who were asked
      did not answer; their names are on the standard error
   4  the member does not allow it, or not to you

@@ -31,7 +31,7 @@ what to give as --after for the next one; --all prints page after page. A page i
 look at a moment: what begins or ends while pages are read may be missed.
 
 --top prints those that handled the most messages since somebody last looked: about
-a second ago, or more.`,
+a second ago, or more; at the first look since the member's program began.`,
 		Example: `  granary grains
   granary grains Cart/2026- --limit 1000
   granary grains Cart --on 10.0.0.2:8090 --all --json

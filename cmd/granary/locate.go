@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/granary-go/granary/cluster/driver"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
@@ -15,6 +17,12 @@ func grainOf(text string) (kind, identity string, err error) {
 	kind, identity, slashed := strings.Cut(text, "/")
 	if !slashed || kind == "" || identity == "" {
 		return "", "", fmt.Errorf("%s names no grain: it is KIND/IDENTITY, for example Counter/grain-1", printable(text))
+	}
+	if !utf8.ValidString(text) {
+		return "", "", fmt.Errorf("%s names no grain: it is no valid UTF-8", printable(text))
+	}
+	if len(identity) > driver.MaxIdentityLength || len(kind) > driver.MaxIdentityLength {
+		return "", "", fmt.Errorf("a kind or identity has %d bytes; the limit is %d", max(len(kind), len(identity)), driver.MaxIdentityLength)
 	}
 	return kind, identity, nil
 }

@@ -68,7 +68,7 @@ allow it by admin.Allow(admin.Leave), and so has that of the member that is aske
 			ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
 			defer cancel()
 			before, err := ask(ctx, &c, pb.AdminClient.Members, &pb.MembersRequest{Brief: true})
-			if err != nil {
+			if err != nil && statusFor(err) != notAllowed { // who may only let members leave, may
 				return err
 			}
 			r, err := ask(ctx, &c, pb.AdminClient.Leave, &pb.LeaveRequest{Member: args[0]})
@@ -97,6 +97,9 @@ allow it by admin.Allow(admin.Leave), and so has that of the member that is aske
 // pollEvery is how often somebody is asked whether a member is gone.
 const pollEvery = 300 * time.Millisecond
 
+// patientWith is how many questions in a row the others may leave unanswered.
+const patientWith = 3
+
 // awaitGone asks the others until none has the member in its view. Where there is nobody
 // else who answers, the member's own silence counts.
 func (c *connection) awaitGone(ctx context.Context, gone *pb.MemberRef, before *pb.MembersResponse) error {
@@ -110,17 +113,26 @@ func (c *connection) awaitGone(ctx context.Context, gone *pb.MemberRef, before *
 	alone.members = []string{gone.GetAddress()}
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
-	for {
+	for failures := 0; ; {
+		asked := &alone
 		if len(others.members) > 0 {
-			if r, err := ask(ctx, &others, pb.AdminClient.Members, &pb.MembersRequest{Brief: true}); err == nil {
-				if !holds(r, gone.GetId()) {
-					return nil
-				}
-			} else {
+			asked = &others
+		}
+		r, err := ask(ctx, asked, pb.AdminClient.Members, &pb.MembersRequest{Brief: true})
+		switch {
+		case err == nil && !holds(r, gone.GetId()):
+			return nil
+		case err == nil:
+			failures = 0
+		case statusFor(err) == notAllowed:
+			return fmt.Errorf("it has begun to leave; whether it is gone is not to be seen: %w", err)
+		case ctx.Err() != nil:
+		case asked == &alone:
+			return nil
+		default:
+			if failures++; failures == patientWith {
 				others.members = nil // they do not serve it, or cannot be reached from here
 			}
-		} else if r, err := ask(ctx, &alone, pb.AdminClient.Members, &pb.MembersRequest{Brief: true}); err != nil && ctx.Err() == nil || err == nil && !holds(r, gone.GetId()) {
-			return nil
 		}
 		select {
 		case <-ticker.C:

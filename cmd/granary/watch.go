@@ -41,7 +41,14 @@ another one, and says so. With --json each line is a document.`,
 		Example: "  granary watch\n  granary watch --json --for 1m | jq -c 'select(.left)'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := w.check(); err != nil {
+			err := w.check()
+			if w.span < 0 {
+				err = errors.Join(err, fmt.Errorf("--for is %v: it must not be negative", w.span))
+			}
+			if w.most < 0 {
+				err = errors.Join(err, fmt.Errorf("--events is %d: it must not be negative", w.most))
+			}
+			if err != nil {
 				return misuse(err)
 			}
 			return w.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -58,7 +65,12 @@ another one, and says so. With --json each line is a document.`,
 // errEnough says that all that was asked for has been printed.
 var errEnough = errors.New("enough")
 
-// run goes from member to member until it is told to end, or none is left.
+// pauseBetween is how long watch waits before it goes on with another member, when it has
+// just begun with one: a stream that breaks at once is not asked for in a loop.
+const pauseBetween = time.Second
+
+// run goes from member to member until it is told to end, or none is left. That it
+// was told to is no failure if anything has been watched until then.
 func (w *watching) run(ctx context.Context, out, errs io.Writer) error {
 	if w.span > 0 {
 		var cancel context.CancelFunc
@@ -66,12 +78,20 @@ func (w *watching) run(ctx context.Context, out, errs io.Writer) error {
 		defer cancel()
 	}
 	known := slices.Clone(w.members)
+	watched := false
 	for failures := 0; ; {
-		address := known[0]
+		address, since := known[0], time.Now()
 		began, err := w.follow(ctx, address, &known, out)
+		watched = watched || began
 		switch {
-		case errors.Is(err, errEnough), ctx.Err() != nil:
+		case errors.Is(err, errEnough):
 			return nil
+		case errors.As(err, new(writeError)):
+			return err
+		case ctx.Err() != nil && watched:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("nothing was watched: %w", explained(address, err))
 		case began:
 			failures = 0
 		}
@@ -80,8 +100,18 @@ func (w *watching) run(ctx context.Context, out, errs io.Writer) error {
 		}
 		known = append(known[1:], address)
 		fmt.Fprintf(errs, "granary: %s; going on with %s, what happened in between is not shown\n", safe(explained(address, err).Error()), printable(known[0]))
+		select {
+		case <-time.After(pauseBetween - time.Since(since)):
+		case <-ctx.Done():
+		}
 	}
 }
+
+// writeError is that events cannot be printed: no other member helps.
+type writeError struct{ error }
+
+// Unwrap gives the error.
+func (e writeError) Unwrap() error { return e.error }
 
 // moves reports whether another member may do better.
 func moves(err error) bool {
@@ -120,7 +150,7 @@ func (w *watching) follow(ctx context.Context, address string, known *[]string, 
 			}
 		}
 		if err := w.print(out, r.GetEvent()); err != nil {
-			return began, errors.Join(errEnough, err)
+			return began, writeError{err}
 		}
 		if w.most--; w.most == 0 {
 			return began, errEnough
@@ -154,6 +184,9 @@ func eventText(e *pb.Event) string {
 	case *pb.Event_Left:
 		if what.Left.GetLost() {
 			return "lost: " + printable(called(what.Left.GetMember()))
+		}
+		if what.Left.GetUnknownHow() {
+			return "left, not known how: " + printable(called(what.Left.GetMember()))
 		}
 		return "left: " + printable(called(what.Left.GetMember()))
 	case *pb.Event_Leaving:

@@ -86,12 +86,19 @@ func (i *Instrumentation) resolve(ctx context.Context, id driver.Identity, again
 	}
 }
 
-// place is told, on an owner, of such a question.
+// place is told, on an owner, of such a question. One without a trace is measured, too,
+// and begins none.
 func (i *Instrumentation) place(h actor.MessageHeader, id driver.Identity) (actor.MessageHeader, func(string, driver.MemberID)) {
 	began := time.Now()
+	measure := func(ctx context.Context, outcome string) {
+		i.recorders.placeDuration.Record(ctx, time.Since(began).Seconds(), i.places.of([3]string{strings.ReplaceAll(outcome, " ", "_")}))
+	}
+	if !i.traced(h) {
+		return nil, func(outcome string, _ driver.MemberID) { measure(context.Background(), outcome) }
+	}
 	ctx, span := i.start(i.remote(context.Background(), h), spanPlace, trace.SpanKindServer, id, "")
 	return i.header(ctx), func(outcome string, at driver.MemberID) {
-		i.recorders.placeDuration.Record(ctx, time.Since(began).Seconds(), i.places.of([3]string{strings.ReplaceAll(outcome, " ", "_")}))
+		measure(ctx, outcome)
 		span.SetAttributes(attribute.String(attrOutcome, outcome))
 		if at != "" {
 			span.SetAttributes(attribute.String(attrMember, string(at)))

@@ -3,6 +3,7 @@ package granaryotel_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
@@ -19,6 +22,8 @@ import (
 	"github.com/granary-go/granary/cluster/clustertest"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/record"
+	granaryotel "github.com/granary-go/granary/contrib/otel"
+	"github.com/granary-go/granary/remote"
 )
 
 // collected are metrics by name, and the values of each by its attributes.
@@ -169,6 +174,35 @@ func TestMetricsOfCalls(t *testing.T) {
 	served.want(t, "granary.grains.active", "granary.kind=Teller", 1)
 	served.want(t, "granary.actor.failures", "granary.directive=restart", 1)
 	served.want(t, "granary.actor.handler.duration", "error.type=panic,granary.actor=Teller", 1)
+}
+
+// Without traces there are the same metrics: how long it takes to place a grain, too.
+func TestMetricsWithoutTraces(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	o, err := granaryotel.New(granaryotel.WithTracerProvider(noop.NewTracerProvider()), granaryotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler)), o.System())
+	t.Cleanup(system.Shutdown)
+	c := cluster.New(system, cluster.Configure("test", clustertest.NewRegistry().Provider(), remote.Configure("127.0.0.1", 0), tellers(nil), o.Cluster()))
+	if err := c.StartContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Shutdown(false); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := callTeller(t.Context(), c, "a", "Tell", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{Cluster: c, reader: reader}
+	got := p.collect(t)
+	got.want(t, "granary.place.duration", "granary.outcome=found", 1)
+	got.want(t, "granary.resolve.duration", "granary.again=false,granary.kind=Teller", 1)
+	got.want(t, "granary.activation.duration", "granary.kind=Teller", 1)
+	got.want(t, "granary.method.duration", "granary.kind=Teller,granary.method=Tell", 1)
 }
 
 func TestMetricsOfAMember(t *testing.T) {

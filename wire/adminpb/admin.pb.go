@@ -2925,7 +2925,10 @@ type MemberChanged struct {
 	Epoch  uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Of one that left: it had not said that it would, so that it crashed, was
 	// cut off or was removed.
-	Lost          bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	Lost bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Of one that left: nobody here knows how, because a view in between, which may
+	// have shown it as leaving, was not seen.
+	UnknownHow    bool `protobuf:"varint,4,opt,name=unknown_how,json=unknownHow,proto3" json:"unknown_how,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2977,6 +2980,13 @@ func (x *MemberChanged) GetEpoch() uint64 {
 func (x *MemberChanged) GetLost() bool {
 	if x != nil {
 		return x.Lost
+	}
+	return false
+}
+
+func (x *MemberChanged) GetUnknownHow() bool {
+	if x != nil {
+		return x.UnknownHow
 	}
 	return false
 }
@@ -3593,7 +3603,11 @@ type Ask struct {
 	//	*Ask_Events
 	//	*Ask_Sample
 	//	*Ask_Probe
-	What          isAsk_What `protobuf_oneof:"what"`
+	//	*Ask_Confirm
+	What isAsk_What `protobuf_oneof:"what"`
+	// Of a question that changes something: 16 random bytes, by which the member
+	// that is asked has it confirmed by the one that it seems to come from.
+	Id            []byte `protobuf:"bytes,20,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3734,6 +3748,22 @@ func (x *Ask) GetProbe() *ProbeAsk {
 	return nil
 }
 
+func (x *Ask) GetConfirm() *ConfirmAsk {
+	if x != nil {
+		if x, ok := x.What.(*Ask_Confirm); ok {
+			return x.Confirm
+		}
+	}
+	return nil
+}
+
+func (x *Ask) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
 type isAsk_What interface {
 	isAsk_What()
 }
@@ -3782,6 +3812,10 @@ type Ask_Probe struct {
 	Probe *ProbeAsk `protobuf:"bytes,11,opt,name=probe,proto3,oneof"`
 }
 
+type Ask_Confirm struct {
+	Confirm *ConfirmAsk `protobuf:"bytes,12,opt,name=confirm,proto3,oneof"`
+}
+
 func (*Ask_Status) isAsk_What() {}
 
 func (*Ask_Kinds) isAsk_What() {}
@@ -3804,6 +3838,8 @@ func (*Ask_Sample) isAsk_What() {}
 
 func (*Ask_Probe) isAsk_What() {}
 
+func (*Ask_Confirm) isAsk_What() {}
+
 type Answer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Failure *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
@@ -3820,6 +3856,7 @@ type Answer struct {
 	//	*Answer_Events
 	//	*Answer_Sample
 	//	*Answer_Probe
+	//	*Answer_Confirm
 	What          isAnswer_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3968,6 +4005,15 @@ func (x *Answer) GetProbe() *Probe {
 	return nil
 }
 
+func (x *Answer) GetConfirm() *Confirmation {
+	if x != nil {
+		if x, ok := x.What.(*Answer_Confirm); ok {
+			return x.Confirm
+		}
+	}
+	return nil
+}
+
 type isAnswer_What interface {
 	isAnswer_What()
 }
@@ -4016,6 +4062,10 @@ type Answer_Probe struct {
 	Probe *Probe `protobuf:"bytes,12,opt,name=probe,proto3,oneof"`
 }
 
+type Answer_Confirm struct {
+	Confirm *Confirmation `protobuf:"bytes,13,opt,name=confirm,proto3,oneof"`
+}
+
 func (*Answer_Status) isAnswer_What() {}
 
 func (*Answer_Kinds) isAnswer_What() {}
@@ -4038,6 +4088,115 @@ func (*Answer_Sample) isAnswer_What() {}
 
 func (*Answer_Probe) isAnswer_What() {}
 
+func (*Answer_Confirm) isAnswer_What() {}
+
+// ConfirmAsk asks whether a question with this id is waiting for an answer. It
+// is confirmed once.
+type ConfirmAsk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// 16 random bytes, which the confirmation repeats: so nobody else has written it.
+	Nonce         []byte `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmAsk) Reset() {
+	*x = ConfirmAsk{}
+	mi := &file_wire_adminpb_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmAsk) ProtoMessage() {}
+
+func (x *ConfirmAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_adminpb_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmAsk.ProtoReflect.Descriptor instead.
+func (*ConfirmAsk) Descriptor() ([]byte, []int) {
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ConfirmAsk) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *ConfirmAsk) GetNonce() []byte {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+type Confirmation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nonce         []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	Waiting       bool                   `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Confirmation) Reset() {
+	*x = Confirmation{}
+	mi := &file_wire_adminpb_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Confirmation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Confirmation) ProtoMessage() {}
+
+func (x *Confirmation) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_adminpb_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Confirmation.ProtoReflect.Descriptor instead.
+func (*Confirmation) Descriptor() ([]byte, []int) {
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Confirmation) GetNonce() []byte {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+func (x *Confirmation) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
 type StatusAsk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -4046,7 +4205,7 @@ type StatusAsk struct {
 
 func (x *StatusAsk) Reset() {
 	*x = StatusAsk{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[46]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4058,7 +4217,7 @@ func (x *StatusAsk) String() string {
 func (*StatusAsk) ProtoMessage() {}
 
 func (x *StatusAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[46]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4071,7 +4230,7 @@ func (x *StatusAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAsk.ProtoReflect.Descriptor instead.
 func (*StatusAsk) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{46}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{48}
 }
 
 // KindCounts are one member's, by the names of kinds.
@@ -4084,7 +4243,7 @@ type KindCounts struct {
 
 func (x *KindCounts) Reset() {
 	*x = KindCounts{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[47]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4096,7 +4255,7 @@ func (x *KindCounts) String() string {
 func (*KindCounts) ProtoMessage() {}
 
 func (x *KindCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[47]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4109,7 +4268,7 @@ func (x *KindCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindCounts.ProtoReflect.Descriptor instead.
 func (*KindCounts) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{47}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *KindCounts) GetKinds() map[string]*KindOnMember {
@@ -4130,7 +4289,7 @@ type EventsAsk struct {
 
 func (x *EventsAsk) Reset() {
 	*x = EventsAsk{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[48]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4142,7 +4301,7 @@ func (x *EventsAsk) String() string {
 func (*EventsAsk) ProtoMessage() {}
 
 func (x *EventsAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[48]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4155,7 +4314,7 @@ func (x *EventsAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsAsk.ProtoReflect.Descriptor instead.
 func (*EventsAsk) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{48}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *EventsAsk) GetAfter() uint64 {
@@ -4176,7 +4335,7 @@ type Events struct {
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[49]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4188,7 +4347,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[49]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4201,7 +4360,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{49}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Events) GetLast() uint64 {
@@ -4234,7 +4393,7 @@ type SampleAsk struct {
 
 func (x *SampleAsk) Reset() {
 	*x = SampleAsk{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[50]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4246,7 +4405,7 @@ func (x *SampleAsk) String() string {
 func (*SampleAsk) ProtoMessage() {}
 
 func (x *SampleAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[50]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4259,7 +4418,7 @@ func (x *SampleAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SampleAsk.ProtoReflect.Descriptor instead.
 func (*SampleAsk) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{50}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SampleAsk) GetLimit() uint32 {
@@ -4284,7 +4443,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[51]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4455,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[51]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4468,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{51}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Sample) GetEpoch() uint64 {
@@ -4360,7 +4519,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[52]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4531,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[52]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4544,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{52}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Activation) GetKind() string {
@@ -4434,7 +4593,7 @@ type ProbeAsk struct {
 
 func (x *ProbeAsk) Reset() {
 	*x = ProbeAsk{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[53]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4446,7 +4605,7 @@ func (x *ProbeAsk) String() string {
 func (*ProbeAsk) ProtoMessage() {}
 
 func (x *ProbeAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[53]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4459,7 +4618,7 @@ func (x *ProbeAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeAsk.ProtoReflect.Descriptor instead.
 func (*ProbeAsk) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{53}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ProbeAsk) GetAsOwner() bool {
@@ -4487,7 +4646,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[54]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4658,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[54]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4671,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{54}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Probe) GetEpoch() uint64 {
@@ -4549,7 +4708,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_wire_adminpb_admin_proto_msgTypes[55]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4561,7 +4720,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_adminpb_admin_proto_msgTypes[55]
+	mi := &file_wire_adminpb_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4574,7 +4733,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{55}
+	return file_wire_adminpb_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Finding) GetSlot() string {
@@ -4835,11 +4994,13 @@ const file_wire_adminpb_admin_proto_rawDesc = "" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x125\n" +
-	"\amembers\x18\x04 \x03(\v2\x1b.granary.admin.v1.MemberRefR\amembers\"n\n" +
+	"\amembers\x18\x04 \x03(\v2\x1b.granary.admin.v1.MemberRefR\amembers\"\x8f\x01\n" +
 	"\rMemberChanged\x123\n" +
 	"\x06member\x18\x01 \x01(\v2\x1b.granary.admin.v1.MemberRefR\x06member\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
-	"\x04lost\x18\x03 \x01(\bR\x04lost\"m\n" +
+	"\x04lost\x18\x03 \x01(\bR\x04lost\x12\x1f\n" +
+	"\vunknown_how\x18\x04 \x01(\bR\n" +
+	"unknownHow\"m\n" +
 	"\n" +
 	"SlotsMoved\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
@@ -4885,7 +5046,7 @@ const file_wire_adminpb_admin_proto_rawDesc = "" +
 	"\n" +
 	"owner_says\x18\x05 \x01(\tR\townerSays\x12/\n" +
 	"\x04host\x18\x06 \x01(\v2\x1b.granary.admin.v1.MemberRefR\x04host\x12\x1b\n" +
-	"\thost_says\x18\a \x01(\tR\bhostSays\"\xf7\x04\n" +
+	"\thost_says\x18\a \x01(\tR\bhostSays\"\xc1\x05\n" +
 	"\x03Ask\x125\n" +
 	"\x06status\x18\x01 \x01(\v2\x1b.granary.admin.v1.StatusAskH\x00R\x06status\x126\n" +
 	"\x05kinds\x18\x02 \x01(\v2\x1e.granary.admin.v1.KindsRequestH\x00R\x05kinds\x129\n" +
@@ -4898,8 +5059,10 @@ const file_wire_adminpb_admin_proto_rawDesc = "" +
 	"\x06events\x18\t \x01(\v2\x1b.granary.admin.v1.EventsAskH\x00R\x06events\x125\n" +
 	"\x06sample\x18\n" +
 	" \x01(\v2\x1b.granary.admin.v1.SampleAskH\x00R\x06sample\x122\n" +
-	"\x05probe\x18\v \x01(\v2\x1a.granary.admin.v1.ProbeAskH\x00R\x05probeB\x06\n" +
-	"\x04what\"\xa3\x05\n" +
+	"\x05probe\x18\v \x01(\v2\x1a.granary.admin.v1.ProbeAskH\x00R\x05probe\x128\n" +
+	"\aconfirm\x18\f \x01(\v2\x1c.granary.admin.v1.ConfirmAskH\x00R\aconfirm\x12\x0e\n" +
+	"\x02id\x18\x14 \x01(\fR\x02idB\x06\n" +
+	"\x04what\"\xdf\x05\n" +
 	"\x06Answer\x123\n" +
 	"\afailure\x18\x01 \x01(\v2\x19.granary.admin.v1.FailureR\afailure\x122\n" +
 	"\x06status\x18\x02 \x01(\v2\x18.granary.admin.v1.StatusH\x00R\x06status\x124\n" +
@@ -4913,8 +5076,16 @@ const file_wire_adminpb_admin_proto_rawDesc = "" +
 	"\x06events\x18\n" +
 	" \x01(\v2\x18.granary.admin.v1.EventsH\x00R\x06events\x122\n" +
 	"\x06sample\x18\v \x01(\v2\x18.granary.admin.v1.SampleH\x00R\x06sample\x12/\n" +
-	"\x05probe\x18\f \x01(\v2\x17.granary.admin.v1.ProbeH\x00R\x05probeB\x06\n" +
-	"\x04what\"\v\n" +
+	"\x05probe\x18\f \x01(\v2\x17.granary.admin.v1.ProbeH\x00R\x05probe\x12:\n" +
+	"\aconfirm\x18\r \x01(\v2\x1e.granary.admin.v1.ConfirmationH\x00R\aconfirmB\x06\n" +
+	"\x04what\"2\n" +
+	"\n" +
+	"ConfirmAsk\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\fR\x05nonce\">\n" +
+	"\fConfirmation\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\bR\awaiting\"\v\n" +
 	"\tStatusAsk\"\xa5\x01\n" +
 	"\n" +
 	"KindCounts\x12=\n" +
@@ -5011,7 +5182,7 @@ func file_wire_adminpb_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_adminpb_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_wire_adminpb_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_wire_adminpb_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_wire_adminpb_admin_proto_goTypes = []any{
 	(Reason)(0),                            // 0: granary.admin.v1.Reason
 	(State)(0),                             // 1: granary.admin.v1.State
@@ -5063,136 +5234,140 @@ var file_wire_adminpb_admin_proto_goTypes = []any{
 	(*Violation)(nil),                      // 47: granary.admin.v1.Violation
 	(*Ask)(nil),                            // 48: granary.admin.v1.Ask
 	(*Answer)(nil),                         // 49: granary.admin.v1.Answer
-	(*StatusAsk)(nil),                      // 50: granary.admin.v1.StatusAsk
-	(*KindCounts)(nil),                     // 51: granary.admin.v1.KindCounts
-	(*EventsAsk)(nil),                      // 52: granary.admin.v1.EventsAsk
-	(*Events)(nil),                         // 53: granary.admin.v1.Events
-	(*SampleAsk)(nil),                      // 54: granary.admin.v1.SampleAsk
-	(*Sample)(nil),                         // 55: granary.admin.v1.Sample
-	(*Activation)(nil),                     // 56: granary.admin.v1.Activation
-	(*ProbeAsk)(nil),                       // 57: granary.admin.v1.ProbeAsk
-	(*Probe)(nil),                          // 58: granary.admin.v1.Probe
-	(*Finding)(nil),                        // 59: granary.admin.v1.Finding
-	nil,                                    // 60: granary.admin.v1.Member.LabelsEntry
-	nil,                                    // 61: granary.admin.v1.KindCounts.KindsEntry
-	(*descriptorpb.FileDescriptorSet)(nil), // 62: google.protobuf.FileDescriptorSet
+	(*ConfirmAsk)(nil),                     // 50: granary.admin.v1.ConfirmAsk
+	(*Confirmation)(nil),                   // 51: granary.admin.v1.Confirmation
+	(*StatusAsk)(nil),                      // 52: granary.admin.v1.StatusAsk
+	(*KindCounts)(nil),                     // 53: granary.admin.v1.KindCounts
+	(*EventsAsk)(nil),                      // 54: granary.admin.v1.EventsAsk
+	(*Events)(nil),                         // 55: granary.admin.v1.Events
+	(*SampleAsk)(nil),                      // 56: granary.admin.v1.SampleAsk
+	(*Sample)(nil),                         // 57: granary.admin.v1.Sample
+	(*Activation)(nil),                     // 58: granary.admin.v1.Activation
+	(*ProbeAsk)(nil),                       // 59: granary.admin.v1.ProbeAsk
+	(*Probe)(nil),                          // 60: granary.admin.v1.Probe
+	(*Finding)(nil),                        // 61: granary.admin.v1.Finding
+	nil,                                    // 62: granary.admin.v1.Member.LabelsEntry
+	nil,                                    // 63: granary.admin.v1.KindCounts.KindsEntry
+	(*descriptorpb.FileDescriptorSet)(nil), // 64: google.protobuf.FileDescriptorSet
 }
 var file_wire_adminpb_admin_proto_depIdxs = []int32{
-	4,  // 0: granary.admin.v1.Failure.member:type_name -> granary.admin.v1.MemberRef
-	0,  // 1: granary.admin.v1.Failure.reason:type_name -> granary.admin.v1.Reason
-	4,  // 2: granary.admin.v1.MembersResponse.answered_by:type_name -> granary.admin.v1.MemberRef
-	8,  // 3: granary.admin.v1.MembersResponse.members:type_name -> granary.admin.v1.Member
-	5,  // 4: granary.admin.v1.MembersResponse.failures:type_name -> granary.admin.v1.Failure
-	1,  // 5: granary.admin.v1.Member.state:type_name -> granary.admin.v1.State
-	9,  // 6: granary.admin.v1.Member.kinds:type_name -> granary.admin.v1.Kind
-	60, // 7: granary.admin.v1.Member.labels:type_name -> granary.admin.v1.Member.LabelsEntry
-	10, // 8: granary.admin.v1.Member.status:type_name -> granary.admin.v1.Status
-	2,  // 9: granary.admin.v1.Kind.guarantee:type_name -> granary.admin.v1.Guarantee
-	4,  // 10: granary.admin.v1.Status.member:type_name -> granary.admin.v1.MemberRef
-	3,  // 11: granary.admin.v1.Status.lease:type_name -> granary.admin.v1.Lease
-	13, // 12: granary.admin.v1.KindsResponse.kinds:type_name -> granary.admin.v1.KindInfo
-	5,  // 13: granary.admin.v1.KindsResponse.failures:type_name -> granary.admin.v1.Failure
-	9,  // 14: granary.admin.v1.KindInfo.kind:type_name -> granary.admin.v1.Kind
-	14, // 15: granary.admin.v1.KindInfo.members:type_name -> granary.admin.v1.KindOnMember
-	4,  // 16: granary.admin.v1.KindOnMember.member:type_name -> granary.admin.v1.MemberRef
-	17, // 17: granary.admin.v1.GrainsResponse.grains:type_name -> granary.admin.v1.Grain
-	5,  // 18: granary.admin.v1.GrainsResponse.failures:type_name -> granary.admin.v1.Failure
-	4,  // 19: granary.admin.v1.Grain.member:type_name -> granary.admin.v1.MemberRef
-	20, // 20: granary.admin.v1.SlotsResponse.owners:type_name -> granary.admin.v1.SlotOwner
-	5,  // 21: granary.admin.v1.SlotsResponse.failures:type_name -> granary.admin.v1.Failure
-	4,  // 22: granary.admin.v1.SlotOwner.member:type_name -> granary.admin.v1.MemberRef
-	4,  // 23: granary.admin.v1.LocateResponse.member:type_name -> granary.admin.v1.MemberRef
-	4,  // 24: granary.admin.v1.LocateResponse.owner:type_name -> granary.admin.v1.MemberRef
-	5,  // 25: granary.admin.v1.LocateResponse.failures:type_name -> granary.admin.v1.Failure
-	5,  // 26: granary.admin.v1.ExplainResponse.failures:type_name -> granary.admin.v1.Failure
-	4,  // 27: granary.admin.v1.DescribeResponse.member:type_name -> granary.admin.v1.MemberRef
-	62, // 28: granary.admin.v1.DescribeResponse.files:type_name -> google.protobuf.FileDescriptorSet
-	29, // 29: granary.admin.v1.CallResponse.error:type_name -> granary.admin.v1.CallError
-	4,  // 30: granary.admin.v1.CallResponse.member:type_name -> granary.admin.v1.MemberRef
-	4,  // 31: granary.admin.v1.DrainResponse.member:type_name -> granary.admin.v1.MemberRef
-	4,  // 32: granary.admin.v1.LeaveResponse.member:type_name -> granary.admin.v1.MemberRef
-	36, // 33: granary.admin.v1.WatchResponse.event:type_name -> granary.admin.v1.Event
-	4,  // 34: granary.admin.v1.Event.member:type_name -> granary.admin.v1.MemberRef
-	37, // 35: granary.admin.v1.Event.began:type_name -> granary.admin.v1.ViewChanged
-	37, // 36: granary.admin.v1.Event.view:type_name -> granary.admin.v1.ViewChanged
-	38, // 37: granary.admin.v1.Event.joined:type_name -> granary.admin.v1.MemberChanged
-	38, // 38: granary.admin.v1.Event.left:type_name -> granary.admin.v1.MemberChanged
-	38, // 39: granary.admin.v1.Event.leaving:type_name -> granary.admin.v1.MemberChanged
-	39, // 40: granary.admin.v1.Event.slots:type_name -> granary.admin.v1.SlotsMoved
-	41, // 41: granary.admin.v1.Event.dead_letter:type_name -> granary.admin.v1.DeadLetter
-	42, // 42: granary.admin.v1.Event.lease:type_name -> granary.admin.v1.LeaseChanged
-	43, // 43: granary.admin.v1.Event.connection:type_name -> granary.admin.v1.ConnectionChanged
-	44, // 44: granary.admin.v1.Event.missed:type_name -> granary.admin.v1.Missed
-	5,  // 45: granary.admin.v1.Event.silent:type_name -> granary.admin.v1.Failure
-	4,  // 46: granary.admin.v1.ViewChanged.members:type_name -> granary.admin.v1.MemberRef
-	4,  // 47: granary.admin.v1.MemberChanged.member:type_name -> granary.admin.v1.MemberRef
-	40, // 48: granary.admin.v1.SlotsMoved.shares:type_name -> granary.admin.v1.SlotShare
-	4,  // 49: granary.admin.v1.SlotShare.member:type_name -> granary.admin.v1.MemberRef
-	3,  // 50: granary.admin.v1.LeaseChanged.lease:type_name -> granary.admin.v1.Lease
-	4,  // 51: granary.admin.v1.ConnectionChanged.peer:type_name -> granary.admin.v1.MemberRef
-	47, // 52: granary.admin.v1.AuditResponse.violations:type_name -> granary.admin.v1.Violation
-	5,  // 53: granary.admin.v1.AuditResponse.failures:type_name -> granary.admin.v1.Failure
-	4,  // 54: granary.admin.v1.Violation.owner:type_name -> granary.admin.v1.MemberRef
-	4,  // 55: granary.admin.v1.Violation.host:type_name -> granary.admin.v1.MemberRef
-	50, // 56: granary.admin.v1.Ask.status:type_name -> granary.admin.v1.StatusAsk
-	11, // 57: granary.admin.v1.Ask.kinds:type_name -> granary.admin.v1.KindsRequest
-	15, // 58: granary.admin.v1.Ask.grains:type_name -> granary.admin.v1.GrainsRequest
-	18, // 59: granary.admin.v1.Ask.slots:type_name -> granary.admin.v1.SlotsRequest
-	25, // 60: granary.admin.v1.Ask.describe:type_name -> granary.admin.v1.DescribeRequest
-	27, // 61: granary.admin.v1.Ask.call:type_name -> granary.admin.v1.CallRequest
-	30, // 62: granary.admin.v1.Ask.drain:type_name -> granary.admin.v1.DrainRequest
-	32, // 63: granary.admin.v1.Ask.leave:type_name -> granary.admin.v1.LeaveRequest
-	52, // 64: granary.admin.v1.Ask.events:type_name -> granary.admin.v1.EventsAsk
-	54, // 65: granary.admin.v1.Ask.sample:type_name -> granary.admin.v1.SampleAsk
-	57, // 66: granary.admin.v1.Ask.probe:type_name -> granary.admin.v1.ProbeAsk
-	5,  // 67: granary.admin.v1.Answer.failure:type_name -> granary.admin.v1.Failure
-	10, // 68: granary.admin.v1.Answer.status:type_name -> granary.admin.v1.Status
-	51, // 69: granary.admin.v1.Answer.kinds:type_name -> granary.admin.v1.KindCounts
-	16, // 70: granary.admin.v1.Answer.grains:type_name -> granary.admin.v1.GrainsResponse
-	20, // 71: granary.admin.v1.Answer.slots:type_name -> granary.admin.v1.SlotOwner
-	26, // 72: granary.admin.v1.Answer.describe:type_name -> granary.admin.v1.DescribeResponse
-	28, // 73: granary.admin.v1.Answer.call:type_name -> granary.admin.v1.CallResponse
-	31, // 74: granary.admin.v1.Answer.drain:type_name -> granary.admin.v1.DrainResponse
-	33, // 75: granary.admin.v1.Answer.leave:type_name -> granary.admin.v1.LeaveResponse
-	53, // 76: granary.admin.v1.Answer.events:type_name -> granary.admin.v1.Events
-	55, // 77: granary.admin.v1.Answer.sample:type_name -> granary.admin.v1.Sample
-	58, // 78: granary.admin.v1.Answer.probe:type_name -> granary.admin.v1.Probe
-	61, // 79: granary.admin.v1.KindCounts.kinds:type_name -> granary.admin.v1.KindCounts.KindsEntry
-	36, // 80: granary.admin.v1.Events.events:type_name -> granary.admin.v1.Event
-	56, // 81: granary.admin.v1.Sample.hosted:type_name -> granary.admin.v1.Activation
-	56, // 82: granary.admin.v1.Sample.entered:type_name -> granary.admin.v1.Activation
-	56, // 83: granary.admin.v1.ProbeAsk.identities:type_name -> granary.admin.v1.Activation
-	59, // 84: granary.admin.v1.Probe.findings:type_name -> granary.admin.v1.Finding
-	14, // 85: granary.admin.v1.KindCounts.KindsEntry.value:type_name -> granary.admin.v1.KindOnMember
-	6,  // 86: granary.admin.v1.Admin.Members:input_type -> granary.admin.v1.MembersRequest
-	11, // 87: granary.admin.v1.Admin.Kinds:input_type -> granary.admin.v1.KindsRequest
-	15, // 88: granary.admin.v1.Admin.Grains:input_type -> granary.admin.v1.GrainsRequest
-	18, // 89: granary.admin.v1.Admin.Slots:input_type -> granary.admin.v1.SlotsRequest
-	21, // 90: granary.admin.v1.Admin.Locate:input_type -> granary.admin.v1.LocateRequest
-	23, // 91: granary.admin.v1.Admin.Explain:input_type -> granary.admin.v1.ExplainRequest
-	25, // 92: granary.admin.v1.Admin.Describe:input_type -> granary.admin.v1.DescribeRequest
-	27, // 93: granary.admin.v1.Admin.Call:input_type -> granary.admin.v1.CallRequest
-	30, // 94: granary.admin.v1.Admin.Drain:input_type -> granary.admin.v1.DrainRequest
-	32, // 95: granary.admin.v1.Admin.Leave:input_type -> granary.admin.v1.LeaveRequest
-	34, // 96: granary.admin.v1.Admin.Watch:input_type -> granary.admin.v1.WatchRequest
-	45, // 97: granary.admin.v1.Admin.Audit:input_type -> granary.admin.v1.AuditRequest
-	7,  // 98: granary.admin.v1.Admin.Members:output_type -> granary.admin.v1.MembersResponse
-	12, // 99: granary.admin.v1.Admin.Kinds:output_type -> granary.admin.v1.KindsResponse
-	16, // 100: granary.admin.v1.Admin.Grains:output_type -> granary.admin.v1.GrainsResponse
-	19, // 101: granary.admin.v1.Admin.Slots:output_type -> granary.admin.v1.SlotsResponse
-	22, // 102: granary.admin.v1.Admin.Locate:output_type -> granary.admin.v1.LocateResponse
-	24, // 103: granary.admin.v1.Admin.Explain:output_type -> granary.admin.v1.ExplainResponse
-	26, // 104: granary.admin.v1.Admin.Describe:output_type -> granary.admin.v1.DescribeResponse
-	28, // 105: granary.admin.v1.Admin.Call:output_type -> granary.admin.v1.CallResponse
-	31, // 106: granary.admin.v1.Admin.Drain:output_type -> granary.admin.v1.DrainResponse
-	33, // 107: granary.admin.v1.Admin.Leave:output_type -> granary.admin.v1.LeaveResponse
-	35, // 108: granary.admin.v1.Admin.Watch:output_type -> granary.admin.v1.WatchResponse
-	46, // 109: granary.admin.v1.Admin.Audit:output_type -> granary.admin.v1.AuditResponse
-	98, // [98:110] is the sub-list for method output_type
-	86, // [86:98] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	4,   // 0: granary.admin.v1.Failure.member:type_name -> granary.admin.v1.MemberRef
+	0,   // 1: granary.admin.v1.Failure.reason:type_name -> granary.admin.v1.Reason
+	4,   // 2: granary.admin.v1.MembersResponse.answered_by:type_name -> granary.admin.v1.MemberRef
+	8,   // 3: granary.admin.v1.MembersResponse.members:type_name -> granary.admin.v1.Member
+	5,   // 4: granary.admin.v1.MembersResponse.failures:type_name -> granary.admin.v1.Failure
+	1,   // 5: granary.admin.v1.Member.state:type_name -> granary.admin.v1.State
+	9,   // 6: granary.admin.v1.Member.kinds:type_name -> granary.admin.v1.Kind
+	62,  // 7: granary.admin.v1.Member.labels:type_name -> granary.admin.v1.Member.LabelsEntry
+	10,  // 8: granary.admin.v1.Member.status:type_name -> granary.admin.v1.Status
+	2,   // 9: granary.admin.v1.Kind.guarantee:type_name -> granary.admin.v1.Guarantee
+	4,   // 10: granary.admin.v1.Status.member:type_name -> granary.admin.v1.MemberRef
+	3,   // 11: granary.admin.v1.Status.lease:type_name -> granary.admin.v1.Lease
+	13,  // 12: granary.admin.v1.KindsResponse.kinds:type_name -> granary.admin.v1.KindInfo
+	5,   // 13: granary.admin.v1.KindsResponse.failures:type_name -> granary.admin.v1.Failure
+	9,   // 14: granary.admin.v1.KindInfo.kind:type_name -> granary.admin.v1.Kind
+	14,  // 15: granary.admin.v1.KindInfo.members:type_name -> granary.admin.v1.KindOnMember
+	4,   // 16: granary.admin.v1.KindOnMember.member:type_name -> granary.admin.v1.MemberRef
+	17,  // 17: granary.admin.v1.GrainsResponse.grains:type_name -> granary.admin.v1.Grain
+	5,   // 18: granary.admin.v1.GrainsResponse.failures:type_name -> granary.admin.v1.Failure
+	4,   // 19: granary.admin.v1.Grain.member:type_name -> granary.admin.v1.MemberRef
+	20,  // 20: granary.admin.v1.SlotsResponse.owners:type_name -> granary.admin.v1.SlotOwner
+	5,   // 21: granary.admin.v1.SlotsResponse.failures:type_name -> granary.admin.v1.Failure
+	4,   // 22: granary.admin.v1.SlotOwner.member:type_name -> granary.admin.v1.MemberRef
+	4,   // 23: granary.admin.v1.LocateResponse.member:type_name -> granary.admin.v1.MemberRef
+	4,   // 24: granary.admin.v1.LocateResponse.owner:type_name -> granary.admin.v1.MemberRef
+	5,   // 25: granary.admin.v1.LocateResponse.failures:type_name -> granary.admin.v1.Failure
+	5,   // 26: granary.admin.v1.ExplainResponse.failures:type_name -> granary.admin.v1.Failure
+	4,   // 27: granary.admin.v1.DescribeResponse.member:type_name -> granary.admin.v1.MemberRef
+	64,  // 28: granary.admin.v1.DescribeResponse.files:type_name -> google.protobuf.FileDescriptorSet
+	29,  // 29: granary.admin.v1.CallResponse.error:type_name -> granary.admin.v1.CallError
+	4,   // 30: granary.admin.v1.CallResponse.member:type_name -> granary.admin.v1.MemberRef
+	4,   // 31: granary.admin.v1.DrainResponse.member:type_name -> granary.admin.v1.MemberRef
+	4,   // 32: granary.admin.v1.LeaveResponse.member:type_name -> granary.admin.v1.MemberRef
+	36,  // 33: granary.admin.v1.WatchResponse.event:type_name -> granary.admin.v1.Event
+	4,   // 34: granary.admin.v1.Event.member:type_name -> granary.admin.v1.MemberRef
+	37,  // 35: granary.admin.v1.Event.began:type_name -> granary.admin.v1.ViewChanged
+	37,  // 36: granary.admin.v1.Event.view:type_name -> granary.admin.v1.ViewChanged
+	38,  // 37: granary.admin.v1.Event.joined:type_name -> granary.admin.v1.MemberChanged
+	38,  // 38: granary.admin.v1.Event.left:type_name -> granary.admin.v1.MemberChanged
+	38,  // 39: granary.admin.v1.Event.leaving:type_name -> granary.admin.v1.MemberChanged
+	39,  // 40: granary.admin.v1.Event.slots:type_name -> granary.admin.v1.SlotsMoved
+	41,  // 41: granary.admin.v1.Event.dead_letter:type_name -> granary.admin.v1.DeadLetter
+	42,  // 42: granary.admin.v1.Event.lease:type_name -> granary.admin.v1.LeaseChanged
+	43,  // 43: granary.admin.v1.Event.connection:type_name -> granary.admin.v1.ConnectionChanged
+	44,  // 44: granary.admin.v1.Event.missed:type_name -> granary.admin.v1.Missed
+	5,   // 45: granary.admin.v1.Event.silent:type_name -> granary.admin.v1.Failure
+	4,   // 46: granary.admin.v1.ViewChanged.members:type_name -> granary.admin.v1.MemberRef
+	4,   // 47: granary.admin.v1.MemberChanged.member:type_name -> granary.admin.v1.MemberRef
+	40,  // 48: granary.admin.v1.SlotsMoved.shares:type_name -> granary.admin.v1.SlotShare
+	4,   // 49: granary.admin.v1.SlotShare.member:type_name -> granary.admin.v1.MemberRef
+	3,   // 50: granary.admin.v1.LeaseChanged.lease:type_name -> granary.admin.v1.Lease
+	4,   // 51: granary.admin.v1.ConnectionChanged.peer:type_name -> granary.admin.v1.MemberRef
+	47,  // 52: granary.admin.v1.AuditResponse.violations:type_name -> granary.admin.v1.Violation
+	5,   // 53: granary.admin.v1.AuditResponse.failures:type_name -> granary.admin.v1.Failure
+	4,   // 54: granary.admin.v1.Violation.owner:type_name -> granary.admin.v1.MemberRef
+	4,   // 55: granary.admin.v1.Violation.host:type_name -> granary.admin.v1.MemberRef
+	52,  // 56: granary.admin.v1.Ask.status:type_name -> granary.admin.v1.StatusAsk
+	11,  // 57: granary.admin.v1.Ask.kinds:type_name -> granary.admin.v1.KindsRequest
+	15,  // 58: granary.admin.v1.Ask.grains:type_name -> granary.admin.v1.GrainsRequest
+	18,  // 59: granary.admin.v1.Ask.slots:type_name -> granary.admin.v1.SlotsRequest
+	25,  // 60: granary.admin.v1.Ask.describe:type_name -> granary.admin.v1.DescribeRequest
+	27,  // 61: granary.admin.v1.Ask.call:type_name -> granary.admin.v1.CallRequest
+	30,  // 62: granary.admin.v1.Ask.drain:type_name -> granary.admin.v1.DrainRequest
+	32,  // 63: granary.admin.v1.Ask.leave:type_name -> granary.admin.v1.LeaveRequest
+	54,  // 64: granary.admin.v1.Ask.events:type_name -> granary.admin.v1.EventsAsk
+	56,  // 65: granary.admin.v1.Ask.sample:type_name -> granary.admin.v1.SampleAsk
+	59,  // 66: granary.admin.v1.Ask.probe:type_name -> granary.admin.v1.ProbeAsk
+	50,  // 67: granary.admin.v1.Ask.confirm:type_name -> granary.admin.v1.ConfirmAsk
+	5,   // 68: granary.admin.v1.Answer.failure:type_name -> granary.admin.v1.Failure
+	10,  // 69: granary.admin.v1.Answer.status:type_name -> granary.admin.v1.Status
+	53,  // 70: granary.admin.v1.Answer.kinds:type_name -> granary.admin.v1.KindCounts
+	16,  // 71: granary.admin.v1.Answer.grains:type_name -> granary.admin.v1.GrainsResponse
+	20,  // 72: granary.admin.v1.Answer.slots:type_name -> granary.admin.v1.SlotOwner
+	26,  // 73: granary.admin.v1.Answer.describe:type_name -> granary.admin.v1.DescribeResponse
+	28,  // 74: granary.admin.v1.Answer.call:type_name -> granary.admin.v1.CallResponse
+	31,  // 75: granary.admin.v1.Answer.drain:type_name -> granary.admin.v1.DrainResponse
+	33,  // 76: granary.admin.v1.Answer.leave:type_name -> granary.admin.v1.LeaveResponse
+	55,  // 77: granary.admin.v1.Answer.events:type_name -> granary.admin.v1.Events
+	57,  // 78: granary.admin.v1.Answer.sample:type_name -> granary.admin.v1.Sample
+	60,  // 79: granary.admin.v1.Answer.probe:type_name -> granary.admin.v1.Probe
+	51,  // 80: granary.admin.v1.Answer.confirm:type_name -> granary.admin.v1.Confirmation
+	63,  // 81: granary.admin.v1.KindCounts.kinds:type_name -> granary.admin.v1.KindCounts.KindsEntry
+	36,  // 82: granary.admin.v1.Events.events:type_name -> granary.admin.v1.Event
+	58,  // 83: granary.admin.v1.Sample.hosted:type_name -> granary.admin.v1.Activation
+	58,  // 84: granary.admin.v1.Sample.entered:type_name -> granary.admin.v1.Activation
+	58,  // 85: granary.admin.v1.ProbeAsk.identities:type_name -> granary.admin.v1.Activation
+	61,  // 86: granary.admin.v1.Probe.findings:type_name -> granary.admin.v1.Finding
+	14,  // 87: granary.admin.v1.KindCounts.KindsEntry.value:type_name -> granary.admin.v1.KindOnMember
+	6,   // 88: granary.admin.v1.Admin.Members:input_type -> granary.admin.v1.MembersRequest
+	11,  // 89: granary.admin.v1.Admin.Kinds:input_type -> granary.admin.v1.KindsRequest
+	15,  // 90: granary.admin.v1.Admin.Grains:input_type -> granary.admin.v1.GrainsRequest
+	18,  // 91: granary.admin.v1.Admin.Slots:input_type -> granary.admin.v1.SlotsRequest
+	21,  // 92: granary.admin.v1.Admin.Locate:input_type -> granary.admin.v1.LocateRequest
+	23,  // 93: granary.admin.v1.Admin.Explain:input_type -> granary.admin.v1.ExplainRequest
+	25,  // 94: granary.admin.v1.Admin.Describe:input_type -> granary.admin.v1.DescribeRequest
+	27,  // 95: granary.admin.v1.Admin.Call:input_type -> granary.admin.v1.CallRequest
+	30,  // 96: granary.admin.v1.Admin.Drain:input_type -> granary.admin.v1.DrainRequest
+	32,  // 97: granary.admin.v1.Admin.Leave:input_type -> granary.admin.v1.LeaveRequest
+	34,  // 98: granary.admin.v1.Admin.Watch:input_type -> granary.admin.v1.WatchRequest
+	45,  // 99: granary.admin.v1.Admin.Audit:input_type -> granary.admin.v1.AuditRequest
+	7,   // 100: granary.admin.v1.Admin.Members:output_type -> granary.admin.v1.MembersResponse
+	12,  // 101: granary.admin.v1.Admin.Kinds:output_type -> granary.admin.v1.KindsResponse
+	16,  // 102: granary.admin.v1.Admin.Grains:output_type -> granary.admin.v1.GrainsResponse
+	19,  // 103: granary.admin.v1.Admin.Slots:output_type -> granary.admin.v1.SlotsResponse
+	22,  // 104: granary.admin.v1.Admin.Locate:output_type -> granary.admin.v1.LocateResponse
+	24,  // 105: granary.admin.v1.Admin.Explain:output_type -> granary.admin.v1.ExplainResponse
+	26,  // 106: granary.admin.v1.Admin.Describe:output_type -> granary.admin.v1.DescribeResponse
+	28,  // 107: granary.admin.v1.Admin.Call:output_type -> granary.admin.v1.CallResponse
+	31,  // 108: granary.admin.v1.Admin.Drain:output_type -> granary.admin.v1.DrainResponse
+	33,  // 109: granary.admin.v1.Admin.Leave:output_type -> granary.admin.v1.LeaveResponse
+	35,  // 110: granary.admin.v1.Admin.Watch:output_type -> granary.admin.v1.WatchResponse
+	46,  // 111: granary.admin.v1.Admin.Audit:output_type -> granary.admin.v1.AuditResponse
+	100, // [100:112] is the sub-list for method output_type
+	88,  // [88:100] is the sub-list for method input_type
+	88,  // [88:88] is the sub-list for extension type_name
+	88,  // [88:88] is the sub-list for extension extendee
+	0,   // [0:88] is the sub-list for field type_name
 }
 
 func init() { file_wire_adminpb_admin_proto_init() }
@@ -5225,6 +5400,7 @@ func file_wire_adminpb_admin_proto_init() {
 		(*Ask_Events)(nil),
 		(*Ask_Sample)(nil),
 		(*Ask_Probe)(nil),
+		(*Ask_Confirm)(nil),
 	}
 	file_wire_adminpb_admin_proto_msgTypes[45].OneofWrappers = []any{
 		(*Answer_Status)(nil),
@@ -5238,6 +5414,7 @@ func file_wire_adminpb_admin_proto_init() {
 		(*Answer_Events)(nil),
 		(*Answer_Sample)(nil),
 		(*Answer_Probe)(nil),
+		(*Answer_Confirm)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5245,7 +5422,7 @@ func file_wire_adminpb_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_adminpb_admin_proto_rawDesc), len(file_wire_adminpb_admin_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
