@@ -27,16 +27,16 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "member:", err)
 		os.Exit(1)
 	}
 }
 
 // run is the member's life: in the view when it is ready, out of it when it has ended.
-func run(ctx context.Context) error {
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	host := os.Getenv("POD_IP")
 	if host == "" {
 		return errors.New("the environment has no POD_IP; this program runs in a pod, as the manifests in cluster/k8s/manifests start it")
