@@ -101,7 +101,7 @@ func (j *journal) viewChanged(e *cluster.ClusterTopology) {
 	for _, m := range e.Left {
 		// It may have said that it leaves in a view that was never published here.
 		silently := m.State == driver.Active
-		all := known && e.View.Epoch == old.Epoch+1
+		all := known && e.View.Previous == old.Epoch // epochs need not be consecutive
 		events = append(events, &pb.Event{What: &pb.Event_Left{Left: &pb.MemberChanged{
 			Member: refTo(m), Epoch: e.View.Epoch, Lost: silently && all, UnknownHow: silently && !all,
 		}}})

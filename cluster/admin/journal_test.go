@@ -27,20 +27,20 @@ func alone(t *testing.T) *journal {
 // How a member has left is said only where it was seen.
 func TestHowAMemberLeft(t *testing.T) {
 	for name, c := range map[string]struct {
-		state driver.State // in which it was seen last
-		epoch uint64
-		want  *pb.MemberChanged
+		state    driver.State // in which it was seen last
+		previous uint64       // of the view in which it is no more
+		want     *pb.MemberChanged
 	}{
-		"seen leaving":              {driver.Leaving, 2, &pb.MemberChanged{}},
-		"seen leaving, views apart": {driver.Leaving, 9, &pb.MemberChanged{}},
-		"not seen leaving":          {driver.Active, 2, &pb.MemberChanged{Lost: true}},
-		"a view was not seen":       {driver.Active, 3, &pb.MemberChanged{UnknownHow: true}},
+		"seen leaving":              {driver.Leaving, 10, &pb.MemberChanged{}},
+		"seen leaving, views apart": {driver.Leaving, 20, &pb.MemberChanged{}},
+		"not seen leaving":          {driver.Active, 10, &pb.MemberChanged{Lost: true}},
+		"a view was not seen":       {driver.Active, 20, &pb.MemberChanged{UnknownHow: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := alone(t)
 			a, b := driver.Member{ID: "a"}, driver.Member{ID: "b", State: c.state}
-			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: 1, Members: []driver.Member{a, b}}, Joined: []driver.Member{a, b}})
-			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: c.epoch, Members: []driver.Member{a}}, Left: []driver.Member{b}})
+			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: 10, Members: []driver.Member{a, b}}, Joined: []driver.Member{a, b}})
+			j.viewChanged(&cluster.ClusterTopology{View: driver.View{Epoch: 30, Previous: c.previous, Members: []driver.Member{a}}, Left: []driver.Member{b}})
 			all, _ := j.read(0)
 			for _, e := range all.Events {
 				if left := e.GetLeft(); left != nil {
