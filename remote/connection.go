@@ -134,7 +134,6 @@ func (c *conn) supervise(attempts uint64) {
 	c.owed.end()
 	c.remote.arrivals.remember(c.peer.address, c.incarnation, c.owed.arrived.Load())
 	doubt := c.ep.broken(c, c.cause)
-	c.remote.disconnected(c)
 	if doubt != nil {
 		c.ep.settle(c, doubt)
 	}

@@ -320,6 +320,7 @@ func (ep *endpoint) broken(c *conn, cause error) *doubt {
 	system := ep.remote.system
 	system.AbandonRequests(ep.address, fmt.Errorf("%w: %s: %w", ErrConnectionLost, ep.address, cause))
 	ended.end(system, ep.address)
+	ep.remote.disconnected(c) // before the next connection, which may follow at once
 	ep.mu.Lock()
 	ep.refusal, ep.doubt = reason, d
 	after := ep.step(event{kind: eventBroken, conn: c})

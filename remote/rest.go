@@ -124,6 +124,7 @@ func (ep *endpoint) isResting() bool {
 
 // rested ends a connection that rests. What was sent meanwhile makes the next one.
 func (ep *endpoint) rested(c *conn) {
+	ep.remote.disconnected(c)
 	ep.mu.Lock()
 	ep.flight.land() // nothing is in it
 	after := ep.step(event{kind: eventBroken, conn: c, idle: true})
