@@ -88,6 +88,9 @@ func shown(e *pb.Event) event {
 	case *pb.Event_Left:
 		r := refOf(what.Left.GetMember())
 		gone := goneEvent(r, what.Left.GetLost())
+		if what.Left.GetUnknownHow() {
+			gone.Text = "left, not known how: " + r.called()
+		}
 		out.Type, out.Text, out.Member = gone.Type, gone.Text, &r
 	case *pb.Event_Leaving:
 		about("leaving", what.Leaving.GetMember())

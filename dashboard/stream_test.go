@@ -253,3 +253,15 @@ func TestClose(t *testing.T) {
 		t.Errorf("%d %s", code, text)
 	}
 }
+
+// How a member left is not made up where nobody knows.
+func TestLeftNotKnownHow(t *testing.T) {
+	f := newFake()
+	v := newBoard(t, f).view()
+	v.until("hello", has(`"events":[]`))
+	v.until("state", has(`"ready":2`))
+	e := left("B")
+	e.GetLeft().Lost, e.GetLeft().UnknownHow = false, true
+	f.events <- e
+	v.until("event", has(`"type":"left","text":"left, not known how: b:1 (B)"`))
+}

@@ -401,20 +401,25 @@ func TestAcknowledgementOfABatchThatIsNotWritten(t *testing.T) {
 	}
 }
 
+// asker spawns an actor that sends every string on to pid, and hands on what it is told of those that did not run.
+func (p *process) asker(pid *actor.PID) (*actor.PID, <-chan *actor.DeadLetterResponse) {
+	told := make(chan *actor.DeadLetterResponse, 1)
+	return p.spawn("asker", func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *wrapperspb.StringValue:
+			ctx.Request(pid, m)
+		case *actor.DeadLetterResponse:
+			told <- m
+		}
+	}), told
+}
+
 // Who sent a message of which nobody knows whether it ran is not told that it did not.
 func TestUnknownIsNotToldAsCertain(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
 		pid, in := b.sink("sink")
 		a.mustAsk(b.echo("echo"), "connects")
-		told := make(chan *actor.DeadLetterResponse, 1)
-		asker := a.spawn("asker", func(ctx actor.Context) {
-			switch m := ctx.Message().(type) {
-			case *wrapperspb.StringValue:
-				ctx.Request(pid, m)
-			case *actor.DeadLetterResponse:
-				told <- m
-			}
-		})
+		asker, told := a.asker(pid)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		other := actor.NewFuture(a.system, 0)
@@ -442,15 +447,7 @@ func TestLostIsToldToTheSender(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {
 		pid, in := b.sink("sink")
 		a.mustAsk(b.echo("echo"), "connects")
-		told := make(chan *actor.DeadLetterResponse, 1)
-		asker := a.spawn("asker", func(ctx actor.Context) {
-			switch m := ctx.Message().(type) {
-			case *wrapperspb.StringValue:
-				ctx.Request(pid, m)
-			case *actor.DeadLetterResponse:
-				told <- m
-			}
-		})
+		asker, told := a.asker(pid)
 		time.Sleep(time.Second)
 		n.silence("b:1")
 		a.system.Root.Send(asker, text("lost"))

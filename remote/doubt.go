@@ -113,12 +113,11 @@ func (ep *endpoint) lost(m *flying, known bool, reason string) {
 // tellUnknown ends the future that waits for the answer to a message of which nobody knows
 // whether it ran, here or in a third process. An actor that sent it waits for nothing.
 func tellUnknown(process actor.Process, sender *actor.PID, peer, reason string) {
-	switch process := process.(type) {
-	case *actor.Future:
-		process.Fail(fmt.Errorf("%w: %s: %s", ErrConnectionLost, peer, reason))
-	case *endpoint:
-		process.SendUserMessage(sender, actor.MessageEnvelope{Message: newReplyLost(reason)})
+	if f, ok := process.(*actor.Future); ok {
+		f.Fail(fmt.Errorf("%w: %s: %s", ErrConnectionLost, peer, reason))
+		return
 	}
+	newReplyLost(reason).tellAsker(process, sender, peer)
 }
 
 // isOfConnection reports whether a message speaks of what ends with a connection

@@ -9,7 +9,8 @@ var (
 	// ErrReplyLost says that a request was answered and that the answer cannot
 	// be read here or could not be sent: it is of a type that is not linked into
 	// this program, is no protobuf message, or is too large. It is also the end
-	// of a request whose delivery panicked. The request may have run.
+	// of a request whose delivery panicked, or that another process handed on over a
+	// connection that broke. The request may have run.
 	ErrReplyLost = errors.New("remote: the reply was lost")
 	// ErrStarted says that Start was called before.
 	ErrStarted = errors.New("remote: already started")

@@ -119,13 +119,8 @@ func (c *conn) panicked(pid *actor.PID, env actor.MessageEnvelope, p any) {
 	if env.Sender == nil {
 		return
 	}
-	lost := newReplyLost("delivering the message panicked")
-	switch process, _ := r.system.ProcessRegistry.Get(env.Sender); process := process.(type) {
-	case *endpoint:
-		process.SendUserMessage(env.Sender, actor.MessageEnvelope{Message: lost})
-	default:
-		lost.tell(process, r.address)
-	}
+	process, _ := r.system.ProcessRegistry.Get(env.Sender)
+	newReplyLost("delivering the message panicked").tellAsker(process, env.Sender, r.address)
 }
 
 func (c *conn) message(b *batch, e *envelope) (message any, system bool, err error) {

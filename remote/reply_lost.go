@@ -18,6 +18,15 @@ func newReplyLost(reason string) *replyLost {
 	return &replyLost{reason: strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")}
 }
 
+// tellAsker is tell for an asker who may be at a peer.
+func (l *replyLost) tellAsker(p actor.Process, asker *actor.PID, from string) {
+	if ep, ok := p.(*endpoint); ok {
+		ep.SendUserMessage(asker, actor.MessageEnvelope{Message: l})
+		return
+	}
+	l.tell(p, from)
+}
+
 // tell ends the future that p is; anybody else waits for no answer. from is the
 // address where the answer was lost.
 func (l *replyLost) tell(p actor.Process, from string) {

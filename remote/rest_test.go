@@ -139,13 +139,7 @@ func TestMessagesWhileAtRest(t *testing.T) {
 		t.Run(fmt.Sprint(agrees), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
 				pid, in := b.sink("sink")
-				a.mustAsk(b.echo("echo"), "connects")
-				time.Sleep(time.Second)
-				synctest.Wait()
-				ep := a.remote.endpoint("b:1")
-				if !ep.mayRest(ep.link.current) {
-					t.Fatal("it may not rest")
-				}
+				ep := atRest(t, a, b)
 				for i := range 3 {
 					a.system.Root.Send(pid, text("%d", i))
 				}
@@ -154,12 +148,7 @@ func TestMessagesWhileAtRest(t *testing.T) {
 					t.Errorf("%v arrived at rest", got)
 				}
 				if agrees {
-					c := b.remote.endpoint("a:1").link.current
-					if err := c.rested(); err == nil {
-						t.Fatal("the peer does not agree")
-					} else {
-						c.fail(err)
-					}
+					agree(t, b)
 				} else {
 					ep.wakeUp()
 				}
@@ -176,13 +165,7 @@ func TestMessagesWhileAtRest(t *testing.T) {
 func TestShutdownAtRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
 		pid, in := b.sink("sink")
-		a.mustAsk(b.echo("echo"), "connects")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		ep := a.remote.endpoint("b:1")
-		if !ep.mayRest(ep.link.current) {
-			t.Fatal("it may not rest")
-		}
+		atRest(t, a, b)
 		a.system.Root.Send(pid, text("0"))
 		a.stop()
 		if len(in.list())+len(a.dead.list()) != 1 {

@@ -21,15 +21,11 @@ const (
 
 // Audit implements the service: it samples invariants 3 and 9 of docs/placement.md.
 func (s *server) Audit(ctx context.Context, r *pb.AuditRequest) (*pb.AuditResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Audit})
+	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Audit})
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	n := uint32(DefaultSample)
 	if r.GetSample() > 0 {
 		n = min(r.Sample, MaxSample)

@@ -29,15 +29,11 @@ const (
 // Grains implements the service. Each member sends the page that it would give
 // alone, and the page is the part of them that is complete.
 func (s *server) Grains(ctx context.Context, r *pb.GrainsRequest) (*pb.GrainsResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Grains, Kind: r.GetKind(), Member: r.GetMember()})
+	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Grains, Kind: r.GetKind(), Member: r.GetMember()})
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	if _, err := cursorIn(r.GetAfter()); err != nil {
 		return nil, err
 	}

@@ -11,15 +11,11 @@ import (
 
 // Kinds implements the service.
 func (s *server) Kinds(ctx context.Context, _ *pb.KindsRequest) (*pb.KindsResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Kinds})
+	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Kinds})
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	answers := s.askAll(ctx, view.Members, same(&pb.Ask{What: &pb.Ask_Kinds{Kinds: &pb.KindsRequest{}}}))
 	byName := make(map[string]*pb.KindInfo)
 	for i, m := range view.Members {
@@ -59,15 +55,11 @@ func (s *server) kindCounts() *pb.KindCounts {
 
 // Slots implements the service.
 func (s *server) Slots(ctx context.Context, _ *pb.SlotsRequest) (*pb.SlotsResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Slots})
+	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Slots})
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	out := &pb.SlotsResponse{Incarnation: clean(view.Incarnation, maxName), Epoch: view.Epoch}
 	if out.InDatabase = s.cluster.Inspect().HasLookupStore(); out.InDatabase {
 		return out, nil

@@ -27,15 +27,11 @@ func (s *server) Leave(ctx context.Context, r *pb.LeaveRequest) (*pb.LeaveRespon
 // operate has a member do something to itself. It has to be allowed there; who asks
 // is looked at here.
 func (s *server) operate(ctx context.Context, r Request, question *pb.Ask) (*pb.Answer, error) {
-	ctx, done, err := s.begin(ctx, r)
+	ctx, view, done, err := s.beginInView(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	m, err := find(view, r.Member)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,20 @@ func (s *server) begin(ctx context.Context, r Request) (context.Context, context
 	return ctx, func() { stop(); cancel(); leave() }, nil
 }
 
+// beginInView is begin for what needs the view.
+func (s *server) beginInView(ctx context.Context, r Request) (context.Context, driver.View, context.CancelFunc, error) {
+	ctx, done, err := s.begin(ctx, r)
+	if err != nil {
+		return nil, driver.View{}, nil, err
+	}
+	view, err := s.view()
+	if err != nil {
+		done()
+		return nil, driver.View{}, nil, err
+	}
+	return ctx, view, done, nil
+}
+
 // enter waits until there is room for a request. Streams of events are counted apart.
 func (s *server) enter(ctx context.Context, op Operation) (leave func(), err error) {
 	if op == Watch {

@@ -16,15 +16,11 @@ import (
 
 // Members implements the service.
 func (s *server) Members(ctx context.Context, r *pb.MembersRequest) (*pb.MembersResponse, error) {
-	ctx, done, err := s.begin(ctx, Request{Operation: Members})
+	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Members})
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return nil, err
-	}
 	out := &pb.MembersResponse{
 		Cluster: clean(s.cluster.Name(), maxName), Incarnation: clean(view.Incarnation, maxName), Epoch: view.Epoch, AnsweredBy: s.self(),
 	}

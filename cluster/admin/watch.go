@@ -23,15 +23,11 @@ const (
 // Watch implements the service. What concerns the whole cluster is told by this process;
 // dead letters, leases and connections by each member, which is asked for them.
 func (s *server) Watch(r *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
-	ctx, done, err := s.begin(stream.Context(), Request{Operation: Watch})
+	ctx, view, done, err := s.beginInView(stream.Context(), Request{Operation: Watch})
 	if err != nil {
 		return err
 	}
 	defer done()
-	view, err := s.view()
-	if err != nil {
-		return err
-	}
 	if s.watchers.Add(1) > MaxWatchers {
 		s.watchers.Add(-1)
 		return status.Errorf(codes.ResourceExhausted, "admin: this member serves %d streams of events already: end one, or ask another member", MaxWatchers)
