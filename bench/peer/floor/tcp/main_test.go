@@ -3,12 +3,11 @@ package main
 import (
 	"testing"
 
-	"github.com/granary-go/granary/bench/pair"
 	"github.com/granary-go/granary/bench/pair/pairtest"
 )
 
 func TestMain(m *testing.M) { pairtest.Main(m, main) }
 
 func TestCases(t *testing.T) {
-	pairtest.Cases(t, "", func() pair.Peer { return newPeer() })
+	pairtest.Cases(t, "", newPeer)
 }
