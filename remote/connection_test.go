@@ -431,3 +431,24 @@ func wantAccounted(t *testing.T, arrived []string, letters []*actor.DeadLetterEv
 		t.Errorf("of %d messages %d arrived and %d are dead letters", sent, len(seen), len(dead))
 	}
 }
+
+// Who has said goodbye is not there any more: nobody needs to be warned of that, unlike of one that is lost.
+func TestPeerThatHasLeftIsNoWarning(t *testing.T) {
+	for _, graceful := range []bool{true, false} {
+		t.Run(fmt.Sprint(graceful), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+				pid := b.echo("echo")
+				a.mustAsk(pid, "connects")
+				time.Sleep(2 * DefaultBackoffMax)
+				if err := b.remote.Shutdown(graceful); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				a.wantDeadLetter(pid, text("too late"), "cannot reach")
+				if warned := a.logs.has("WARN remote: cannot reach a peer"); warned == graceful || !a.logs.has("cannot reach a peer") {
+					t.Errorf("warned: %v", warned)
+				}
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type endpoint struct {
 	cancel  context.CancelFunc // ends the attempt that is under way
 	rest    *time.Timer        // retires the endpoint
 	refusal string             // why messages are refused in phaseDown
+	left    bool               // the last connection ended by a goodbye
 }
 
 func newEndpoint(r *Remote, address string) *endpoint {
@@ -275,14 +277,18 @@ func (ep *endpoint) mayGreet(attempt uint64) bool {
 func (ep *endpoint) dialFailed(attempt uint64, err error) {
 	ep.mu.Lock()
 	current := ep.link.phase == phaseDialing && ep.link.attempt == attempt
-	first := current && ep.link.failures == 0
+	first, left := current && ep.link.failures == 0, ep.left
 	if current {
 		ep.refusal = fmt.Sprintf("remote: cannot reach %s: %v", ep.address, err)
 	}
 	after := ep.step(event{kind: eventDialFailed, attempt: attempt})
 	ep.mu.Unlock()
 	if first && !errors.Is(err, context.Canceled) {
-		ep.remote.logger.Warn("remote: cannot reach a peer", "peer", ep.address, "error", err)
+		level := slog.LevelWarn
+		if left { // as it had said; who did not know yet has sent it something
+			level = slog.LevelInfo
+		}
+		ep.remote.logger.Log(context.Background(), level, "remote: cannot reach a peer", "peer", ep.address, "error", err)
 	}
 	after()
 }
@@ -322,7 +328,7 @@ func (ep *endpoint) broken(c *conn, cause error) *doubt {
 	ended.end(system, ep.address)
 	ep.remote.disconnected(c) // before the next connection, which may follow at once
 	ep.mu.Lock()
-	ep.refusal, ep.doubt = reason, d
+	ep.refusal, ep.doubt, ep.left = reason, d, errors.Is(cause, errGoodbye)
 	after := ep.step(event{kind: eventBroken, conn: c})
 	if d != nil && !ep.link.leaving {
 		ep.step(event{kind: eventAsk}) // the peer knows
