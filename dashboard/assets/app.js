@@ -182,7 +182,11 @@ function numbers() {
   byId('numbers').querySelector('table').replaceChildren(el('thead', {}, head), el('tbody', {}, ...rows));
 }
 
+// The dialog tells of its end a moment after it has closed: until then there is an answer to come, and nothing else is asked.
+let asking = false;
+
 async function operate(operation, member) {
+  if (asking) return;
   const words = operation === 'drain'
     ? ['Drain', 'It takes nothing new from then on; the grains that it has go on. There is no way back but to start its process anew.']
     : ['Leave', 'Its grains stop gracefully and begin elsewhere when they are called, and the member leaves the cluster.'];
@@ -192,7 +196,9 @@ async function operate(operation, member) {
   const dialog = byId('confirm');
   dialog.returnValue = '';
   dialog.showModal();
+  asking = true;
   await new Promise((done) => dialog.addEventListener('close', done, { once: true }));
+  asking = false;
   if (dialog.returnValue !== 'yes') return;
   try {
     const response = await fetch('api/operate', {

@@ -27,6 +27,7 @@ const (
 	floodEvery = 5 * time.Millisecond // so often so many messages of so many bytes: 20 MiB a second
 	floodOf    = 100
 	floodBytes = 1 << 10
+	floodQueue = 16 << 20 // what may wait for the peer: less than is sent in a phase, also by a machine with much to do
 )
 
 // phase is what a process measures that floods one peer and asks another.

@@ -99,7 +99,8 @@ func play(r role) error {
 		l.totals.Arrived[i].last = -1
 	}
 	actor.SubscribeTo(system.EventStream, l.dead)
-	rem := remote.NewRemote(system, remote.Configure("127.0.0.1", 0, remote.WithListener(fleet.Inherited()), remote.WithAdvertisedHost(r.Address)))
+	rem := remote.NewRemote(system, remote.Configure("127.0.0.1", 0,
+		remote.WithListener(fleet.Inherited()), remote.WithAdvertisedHost(r.Address), queueOf(r)))
 	if err := rem.Start(); err != nil {
 		return err
 	}
@@ -129,6 +130,14 @@ func play(r role) error {
 		return err
 	}
 	return rem.Shutdown(false)
+}
+
+// queueOf is what may wait for a peer.
+func queueOf(r role) remote.ConfigOption {
+	if r.Flood != "" {
+		return remote.WithQueueLimits(remote.DefaultQueueMessages, floodQueue)
+	}
+	return remote.WithQueueLimits(remote.DefaultQueueMessages, remote.DefaultQueueBytes)
 }
 
 // send sends numbered messages from one sender to all targets, in turn.

@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/granary-go/granary/remote"
 	"github.com/granary-go/granary/test/fleet"
 )
 
@@ -41,13 +40,13 @@ func TestStalledReader(t *testing.T) {
 		t.Error("the queue was not filled, or was before: this shows nothing")
 	}
 	// The queue, as much again that is under way, and what holds them.
-	if most := uint64(3 * remote.DefaultQueueBytes); stalled.Heap > before.Heap+most {
+	if most := uint64(4 * floodQueue); stalled.Heap > before.Heap+most {
 		t.Errorf("the sender's heap grew from %d to %d MiB, by more than %d", before.Heap/mib, stalled.Heap/mib, most/mib)
 	}
 	if before.Failed+stalled.Failed+after.Failed > 0 {
 		t.Errorf("questions to the other peer failed: %d, %d, %d", before.Failed, stalled.Failed, after.Failed)
 	}
-	if after.Heap > before.Heap+remote.DefaultQueueBytes/2 {
+	if after.Heap > before.Heap+floodQueue/2 {
 		t.Errorf("the sender keeps %d MiB after the other has read everything; it had %d", after.Heap/mib, before.Heap/mib)
 	}
 }
