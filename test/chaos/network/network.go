@@ -22,6 +22,8 @@ type Network struct {
 	stop    chan struct{} // closed by Close
 	running sync.WaitGroup
 
+	proxy *proxy // nil in the mode "namespaces"
+
 	unknown atomic.Uint64
 
 	byNumber [maxHosts + 1]atomic.Pointer[Host]
@@ -48,7 +50,10 @@ func New(opts ...Option) (*Network, error) {
 		}
 		n.why = err.Error()
 	}
-	return n, n.makeProxies()
+	if err := n.makeProxies(); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // tryNamespaces finds out whether hosts can be made, by making one.
@@ -183,6 +188,9 @@ func (n *Network) Close() error {
 		return nil
 	}
 	close(n.stop)
+	if n.proxy != nil {
+		n.proxy.servers.close()
+	}
 	for i := range n.byNumber {
 		if h := n.byNumber[i].Load(); h != nil {
 			h.close()

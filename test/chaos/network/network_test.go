@@ -94,7 +94,7 @@ func eachMode(t *testing.T, test func(t *testing.T, n *network.Network)) {
 	}
 }
 
-var modes = []string{network.Namespaces}
+var modes = []string{network.Namespaces, network.Proxies}
 
 func newNetwork(t *testing.T, mode string, opts ...network.Option) *network.Network {
 	t.Helper()
@@ -289,6 +289,7 @@ func TestDialOfWhatIsBlockedHangsUntilHealed(t *testing.T) {
 		if n.LinkCounts(b, a).Blocked == 0 {
 			t.Error("nothing was counted as blocked")
 		}
+		before := n.LinkCounts(b, a).Blocked
 		dialed := make(chan error, 1)
 		go func() {
 			conn, err := a.Dial(t.Context(), l.Addr().String())
@@ -297,7 +298,6 @@ func TestDialOfWhatIsBlockedHangsUntilHealed(t *testing.T) {
 			}
 			dialed <- err
 		}()
-		before := n.LinkCounts(b, a).Blocked
 		wait(t, "a reply that is blocked", func() bool { return n.LinkCounts(b, a).Blocked > before })
 		n.Heal()
 		if err := <-dialed; err != nil {
@@ -352,21 +352,55 @@ func TestRate(t *testing.T) {
 }
 
 func TestLossAndDuplicatesAndDisorderAreMended(t *testing.T) {
-	eachMode(t, func(t *testing.T, n *network.Network) {
-		a, b := host(t, n, "a"), host(t, n, "b")
-		l := listen(t, b)
-		go echo(l)
-		conn := dial(t, a, l.Addr().String())
-		n.Set(a, b, network.Link{Loss: 0.02, Reorder: 0.1, Duplicate: 0.1})
-		n.Set(b, a, network.Link{Loss: 0.02, Reorder: 0.1, Duplicate: 0.1})
-		for c := n.Counts(); c.Lost == 0 || c.Reordered == 0 || c.Duplicated == 0; c = n.Counts() {
-			ask(t, conn, strings.Repeat("granary ", 10_000))
-			if t.Context().Err() != nil {
-				break
+	n := newNetwork(t, network.Namespaces)
+	a, b := host(t, n, "a"), host(t, n, "b")
+	l := listen(t, b)
+	go echo(l)
+	conn := dial(t, a, l.Addr().String())
+	n.Set(a, b, network.Link{Loss: 0.02, Reorder: 0.1, Duplicate: 0.1})
+	n.Set(b, a, network.Link{Loss: 0.02, Reorder: 0.1, Duplicate: 0.1})
+	for c := n.Counts(); c.Lost == 0 || c.Reordered == 0 || c.Duplicated == 0; c = n.Counts() {
+		ask(t, conn, strings.Repeat("granary ", 10_000))
+	}
+	t.Logf("%+v", n.Counts())
+}
+
+func TestLossResetsProxiedConnectionsNowAndThen(t *testing.T) {
+	n := newNetwork(t, network.Proxies)
+	a, b := host(t, n, "a"), host(t, n, "b")
+	l := listen(t, b)
+	go echo(l)
+	conn := dial(t, a, l.Addr().String())
+	n.Set(a, b, network.Link{Loss: 0.5})
+	for {
+		before := n.LinkCounts(a, b).Lost
+		begin := time.Now()
+		_, _ = io.WriteString(conn, "hello")
+		_, err := io.ReadFull(conn, make([]byte, 5))
+		if err == nil {
+			if took := time.Since(begin); n.LinkCounts(a, b).Lost > before && took < 200*time.Millisecond {
+				t.Fatalf("a piece was lost and came after %s", took)
 			}
+			continue
 		}
-		t.Logf("%+v", n.Counts())
-	})
+		if c := n.LinkCounts(a, b); c.Reset != 1 || !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("%v, and counted %+v", err, c)
+		}
+		return
+	}
+}
+
+// answer replies to a question when that has ended.
+func answer(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		question, _ := io.ReadAll(conn)
+		_, _ = conn.Write(append([]byte("re: "), question...))
+		_ = conn.Close()
+	}
 }
 
 func TestServe(t *testing.T) {
@@ -380,17 +414,7 @@ func TestServe(t *testing.T) {
 		if err := store.Serve(2379, target); err != nil {
 			t.Fatal(err)
 		}
-		go func() { // replies when the question has ended
-			for {
-				conn, err := server.Accept()
-				if err != nil {
-					return
-				}
-				question, _ := io.ReadAll(conn)
-				_, _ = conn.Write(append([]byte("re: "), question...))
-				_ = conn.Close()
-			}
-		}()
+		go answer(server)
 		conn := dial(t, a, store.Address()+":2379")
 		if _, err := io.WriteString(conn, "question"); err != nil {
 			t.Fatal(err)
@@ -451,6 +475,7 @@ func TestProcessesDieWithTheNetwork(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
+			useNetwork(t, newNetwork(t, mode)) // and what the runtime keeps
 			goroutines, files, namespaces := runtime.NumGoroutine(), openFiles(t), threadNamespaces(t)
 			for range 3 {
 				useNetwork(t, newNetwork(t, mode))
@@ -488,6 +513,7 @@ func useNetwork(t *testing.T, n *network.Network) {
 
 func openFiles(t *testing.T) int {
 	t.Helper()
+	runtime.GC() // io.Copy keeps pipes between sockets until then
 	files, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,14 @@ package network
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // The environment that tells a process where it is.
@@ -23,7 +28,7 @@ type Place struct {
 	Name    string // of the host; empty where there is no Network
 	Address string // its IP address; the same
 
-	proxy string // a socket of the Network; empty where connections need no help
+	proxy string // its address; empty where connections need no help
 }
 
 // Here tells where this process runs, by the environment that [Host.Environ] gave it. Without that it is no host's, and
@@ -39,10 +44,63 @@ func (Place) Listen(ctx context.Context, address string) (net.Listener, error) {
 
 // Dial connects to a TCP address, under the rules of the links to and from the host that has it.
 func (p Place) Dial(ctx context.Context, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, "tcp", address)
+	if p.proxy == "" || strings.HasPrefix(address, p.Address+":") {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	target, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("network: dial %q: it takes an IP address and a port: %w", address, err)
+	}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(p.Address)}}
+	conn, err := dialer.DialContext(ctx, "tcp", p.proxy)
+	if err != nil {
+		return nil, fmt.Errorf("network: dial %s: its proxy does not answer: %w", address, err)
+	}
+	remote := net.TCPAddrFromAddrPort(target)
+	if err := p.ask(ctx, conn, address); err != nil {
+		_ = conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Source: conn.LocalAddr(), Addr: remote, Err: err}
+	}
+	return &proxied{conn.(*net.TCPConn), remote}, nil
 }
 
-func (h *Host) place() Place { return Place{Name: h.name, Address: h.Address()} }
+// ask has the proxy connect to the address.
+func (p Place) ask(ctx context.Context, conn net.Conn, address string) error {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	_, err := fmt.Fprintln(conn, p.Address, address)
+	reply := ""
+	if err == nil {
+		reply, err = readLine(conn)
+	}
+	if !stop() {
+		return ctx.Err()
+	}
+	switch {
+	case err != nil:
+		return err
+	case reply == replyRefused:
+		return syscall.ECONNREFUSED
+	case reply != replyConnected:
+		return errors.New(reply)
+	}
+	return nil
+}
+
+// A proxied connection tells the address of the server, not that of the proxy.
+type proxied struct {
+	*net.TCPConn
+	remote net.Addr
+}
+
+func (p *proxied) RemoteAddr() net.Addr { return p.remote }
+
+func (h *Host) place() Place {
+	p := Place{Name: h.name, Address: h.Address()}
+	if h.network.proxy != nil {
+		p.proxy = h.network.proxy.address
+	}
+	return p
+}
 
 // Environ is this process's environment and what a process on the host needs besides.
 func (h *Host) Environ() []string {

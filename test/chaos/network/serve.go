@@ -12,9 +12,9 @@ import (
 
 const retryAccept = 10 * time.Millisecond
 
-// Serve makes a server that listens on the loopback reachable at the same or another port of this host: whoever connects
-// to the port talks with the target, host:port, and a half that is closed is closed at the other end. While the target does
-// not take connections, those to the port are reset at once. It serves until the network is closed.
+// Serve makes a server, which listens at the target's host:port on the loopback as a rule, reachable at a port of this
+// host: whoever connects to the port talks with the target, and a half that is closed is closed at the other end. While
+// the target does not take connections, those to the port are reset at once. It serves until the network is closed.
 func (h *Host) Serve(port int, target string) error {
 	if _, _, err := net.SplitHostPort(target); err != nil {
 		return fmt.Errorf("network: serve %q: it takes the host:port of a server: %w", target, err)
@@ -23,10 +23,10 @@ func (h *Host) Serve(port int, target string) error {
 	if err != nil {
 		return err
 	}
-	return h.served.serve(l, target)
+	return h.served.serve(l, func(ctx context.Context, conn *net.TCPConn) { forward(ctx, conn, target) })
 }
 
-// servers forward connections to targets until they are closed.
+// servers handle connections until they are closed.
 type servers struct {
 	running sync.WaitGroup
 
@@ -36,8 +36,8 @@ type servers struct {
 	closed bool
 }
 
-// serve forwards what the listener, which it owns, accepts.
-func (s *servers) serve(l net.Listener, target string) error {
+// serve handles each connection that the listener, which it owns, accepts, in a goroutine that owns the connection.
+func (s *servers) serve(l net.Listener, handle func(context.Context, *net.TCPConn)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -51,12 +51,12 @@ func (s *servers) serve(l net.Listener, target string) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	s.running.Go(func() {
 		defer stop()
-		s.accept(ctx, l, target)
+		s.accept(ctx, l, handle)
 	})
 	return nil
 }
 
-func (s *servers) accept(ctx context.Context, l net.Listener, target string) {
+func (s *servers) accept(ctx context.Context, l net.Listener, handle func(context.Context, *net.TCPConn)) {
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -69,11 +69,16 @@ func (s *servers) accept(ctx context.Context, l net.Listener, target string) {
 			}
 			continue
 		}
-		s.running.Go(func() { forward(ctx, conn.(*net.TCPConn), target) })
+		s.running.Go(func() {
+			near := conn.(*net.TCPConn)
+			stop := context.AfterFunc(ctx, func() { _ = near.Close() })
+			defer stop()
+			handle(ctx, near)
+		})
 	}
 }
 
-// forward joins a connection, which it owns, with one to the target until both halves have ended, or ctx has.
+// forward joins a connection with one to the target until both halves have ended, or ctx has.
 func forward(ctx context.Context, near *net.TCPConn, target string) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
 	if err != nil {
@@ -81,7 +86,7 @@ func forward(ctx context.Context, near *net.TCPConn, target string) {
 		return
 	}
 	far := conn.(*net.TCPConn)
-	stop := context.AfterFunc(ctx, func() { _, _ = near.Close(), far.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = far.Close() })
 	defer stop()
 	var halves sync.WaitGroup
 	copyHalf := func(to, from *net.TCPConn) {

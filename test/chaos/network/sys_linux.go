@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -79,10 +80,15 @@ func inetOf(address []byte) func(*unix.Ifreq) error {
 // openNamespace gives the calling thread's network namespace as a file.
 func openNamespace() (*os.File, error) { return os.Open("/proc/thread-self/ns/net") }
 
-// enterOpen moves the calling thread to a network namespace that was opened.
+// enterOpen moves the calling thread to a network namespace that was opened. It fails when the file is closed.
 func enterOpen(namespace *os.File) error {
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter a network namespace: %w", err)
+	conn, err := namespace.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := conn.Control(func(fd uintptr) { err = unix.Setns(int(fd), unix.CLONE_NEWNET) })
+	if err := errors.Join(failed, err); err != nil {
+		return fmt.Errorf("network: enter a network namespace: %w", err)
 	}
 	return nil
 }
