@@ -14,7 +14,8 @@ import (
 // each field.
 type Link struct {
 	// Blocked lets nothing pass. Packets are dropped, those that wait in the link among them; when [Network.Set] returns
-	// none passes any more. In the mode "proxies" a new connection hangs, and so does the end of one.
+	// none passes any more. In the mode "proxies" a new connection hangs, and so does the end of one; a piece that was
+	// on its way out may pass a moment later.
 	Blocked bool
 
 	// Loss, Reorder and Duplicate are the shares of packets, from 0 to 1, that are lost, that are held back for 1 to 10

@@ -70,10 +70,12 @@ func (p *proxy) join(ctx context.Context, near *net.TCPConn) {
 	} else if err != nil {
 		reply = err.Error()
 	}
+	if far != nil {
+		defer func() { _ = far.Close() }()
+	}
 	if _, err := fmt.Fprintln(near, reply); err != nil || far == nil {
 		return
 	}
-	defer func() { _ = far.Close() }()
 	newPair(ctx, near, far, p.queue).run(there, back)
 }
 
