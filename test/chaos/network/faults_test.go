@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,24 @@ func TestDialOfWhatIsBlockedHangsUntilHealed(t *testing.T) {
 		if err := <-dialed; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestDialThatIsGivenUp leaves nothing behind while the link is blocked.
+func TestDialThatIsGivenUp(t *testing.T) {
+	eachMode(t, func(t *testing.T, n *network.Network) {
+		a, b := host(t, n, "a"), host(t, n, "b")
+		l := listen(t, b)
+		n.Set(a, b, network.Link{Blocked: true})
+		before := runtime.NumGoroutine()
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if _, err := a.Dial(ctx, l.Addr().String()); err == nil {
+				t.Error("connected over a blocked link")
+			}
+			cancel()
+		}
+		wait(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 	})
 }
 
