@@ -1,8 +1,8 @@
 package network
 
 import (
-	"container/heap"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +14,8 @@ import (
 // each field.
 type Link struct {
 	// Blocked lets nothing pass. Packets are dropped, those that wait in the link among them; when [Network.Set] returns
-	// none passes any more. In the mode "proxies" a new connection hangs, and so does the end of one.
+	// none passes any more. In the mode "proxies" a new connection hangs, and so does the end of one; a piece that was
+	// on its way out may pass a moment later.
 	Blocked bool
 
 	// Loss, Reorder and Duplicate are the shares of packets, from 0 to 1, that are lost, that are held back for 1 to 10
@@ -64,12 +65,12 @@ type link struct {
 	rule    Link
 	changed chan struct{} // closed when the rule is set
 	chance  *rand.Rand
-	waiting packets
-	bytes   int       // of the packets that wait
-	free    time.Time // when the last packet has taken its turn
-	last    time.Time // when the last packet is due that is not held back
-	sent    uint64    // packets that have passed or wait
-	newest  uint64    // the latest among those that have passed
+	waiting []waitingPacket // the first that is due first
+	bytes   int             // of the packets that wait
+	free    time.Time       // when the last packet has taken its turn
+	last    time.Time       // when the last packet is due that is not held back
+	sent    uint64          // packets that have passed or wait
+	newest  uint64          // the latest among those that have passed
 	running bool
 	counts  Counts
 }
@@ -197,14 +198,19 @@ func (l *link) pass(p waitingPacket) {
 	l.newest = max(l.newest, p.number)
 }
 
+// put lets a packet wait behind those that are due before it. Nearly all go to the end.
 func (l *link) put(p waitingPacket) {
-	heap.Push(&l.waiting, p)
+	i := len(l.waiting)
+	for i > 0 && p.due.Before(l.waiting[i-1].due) {
+		i--
+	}
+	l.waiting = slices.Insert(l.waiting, i, p)
 	l.bytes += len(p.bytes)
 	if !l.running {
 		l.running = true
 		l.start()
 	}
-	if l.waiting[0].number == p.number {
+	if i == 0 {
 		select {
 		case l.wake <- struct{}{}:
 		default:
@@ -213,7 +219,9 @@ func (l *link) put(p waitingPacket) {
 }
 
 func (l *link) take() waitingPacket {
-	p := heap.Pop(&l.waiting).(waitingPacket)
+	p := l.waiting[0]
+	l.waiting[0] = waitingPacket{}
+	l.waiting = l.waiting[1:]
 	l.bytes -= len(p.bytes)
 	return p
 }
@@ -258,28 +266,4 @@ type waitingPacket struct {
 	bytes  []byte
 	number uint64 // in the order of sending
 	due    time.Time
-}
-
-// packets is a heap, the first that is due on top.
-type packets []waitingPacket
-
-func (p packets) Len() int { return len(p) }
-
-func (p packets) Less(i, j int) bool {
-	if p[i].due.Equal(p[j].due) {
-		return p[i].number < p[j].number
-	}
-	return p[i].due.Before(p[j].due)
-}
-
-func (p packets) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
-
-func (p *packets) Push(x any) { *p = append(*p, x.(waitingPacket)) }
-
-func (p *packets) Pop() any {
-	old := *p
-	last := old[len(old)-1]
-	old[len(old)-1] = waitingPacket{}
-	*p = old[:len(old)-1]
-	return last
 }

@@ -52,7 +52,7 @@ func (p Place) Dial(ctx context.Context, address string) (net.Conn, error) {
 		return nil, fmt.Errorf("network: dial %q: it takes an IP address and a port: %w", address, err)
 	}
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(p.Address)}}
-	conn, err := dialer.DialContext(ctx, "tcp", p.proxy)
+	conn, err := tcp(dialer.DialContext(ctx, "tcp", p.proxy))
 	if err != nil {
 		return nil, fmt.Errorf("network: dial %s: its proxy does not answer: %w", address, err)
 	}
@@ -61,7 +61,7 @@ func (p Place) Dial(ctx context.Context, address string) (net.Conn, error) {
 		_ = conn.Close()
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Source: conn.LocalAddr(), Addr: remote, Err: err}
 	}
-	return &proxied{conn.(*net.TCPConn), remote}, nil
+	return &proxied{conn, remote}, nil
 }
 
 // ask has the proxy connect to the address.

@@ -70,10 +70,12 @@ func (p *proxy) join(ctx context.Context, near *net.TCPConn) {
 	} else if err != nil {
 		reply = err.Error()
 	}
+	if far != nil {
+		defer func() { _ = far.Close() }()
+	}
 	if _, err := fmt.Fprintln(near, reply); err != nil || far == nil {
 		return
 	}
-	defer func() { _ = far.Close() }()
 	newPair(ctx, near, far, p.queue).run(there, back)
 }
 
@@ -133,7 +135,7 @@ func connect(ctx context.Context, near *net.TCPConn, there, back *link, from *Ho
 		return nil, err
 	}
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.ip.AsSlice()}}
-	conn, err := dialer.DialContext(ctx, "tcp", target)
+	conn, err := tcp(dialer.DialContext(ctx, "tcp", target))
 	if wait := back.await(ctx, back.schedule(0)); wait != nil && err == nil {
 		_ = conn.Close()
 		err = wait
@@ -141,5 +143,5 @@ func connect(ctx context.Context, near *net.TCPConn, there, back *link, from *Ho
 	if err != nil {
 		return nil, err
 	}
-	return conn.(*net.TCPConn), nil
+	return conn, nil
 }

@@ -58,7 +58,7 @@ func (s *servers) serve(l net.Listener, handle func(context.Context, *net.TCPCon
 
 func (s *servers) accept(ctx context.Context, l net.Listener, handle func(context.Context, *net.TCPConn)) {
 	for {
-		conn, err := l.Accept()
+		near, err := tcp(l.Accept())
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -70,7 +70,6 @@ func (s *servers) accept(ctx context.Context, l net.Listener, handle func(contex
 			continue
 		}
 		s.running.Go(func() {
-			near := conn.(*net.TCPConn)
 			stop := context.AfterFunc(ctx, func() { _ = near.Close() })
 			defer stop()
 			handle(ctx, near)
@@ -80,12 +79,11 @@ func (s *servers) accept(ctx context.Context, l net.Listener, handle func(contex
 
 // forward joins a connection with one to the target until both halves have ended, or ctx has.
 func forward(ctx context.Context, near *net.TCPConn, target string) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+	far, err := tcp(new(net.Dialer).DialContext(ctx, "tcp", target))
 	if err != nil {
 		reset(near)
 		return
 	}
-	far := conn.(*net.TCPConn)
 	stop := context.AfterFunc(ctx, func() { _ = far.Close() })
 	defer stop()
 	var halves sync.WaitGroup
@@ -103,6 +101,19 @@ func forward(ctx context.Context, near *net.TCPConn, target string) {
 	copyHalf(near, far)
 	halves.Wait()
 	_, _ = near.Close(), far.Close()
+}
+
+// tcp takes a connection that was made for TCP as what it is.
+func tcp(conn net.Conn, err error) (*net.TCPConn, error) {
+	if err != nil {
+		return nil, err
+	}
+	c, ok := conn.(*net.TCPConn)
+	if !ok {
+		_ = conn.Close()
+		return nil, fmt.Errorf("network: a %T is no TCP connection", conn)
+	}
+	return c, nil
 }
 
 // reset closes a connection so that the other end sees an error.

@@ -105,7 +105,6 @@ func (l *link) passed(size int) {
 	l.counts.Bytes += uint64(size)
 }
 
-// countReset tells whether there is a reset to count.
 func (l *link) countReset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,8 +115,8 @@ func (l *link) countReset() {
 type pair struct {
 	near, far *net.TCPConn
 	queue     int
-	ctx       context.Context
-	cancel    context.CancelFunc // ends both
+	ctx       context.Context // ends with the connection
+	cancel    context.CancelFunc
 }
 
 func newPair(ctx context.Context, near, far *net.TCPConn, queue int) *pair {
@@ -126,13 +125,17 @@ func newPair(ctx context.Context, near, far *net.TCPConn, queue int) *pair {
 	return p
 }
 
+// abort ends both connections so that both ends see an error.
+func (p *pair) abort() {
+	reset(p.near)
+	reset(p.far)
+	p.cancel()
+}
+
 // run passes on what is sent in both directions until both have ended.
 func (p *pair) run(there, back *link) {
 	defer p.cancel()
-	stop := context.AfterFunc(p.ctx, func() {
-		reset(p.near)
-		reset(p.far)
-	})
+	stop := context.AfterFunc(p.ctx, p.abort)
 	defer stop()
 	var running sync.WaitGroup
 	pass := func(from, to *net.TCPConn, link, opposite *link) {
@@ -172,7 +175,7 @@ func (p *pair) write(to *net.TCPConn, l, opposite *link, pieces <-chan piece) {
 		}
 		if next.reset {
 			l.countReset()
-			p.cancel()
+			p.abort()
 			return
 		}
 		_, err := to.Write(next.bytes)
@@ -182,10 +185,10 @@ func (p *pair) write(to *net.TCPConn, l, opposite *link, pieces <-chan piece) {
 		switch {
 		case err != nil:
 			_ = opposite.await(p.ctx, opposite.schedule(0))
-			p.cancel()
+			p.abort()
 			return
 		case next.end != nil && !errors.Is(next.end, io.EOF):
-			p.cancel()
+			p.abort()
 			return
 		case len(next.bytes) > 0:
 			l.passed(len(next.bytes))

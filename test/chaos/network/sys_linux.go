@@ -107,7 +107,7 @@ func dieWithParent(cmd *exec.Cmd) {
 func awaitEnd(p *os.Process) {
 	for {
 		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR { //nolint:errorlint // system calls return it as it is
+		if !errors.Is(err, unix.EINTR) {
 			return // it has ended, or was waited for
 		}
 	}
