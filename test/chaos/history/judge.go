@@ -6,6 +6,7 @@ import "time"
 type Verdict struct {
 	Reports []Report
 	Plan    *Plan // nil if the run has none
+	Served  Availability
 	Torn    int
 	First   time.Duration // moments are printed from here on
 	Last    time.Duration
@@ -14,12 +15,12 @@ type Verdict struct {
 // Judge asks all oracles.
 func Judge(h *History, o Options) *Verdict {
 	o = o.withDefaults()
-	v := &Verdict{Torn: h.Torn, First: h.First, Last: h.Last}
+	v := &Verdict{Served: Available(h), Torn: h.Torn, First: h.First, Last: h.Last}
 	if len(h.Plans) > 0 {
 		v.Plan = h.Plans[0]
 	}
 	for _, oracle := range []func(*History, Options) Report{
-		checkPlan, CheckLinearizable, CheckTokens, CheckActivations,
+		checkPlan, CheckProcesses, CheckLinearizable, CheckTokens, CheckActivations, CheckBank, CheckMessages, CheckAudits, CheckGauges,
 	} {
 		v.Reports = append(v.Reports, oracle(h, o))
 	}
@@ -55,15 +56,19 @@ func (v *Verdict) Findings(level Level) []Finding {
 	return all
 }
 
-// checkPlan finds runs of which nobody says what they promise, and kinds of which the plan does not.
+// checkPlan finds runs that prove nothing: of which nobody says what they promise, kinds of which the plan does not, and no answer.
 func checkPlan(h *History, _ Options) Report {
 	r := Report{Oracle: "plan"}
 	if len(h.Plans) != 1 {
 		r.find(Finding{Rule: "plan", Text: "a run has one plan: the harness records it before all else (Recorder.Plan)"})
 	}
-	kinds := map[string]bool{}
+	kinds, answered := map[string]bool{}, false
 	for _, op := range h.Operations {
 		kinds[op.Kind] = true
+		answered = answered || op.Outcome == OK
+	}
+	if !answered {
+		r.find(Finding{Rule: "no answer", Text: "no operation was answered: a run in which nothing works shows nothing"})
 	}
 	for _, t := range h.Turns {
 		kinds[t.Kind] = true

@@ -143,22 +143,33 @@ func boundList(calls []*call) []*call {
 	return all
 }
 
-// withoutList takes values out of the lists that hold them, and out of the lengths from their places on. An append whose place
-// is not known, or which another one claims as well, stays.
-func withoutList(calls []*call, drop map[*Operation]bool) []*call {
-	place, same := map[string]int64{}, map[int64]int{}
+// placesOf gives the place of each value, and how many claim each place. An answered append knows its own; that of another one
+// follows from the values before it in the longest list: not from its length alone, which may be what is wrong.
+func placesOf(calls []*call) (place map[string]int64, same map[int64]int) {
+	place, same = map[string]int64{}, map[int64]int{}
 	for _, c := range calls {
 		if c.Do == DoAppend && !c.open {
 			place[c.value] = c.sum
 			same[c.sum]++
 		}
 	}
-	for l := longest(calls); l.length > 0; l = l.before {
-		if _, ok := place[l.value]; !ok {
-			place[l.value] = l.length
-			same[l.length]++
+	at := int64(0)
+	for _, value := range longest(calls).values() {
+		if claimed, ok := place[value]; ok {
+			at = claimed
+			continue
 		}
+		at++
+		place[value] = at
+		same[at]++
 	}
+	return place, same
+}
+
+// withoutList takes values out of the lists that hold them, and out of the lengths from their places on. An append whose place
+// is not known, or which another one claims as well, stays.
+func withoutList(calls []*call, drop map[*Operation]bool) []*call {
+	place, same := placesOf(calls)
 	var left []*call
 	gone := map[string]bool{}
 	var places []int64

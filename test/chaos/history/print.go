@@ -25,9 +25,27 @@ func (v *Verdict) Print(w io.Writer) {
 	if v.Torn > 0 {
 		fmt.Fprintf(table, "  record\t%d\ttorn lines\n", v.Torn)
 	}
+	fmt.Fprintf(table, "  calls\t%d\tanswered\n  calls\t%d\tfailed\n", v.Served.Answered, v.Served.Failed)
 	_ = table.Flush() // as with Fprintf, a writer that fails is the caller's affair
+	v.printServed(w)
 	for level := Failure; level <= Permitted; level++ {
 		v.printFindings(w, level)
+	}
+}
+
+// maxCauses bounds the causes of failed calls that are printed.
+const maxCauses = 20
+
+func (v *Verdict) printServed(w io.Writer) {
+	for _, o := range v.Served.Worst {
+		fmt.Fprintf(w, "  worst unavailability: %s, from %s\n", o, v.moment(o.From))
+	}
+	for i, c := range v.Served.Causes {
+		if i == maxCauses {
+			fmt.Fprintf(w, "  … and %d causes more\n", len(v.Served.Causes)-i)
+			break
+		}
+		fmt.Fprintf(w, "  failed calls: %d, %s\n", c.Value, c.Name)
 	}
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,32 +87,52 @@ func (s *search) fails(calls []*call) bool {
 	return s.sort.check(calls, s.timeout).verdict == porcupine.Illegal
 }
 
-// remove leaves out as many calls as it can: large lots first, then smaller ones, then one by one until none can go.
+// remove leaves out as many calls as it can, beginning with the last ones and, as that may end in a dead end, also with the first.
 func (s *search) remove(calls []*call) []*call {
-	whole := calls
-	gone := map[*Operation]bool{}
+	backward := s.removeLots(calls, true)
+	if forward := s.removeLots(calls, false); len(forward) < len(backward) {
+		return forward
+	}
+	return backward
+}
+
+// removeLots tries large lots first, then smaller ones, then one by one until none can go.
+func (s *search) removeLots(whole []*call, backward bool) []*call {
+	calls, gone := whole, map[*Operation]bool{}
 	for size := max(len(calls)/2, 1); ; size = max(size/2, 1) {
 		before := len(calls)
-		for from := len(calls) - size; from > -size && !s.over(); from -= size {
-			lot := calls[max(from, 0):max(min(from+size, len(calls)), 0)]
-			if len(lot) == 0 {
-				continue
+		lots := slices.Collect(slices.Chunk(calls, size))
+		if backward {
+			slices.Reverse(lots)
+		}
+		for _, lot := range lots {
+			if s.over() {
+				return calls
 			}
-			try := map[*Operation]bool{}
+			try := maps.Clone(gone)
 			for _, c := range lot {
 				try[c.Operation] = true
 			}
-			for op := range gone {
-				try[op] = true
-			}
 			if left := s.sort.without(whole, try); len(left) < len(calls) && s.fails(left) {
-				gone, calls = try, left
+				gone, calls = missing(whole, left), left
 			}
 		}
-		if s.over() || size == 1 && len(calls) == before {
+		if size == 1 && len(calls) == before {
 			return calls
 		}
 	}
+}
+
+// missing gives what of whole is not left: less than was to go, as some of it had to stay.
+func missing(whole, left []*call) map[*Operation]bool {
+	gone := map[*Operation]bool{}
+	for _, c := range whole {
+		gone[c.Operation] = true
+	}
+	for _, c := range left {
+		delete(gone, c.Operation)
+	}
+	return gone
 }
 
 // explain says in a sentence what the history shows.
