@@ -59,6 +59,8 @@ func (c *client) do(word string) error {
 		return c.probe()
 	case toTally:
 		return c.tally()
+	case toAudit:
+		return c.audit(context.Background())
 	case toGauge, toGaugeAfter:
 		return takeGauge(c.recorder, c.role.Name, word == toGaugeAfter)
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/admin"
 	"github.com/granary-go/granary/cluster/clustertest"
 	"github.com/granary-go/granary/test/chaos/history"
 )
@@ -52,6 +53,7 @@ func newMember(ctx context.Context, r role, system *actor.ActorSystem, recorder 
 	}
 	counter := actor.PropsFromProducer(func() actor.Actor { return &counter{recorder: recorder} })
 	opts := []cluster.Option{
+		admin.Serve(),
 		cluster.NewKind(registerKind, keeper(register), strict...),
 		cluster.NewKind(sumKind, keeper(sum), strict...),
 		cluster.NewKind(listKind, keeper(list), strict...),

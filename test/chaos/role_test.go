@@ -64,6 +64,7 @@ const (
 	toProbe = "probe" // a client calls every grain until it answers
 	toTally = "tally" // a client reads all accounts
 	toGauge = "gauge" // it says what it holds
+	toAudit = "audit" // a client has the members compare what they have
 	// toGaugeAfter is the same, when all faults are over.
 	toGaugeAfter = "gauge after"
 	toFinish     = "finish" // it leaves gracefully and ends
