@@ -53,7 +53,8 @@ type setting struct {
 // settings are those of the table.
 var settings = []setting{
 	{"automanaged", "automanaged", "", missed * refresh},
-	{"etcd", "etcd", "", 3 * time.Second},
+	{"etcd", "etcd", "", 3 * time.Second},                   // Debian's, 3.4
+	{"etcd and partition", "etcd-3.7", "", 3 * time.Second}, // the same lookup, and the newest etcd
 	{"etcd and redis", "etcd", "redis", 3 * time.Second},
 	{"etcd and mongo", "etcd", "mongo", 3 * time.Second},
 	{"zk", "zk", "", 4 * time.Second},
@@ -96,8 +97,12 @@ type where struct {
 
 func startService(t *testing.T, backend string) *service {
 	switch backend {
-	case "etcd":
-		s := etcdtest.Start(t)
+	case "etcd", "etcd-3.7":
+		v := etcdtest.Oldest
+		if backend != "etcd" {
+			v = etcdtest.Newest
+		}
+		s := v.Start(t)
 		at, err := url.Parse(s.Endpoint)
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +160,7 @@ func provide(r role) (driver.Provider, error) {
 		}
 		return automanaged.NewWithConfig(refresh, port, hosts...).WithMissedPings(missed).WithBindHost(r.Host).
 			WithListener(station.Listen).WithDialer(station.Dial), nil
-	case "etcd":
+	case "etcd", "etcd-3.7":
 		return etcd.New(clientv3.Config{Endpoints: []string{r.Service}, Logger: zap.NewNop()}, etcd.WithTTL(r.Lease), etcd.WithRecord(counted)), nil
 	case "zk":
 		return zk.New([]string{r.Service}, zk.WithTTL(r.Lease), zk.WithRecord(counted)), nil

@@ -30,6 +30,7 @@ const (
 // client is a process that calls grains.
 type client struct {
 	role     role
+	holdings holdings
 	cluster  *cluster.Cluster
 	recorder *history.Recorder
 
@@ -41,7 +42,7 @@ type client struct {
 }
 
 func newClient(ctx context.Context, r role, system *actor.ActorSystem, recorder *history.Recorder) (player, error) {
-	c := &client{role: r, recorder: recorder}
+	c := &client{role: r, holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
 	var err error
 	if c.cluster, err = configure(r, system); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (c *client) do(word string) error {
 	case toAudit:
 		return c.audit(context.Background())
 	case toGauge, toGaugeAfter:
-		return takeGauge(c.recorder, c.role.Name, word == toGaugeAfter)
+		return c.holdings.take(word == toGaugeAfter)
 	default:
 		return errors.New("a client does no such thing")
 	}

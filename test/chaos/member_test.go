@@ -31,7 +31,7 @@ const (
 
 // member is a process that hosts grains and sends messages to the other members.
 type member struct {
-	name     string
+	holdings holdings
 	cluster  *cluster.Cluster
 	recorder *history.Recorder
 	courier  *courier
@@ -42,7 +42,7 @@ func newMember(ctx context.Context, r role, system *actor.ActorSystem, recorder 
 	if err != nil {
 		return nil, err
 	}
-	m := &member{name: r.Name, recorder: recorder}
+	m := &member{holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
 	keeper := func(do keeping) *actor.Props {
 		return actor.PropsFromProducer(func() actor.Actor { return &keeper{recorder: recorder, store: store, strict: r.leased(), do: do} })
 	}
@@ -80,7 +80,7 @@ func (m *member) do(word string) error {
 	case toRest:
 		m.courier.rest()
 	case toGauge, toGaugeAfter:
-		return takeGauge(m.recorder, m.name, word == toGaugeAfter)
+		return m.holdings.take(word == toGaugeAfter)
 	default:
 		return errors.New("a member does no such thing")
 	}

@@ -74,7 +74,7 @@ func newPlan(seed uint64, length time.Duration, service bool) plan {
 	for range p.Members {
 		p.Rates = append(p.Rates, 1+drift*(2*r.Float64()-1))
 	}
-	troubles := []trouble{kill, freeze, split, oneWay, isolate, lossy, slow, shuffled, narrow, rolling, kill, isolate}
+	troubles := []trouble{kill, kill, kill, freeze, freeze, split, oneWay, isolate, isolate, lossy, slow, shuffled, narrow, rolling}
 	if service {
 		troubles = append(troubles, outage, noService)
 	}

@@ -44,7 +44,7 @@ func TestPlanted(t *testing.T) {
 			s := find(t, *onFlag)
 			for seed := range uint64(plantedRuns) {
 				r := run(t, s, newPlan(seed+1, portion, true), portion)
-				t.Logf("seed %d: %d answered, findings: %s", seed+1, r.Counts["operations: answered"], strings.Join(r.Findings, "; "))
+				t.Logf("seed %d: %d answered, findings: %s", seed+1, r.Answered, strings.Join(r.Findings, "; "))
 				if len(r.Findings) > 0 {
 					t.Logf("found in run %d", seed+1)
 					return

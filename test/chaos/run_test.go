@@ -39,6 +39,10 @@ type result struct {
 	Recovered time.Duration    `json:"recovered"` // from the end of the last fault until every grain has answered
 	Counts    map[string]int64 `json:"counts"`    // of the judge, by oracle and name
 	Findings  []string         `json:"findings,omitempty"`
+	Answered  int              `json:"answered"`
+	Failed    map[string]int64 `json:"failed,omitempty"` // calls, by cause
+	// Longest is, of each kind, the longest time that somebody waited for one of its grains to answer anybody.
+	Longest map[string]time.Duration `json:"longest,omitempty"`
 
 	verdict *history.Verdict
 	folder  string
@@ -107,7 +111,7 @@ func (c *crew) live(p plan) (recovered time.Duration, err error) {
 		err = work(func() error { pause(context.Background(), calm); return nil })
 	}
 	if err == nil {
-		err = c.gauges(toGauge, 0)
+		err = c.gauges(toGauge)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("before the first fault: %w", err)
@@ -119,22 +123,13 @@ func (c *crew) live(p plan) (recovered time.Duration, err error) {
 		recovered = time.Since(began)
 		return err
 	})
-	return recovered, errors.Join(err, c.told(c.clients[:1], toTally), c.told(c.clients[:1], toAudit), c.gauges(toGaugeAfter, settling))
+	return recovered, errors.Join(err, c.told(c.clients[:1], toTally), c.told(c.clients[:1], toAudit), c.gauges(toGaugeAfter))
 }
 
-// settling is how many times what the processes hold is looked at, a second between: connections that are of no use any more close
-// in their own time.
-const settling = 8
-
-// gauges has all members that live since the first fault say what they hold; the last time counts.
-func (c *crew) gauges(word string, more int) error {
+// gauges has all members that live since the first fault, and the clients, say what they hold.
+func (c *crew) gauges(word string) error {
 	survivors := slices.DeleteFunc(slices.Clone(c.members), func(s *station) bool { return !s.survivor })
-	for ; ; more-- {
-		if err := errors.Join(c.told(survivors, toGauge), c.told(c.clients, toGauge)); err != nil || more <= 0 {
-			return err
-		}
-		pause(context.Background(), time.Second)
-	}
+	return errors.Join(c.told(survivors, word), c.told(c.clients, word))
 }
 
 // leave has all processes end gracefully.
@@ -160,7 +155,14 @@ func (c *crew) judge(r *result) {
 		return
 	}
 	v := history.Judge(h, history.Options{})
-	r.verdict = v
+	r.verdict, r.Answered = v, v.Served.Answered
+	r.Failed, r.Longest = make(map[string]int64), make(map[string]time.Duration)
+	for _, cause := range v.Served.Causes {
+		r.Failed[cause.Name] = cause.Value
+	}
+	for _, o := range v.Served.Worst {
+		r.Longest[o.Kind] = o.To - o.From
+	}
 	for _, report := range v.Reports {
 		for _, count := range report.Counts {
 			r.Counts[report.Oracle+": "+count.Name] = count.Value
