@@ -40,6 +40,8 @@ const (
 	// On automanaged a member that is silent for this many intervals is taken for dead.
 	refresh = 500 * time.Millisecond
 	missed  = 4
+	// mongoIdle is when connections that a storm has left close: what a process holds is looked at afterwards.
+	mongoIdle = 5 * time.Second
 )
 
 // A setting is what a cluster of a run stands on.
@@ -190,7 +192,7 @@ func (w *where) option() cluster.Option {
 	case w == nil:
 		return nil
 	case w.System == "mongo":
-		return cluster.WithIdentityLookup(mongo.New(options.Client().ApplyURI("mongodb://" + w.Address)))
+		return cluster.WithIdentityLookup(mongo.New(options.Client().ApplyURI("mongodb://" + w.Address).SetMaxConnIdleTime(mongoIdle)))
 	}
 	return cluster.WithIdentityLookup(redis.New(&goredis.UniversalOptions{Addrs: []string{w.Address}}))
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +17,6 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/test/chaos/network"
-	"github.com/granary-go/granary/test/fleet"
 	"github.com/granary-go/granary/test/process"
 )
 
@@ -50,7 +50,7 @@ type crew struct {
 	plan    plan
 	folder  string
 	program string // of members and clients
-	notes   *fleet.Notes
+	notes   *notes
 	net     *network.Network
 
 	members, clients []*station
@@ -78,7 +78,12 @@ func newCrew(t *testing.T, s setting, p plan, folder, program string, cold int) 
 			t.Error(err)
 		}
 	})
-	c := &crew{t: t, setting: s, plan: p, folder: folder, program: program, notes: fleet.NewNotes(t), net: n, cold: cold}
+	said, err := newNotes(filepath.Join(folder, "log.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = said.close() }) // when all processes have ended
+	c := &crew{t: t, setting: s, plan: p, folder: folder, program: program, notes: said, net: n, cold: cold}
 	for i := range p.Members {
 		m := c.station(memberName(i), i)
 		m.rate = p.Rates[i]
@@ -195,7 +200,7 @@ func (s *station) start(offset time.Duration) error {
 	s.survivor = s.started == 0
 	s.started++
 	name := s.processName()
-	hear := func(l process.Line) { s.crew.notes.Add(name, l.Text) }
+	hear := func(l process.Line) { s.crew.notes.add(name, l.Text) }
 	if s.process, err = process.StartBy(name, cmd, func() error { return s.host.Start(cmd) }, hear); err != nil {
 		return err
 	}

@@ -65,12 +65,18 @@ func run(t *testing.T, s setting, p plan, length time.Duration) (r result) {
 	}()
 	c := newCrew(t, s, p, folder, program(t), *coldFlag)
 	r.Network = c.net.Mode()
-	recovered, err := c.live(p)
-	r.Recovered = recovered
+	recorder, err := history.Open(filepath.Join(folder, "nemesis.jsonl"), "nemesis")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Recovered, err = c.live(p, recorder); err != nil {
 		r.Findings = append(r.Findings, "the run itself: "+err.Error())
 	}
 	c.leave(&r)
+	c.complaints(recorder)
+	if err := recorder.Close(); err != nil {
+		t.Fatal(err)
+	}
 	c.judge(&r)
 	return r
 }
@@ -88,12 +94,7 @@ func program(t *testing.T) string {
 }
 
 // live is the crew's life from the first call to the last, with all faults in between.
-func (c *crew) live(p plan) (recovered time.Duration, err error) {
-	recorder, err := history.Open(filepath.Join(c.folder, "nemesis.jsonl"), "nemesis")
-	if err != nil {
-		return 0, err
-	}
-	defer recorder.Close()
+func (c *crew) live(p plan, recorder *history.Recorder) (recovered time.Duration, err error) {
 	recorder.Plan(history.Plan{Seed: p.Seed, Text: c.setting.name + ", " + p.String(), Modes: c.setting.modes()})
 	n := &nemesis{crew: c, recorder: recorder}
 	if network.InTime(exec.CommandContext(c.t.Context(), "true"), p.Offset) == nil {
@@ -106,8 +107,7 @@ func (c *crew) live(p plan) (recovered time.Duration, err error) {
 		err := during()
 		return errors.Join(err, c.told(c.clients, toRest), c.told(c.members, toRest))
 	}
-	err = c.told(c.clients, toProbe)
-	if err == nil {
+	if err = c.told(c.clients, toProbe); err == nil {
 		err = work(func() error { pause(context.Background(), calm); return nil })
 	}
 	if err == nil {
@@ -140,6 +140,21 @@ func (c *crew) leave(r *result) {
 				r.Findings = append(r.Findings, "at its end: "+err.Error())
 			}
 		}
+	}
+}
+
+// complaints records how many lines of the processes tell of what should not be.
+func (c *crew) complaints(recorder *history.Recorder) {
+	about := []string{"DATA RACE", "panic:", "fatal error:"}
+	if c.setting.backend != "automanaged" { // where members that live may be taken for dead, owners find two activations
+		about = append(about, "placement audit")
+	}
+	for _, text := range about {
+		found, err := c.notes.with(text)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		recorder.Audit(history.Audit{Process: "all", Name: fmt.Sprintf("lines with %q", text), Value: int64(len(found)), Text: strings.Join(found, "\n")})
 	}
 }
 
@@ -176,15 +191,6 @@ func (c *crew) judge(r *result) {
 	for level := history.Failure; level < history.Permitted; level++ {
 		for _, f := range v.Findings(level) {
 			r.Findings = append(r.Findings, fmt.Sprintf("%s: %s: %s %s: %s", f.Level, f.Rule, f.Kind, f.Identity, f.Text))
-		}
-	}
-	said := []string{"DATA RACE", "panic:", "fatal error:"}
-	if c.setting.backend != "automanaged" { // where members that live may be taken for dead, owners find two activations
-		said = append(said, "placement audit")
-	}
-	for _, text := range said {
-		for _, line := range c.notes.With(text) {
-			r.Findings = append(r.Findings, "a process says: "+line)
 		}
 	}
 	if len(r.Findings) == 0 {

@@ -15,14 +15,13 @@ import (
 )
 
 var (
-	tableFlag    = flag.String("chaos.table", "", "the file that TestTable appends the results of runs to, a line each; it goes on where an earlier one was broken off")
-	runsFlag     = flag.Int("chaos.runs", 25, "how many runs TestTable does of each setting")
-	besideFlag   = flag.Int("chaos.beside", 2, "how many runs TestTable does at a time")
-	timeFlag     = flag.Duration("chaos.time", 0, "after which time TestTable begins no further run; 0 for none")
-	_            = flag.Bool("chaos.planted", false, "do TestPlanted")
-	onlyFlag     = flag.String("chaos.only", "", "the settings that TestTable runs, with commas between; all without")
-	docsFlag     = flag.String("chaos.docs", "", "the page in which TestTable writes its table anew")
-	tableHeading = "| on | runs | operations | faults | failed calls | longest without an answer, p50, worst | overlaps: promised, others | lost, twice, out of order | findings |"
+	tableFlag  = flag.String("chaos.table", "", "the file that TestTable appends the results of runs to, a line each; it goes on where an earlier one was broken off")
+	runsFlag   = flag.Int("chaos.runs", 25, "how many runs TestTable does of each setting")
+	besideFlag = flag.Int("chaos.beside", 2, "how many runs TestTable does at a time")
+	timeFlag   = flag.Duration("chaos.time", 0, "after which time TestTable begins no further run; 0 for none")
+	_          = flag.Bool("chaos.planted", false, "do TestPlanted")
+	onlyFlag   = flag.String("chaos.only", "", "the settings that TestTable runs, with commas between; all without")
+	docsFlag   = flag.String("chaos.docs", "", "the page in which TestTable writes its table anew")
 )
 
 // portion is how long faults happen in a run of the table.
@@ -71,7 +70,13 @@ func TestTable(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	t.Log(len(results(t)), "runs are recorded")
+	all := results(t)
+	t.Logf("%d runs\n%s", len(all), table(all))
+	if *docsFlag != "" {
+		if err := write(*docsFlag, tableBegins, tableEnds, table(all)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // results reads the runs that the file has.
