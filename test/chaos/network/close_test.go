@@ -87,7 +87,7 @@ func useNetwork(t *testing.T, n *network.Network) {
 	a, b := host(t, n, "a"), host(t, n, "b")
 	l := listen(t, b)
 	go echo(l)
-	if err := b.Serve(80, l.Addr().String()); err != nil {
+	if err := b.Serve(8080, l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	n.Set(a, b, network.Link{Delay: time.Millisecond})
@@ -98,7 +98,7 @@ func useNetwork(t *testing.T, n *network.Network) {
 	if err := a.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	open := dial(t, a, b.Address()+":80") // which Serve closes
+	open := dial(t, a, b.Address()+":8080") // which Serve closes
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
