@@ -3,6 +3,7 @@ package network_test
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,7 +88,12 @@ func useNetwork(t *testing.T, n *network.Network) {
 	a, b := host(t, n, "a"), host(t, n, "b")
 	l := listen(t, b)
 	go echo(l)
-	if err := b.Serve(80, l.Addr().String()); err != nil {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go echo(server)
+	if err := b.Serve(8080, server.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	n.Set(a, b, network.Link{Delay: time.Millisecond})
@@ -98,12 +104,13 @@ func useNetwork(t *testing.T, n *network.Network) {
 	if err := a.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	open := dial(t, a, b.Address()+":80") // which Serve closes
+	open := dial(t, a, b.Address()+":8080") // which Serve closes
+	ask(t, open, "hello")
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	_, _ = l.Close(), open.Close()
+	_, _, _ = l.Close(), server.Close(), open.Close()
 }
 
 func openFiles(t *testing.T) int {

@@ -12,8 +12,8 @@
 //
 // In the mode "namespaces" each host is a network namespace with a device of its own, and every IP packet between two
 // hosts passes the [Network], in user space, under the rule of its [Link]: what breaks is what TCP stands on, for any
-// program. It needs Linux, /dev/net/tun, and the rights of root over the network namespaces that it makes. A program
-// started by "unshare --user --map-root-user --net" has these, where /dev/net/tun may be opened.
+// program. It needs Linux, /dev/net/tun, and the rights of root over the network namespaces that it makes: root has them,
+// and so has a program that is started by "unshare --user --map-root-user", if its user may open /dev/net/tun.
 //
 // The mode "proxies" is for where that cannot be had; [Network.Why] has the reason. Hosts are addresses of the loopback,
 // and the Network stands between those connections that programs make by [Place.Dial]. It handles streams, not packets, so

@@ -187,8 +187,13 @@ func TestWithoutRights(t *testing.T) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	cmd.Dir = "/"
-	_, lines := start(t, h, cmd)
-	expect(t, lines, "proxies make a network namespace: operation not permitted")
+	out, err := cmd.Output()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skipf("this root may not become nobody: %v", err)
+	}
+	if want := "proxies make a network namespace: operation not permitted"; err != nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("printed %q, %v; want %q", out, err, want)
+	}
 }
 
 // TestPlaceWithoutANetwork listens and dials as package net does.

@@ -26,7 +26,8 @@ type Link struct {
 	// behind it; nothing is duplicated.
 	Loss, Reorder, Duplicate float64
 
-	// Delay is how long each packet is on its way. Jitter adds a share of it, by chance, and keeps the order of packets.
+	// Delay is how long each packet is on its way. Jitter adds what chance gives, up to itself, and keeps
+	// the order of packets.
 	Delay, Jitter time.Duration
 
 	// Rate is how many bytes a second pass, 0 for no limit. A packet that would wait for longer than a second before it

@@ -14,7 +14,8 @@ const retryAccept = 10 * time.Millisecond
 
 // Serve makes a server, which listens at the target's host:port on the loopback as a rule, reachable at a port of this
 // host: whoever connects to the port talks with the target, and a half that is closed is closed at the other end. While
-// the target does not take connections, those to the port are reset at once. It serves until the network is closed.
+// the target does not take connections, those to the port are reset at once, so that some dials fail and others do not. It
+// serves until the network is closed.
 func (h *Host) Serve(port int, target string) error {
 	if _, _, err := net.SplitHostPort(target); err != nil {
 		return fmt.Errorf("network: serve %q: it takes the host:port of a server: %w", target, err)
