@@ -31,6 +31,9 @@ type sort struct {
 	// without leaves out calls so that what is left can still be explained: what it has seen of those that go away is taken out
 	// of it, and those of which it needs the effect stay. If what is left is not linearizable, neither is the whole.
 	without func(calls []*call, drop map[*Operation]bool) []*call
+	// witness gives an order in which all may have run, of calls that bound has left: none if there is none. It is exact if any other
+	// order would be as good as this one, or as none; else nothing is said.
+	witness func([]*call) (order []*call, exact bool)
 	init    func() any
 	step    func(state any, c *call) (bool, any)
 	equal   func(a, b any) bool

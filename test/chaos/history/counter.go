@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ var counters = sort{
 	},
 	bound:   boundCounter,
 	without: withoutCounter,
+	witness: witnessCounter,
 	init:    func() any { return int64(0) },
 	step: func(state any, c *call) (bool, any) {
 		sum := state.(int64) + c.amount
@@ -91,28 +93,59 @@ func boundAlike(calls []*call, ran func(*call) int64) []*call {
 	return kept
 }
 
-// withoutCounter takes answered adds out of the sums that hold them: those from their own on. An add whose sum another one has
-// as well stays, as do open ones: what they have changed is not known.
-func withoutCounter(calls []*call, drop map[*Operation]bool) []*call {
-	same := map[int64]int{}
+// madeOf gives the sum that each add has made, and how many adds claim each. An answered one knows its own. Where all amounts
+// are the same, open ones have made the sums that are missing: those that began first the lowest.
+func madeOf(calls []*call) (made map[*Operation]int64, same map[int64]int) {
+	made, same = map[*Operation]int64{}, map[int64]int{}
+	amount, alike, highest := int64(0), true, int64(0)
+	var open []*call
 	for _, c := range calls {
-		if c.Do == DoAdd && !c.open {
-			same[c.sum]++
+		if !c.open {
+			highest = max(highest, c.sum)
 		}
+		if c.Do != DoAdd {
+			continue
+		}
+		alike = alike && c.amount > 0 && (amount == 0 || c.amount == amount)
+		if amount = c.amount; c.open {
+			open = append(open, c)
+			continue
+		}
+		made[c.Operation] = c.sum
+		same[c.sum]++
 	}
+	if !alike {
+		return made, same
+	}
+	for sum := amount; len(open) > 0; sum += amount {
+		if same[sum] > 0 {
+			continue
+		} else if sum > highest {
+			break
+		}
+		made[open[0].Operation], open = sum, open[1:]
+	}
+	return made, same
+}
+
+// withoutCounter takes adds out of the sums that hold them: those from the one that they have made on. An add whose sum another
+// one claims as well stays, and so does one of which it is not known.
+func withoutCounter(calls []*call, drop map[*Operation]bool) []*call {
+	made, same := madeOf(calls)
 	var left, gone []*call
 	for _, c := range calls {
+		sum, known := made[c.Operation]
 		switch {
-		case !drop[c.Operation], c.Do == DoAdd && (c.open || same[c.sum] > 1):
+		case !drop[c.Operation], c.Do == DoAdd && (!known || same[sum] > 1):
 			left = append(left, c)
 		case c.Do == DoAdd:
 			gone = append(gone, c)
 		}
 	}
-	slices.SortFunc(gone, func(a, b *call) int { return int(min(max(a.sum-b.sum, -1), 1)) })
+	slices.SortFunc(gone, func(a, b *call) int { return cmp.Compare(made[a.Operation], made[b.Operation]) })
 	sums, total := make([]int64, len(gone)), make([]int64, len(gone)+1)
 	for i, g := range gone {
-		sums[i], total[i+1] = g.sum, total[i]+g.amount
+		sums[i], total[i+1] = made[g.Operation], total[i]+g.amount
 	}
 	for i, c := range left {
 		if n, _ := slices.BinarySearch(sums, c.sum+1); !c.open && n > 0 {

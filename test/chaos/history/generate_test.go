@@ -28,7 +28,8 @@ func (o *object) do(op *Operation) {
 	case Counter + DoRead:
 		op.Result = strconv.FormatInt(o.sum, 10)
 	case Counter + DoAdd:
-		o.sum++
+		amount, _ := strconv.ParseInt(op.Argument, 10, 64)
+		o.sum += amount
 		op.Result = strconv.FormatInt(o.sum, 10)
 	case List + DoAppend:
 		o.list = append(o.list, op.Argument)
@@ -38,7 +39,10 @@ func (o *object) do(op *Operation) {
 	}
 }
 
-// history makes the operations of clients on one identity, in a seeded order. Of a hundred, so many are unknown (half of which
+// mixed is an identity whose counter gets several amounts.
+const mixed = "mixed"
+
+// generate makes the operations of clients on one identity, in a seeded order. Of a hundred, so many are unknown (half of which
 // have taken effect) and as many refused.
 func generate(seed uint64, workload, identity string, clients, operations, unknown int) []*Operation {
 	chance := rand.New(rand.NewPCG(seed, 1))
@@ -53,6 +57,9 @@ func generate(seed uint64, workload, identity string, clients, operations, unkno
 		free[c] = op.End
 		op.Do = map[string][]string{Register: {DoRead, DoWrite, DoCAS}, Counter: {DoRead, DoAdd}, List: {DoRead, DoAppend, DoAppend}}[workload][chance.IntN(map[string]int{Register: 3, Counter: 2, List: 3}[workload])]
 		op.Argument = "1"
+		if identity == mixed {
+			op.Argument = strconv.Itoa(1 + chance.IntN(3))
+		}
 		if workload != Counter {
 			op.Argument = fmt.Sprint("v", n)
 		}

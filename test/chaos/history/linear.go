@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,33 +29,47 @@ func CheckLinearizable(h *History, o Options) Report {
 	r := Report{Oracle: "linearizability"}
 	subjects := h.subjects()
 	results := make([]result, len(subjects))
-	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(Never, o.Timeout) })
+	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(o.Timeout) })
 	left := o.Shorten
 	for i, s := range subjects {
 		r.count(int64(len(s.operations)), "operations checked")
 		r.count(1, "identities checked")
-		f := Finding{Rule: "not linearizable", Level: h.level(s.kind), Kind: s.kind, Identity: s.identity}
-		switch results[i].verdict {
-		case porcupine.Ok:
+		if results[i].verdict == porcupine.Ok {
 			continue
-		case porcupine.Unknown:
-			r.count(1, "identities undecided")
-			f.Level, f.Text = Undecided, fmt.Sprintf("%d operations of a %s could not be checked: %s", len(s.operations), s.workload, results[i].why)
-		default:
-			r.count(1, "identities not linearizable, %s (%s)", s.kind, h.Mode(s.kind))
-			f.Text = s.workload + ": " + results[i].why
-			if results[i].malformed {
-				f.Rule, f.Level = "malformed operation", Failure
-			} else if left > 0 && len(r.Findings) < maxFindings {
-				left--
-				f.Shortest = s.shorten(o)
-				f.Operations, f.At = f.Shortest.Operations, f.Shortest.At
-				f.Text = s.workload + ": " + f.Shortest.Text
-			}
 		}
+		shorten := !results[i].malformed && (left > 0 || results[i].refuted && results[i].verdict == porcupine.Unknown)
+		if shorten {
+			left--
+		}
+		f := h.notLinearizable(s, results[i], o, shorten)
+		r.count(1, "identities, %s, %s (%s)", strings.ToLower(f.Level.String()), s.kind, h.Mode(s.kind))
 		r.find(f)
 	}
 	return r
+}
+
+// notLinearizable makes a finding, with the shortest history if that is wanted. What porcupine could not refute in its limits is
+// refuted by a shorter history that it can.
+func (h *History) notLinearizable(s *subject, found result, o Options, shorten bool) Finding {
+	f := Finding{
+		Rule: "not linearizable", Level: h.level(s.kind), Kind: s.kind, Identity: s.identity,
+		Text: fmt.Sprintf("%s, %d operations: %s", s.workload, len(s.operations), found.why),
+	}
+	switch {
+	case found.malformed:
+		f.Rule, f.Level = "malformed operation", Failure
+		return f
+	case shorten && (found.refuted || found.verdict == porcupine.Illegal):
+		if short := s.shorten(o); s.sort.search(short.calls, o.Timeout).verdict == porcupine.Illegal {
+			f.Shortest, f.Operations, f.At = short, short.Operations, short.At
+			f.Text = s.workload + ": " + short.Text
+			return f
+		}
+	}
+	if found.verdict == porcupine.Unknown {
+		f.Level = Undecided
+	}
+	return f
 }
 
 // subject is the operations of one identity that are checked together, in order of Start.
@@ -93,20 +108,56 @@ type result struct {
 	verdict   porcupine.CheckResult
 	why       string
 	malformed bool
+	// refuted: no witness can be there, whatever became of porcupine's search.
+	refuted bool
 }
 
-// judge checks what had happened until a moment.
-func (s *subject) judge(until, timeout time.Duration) result {
-	calls, err := callsUntil(s.sort, s.operations, until)
+// judge checks all of it.
+func (s *subject) judge(timeout time.Duration) result {
+	calls, err := callsUntil(s.sort, s.operations, Never)
 	if err != nil {
-		return result{porcupine.Illegal, err.Error(), true}
+		return result{verdict: porcupine.Illegal, why: err.Error(), malformed: true}
 	}
 	return s.sort.check(calls, timeout)
 }
 
-// check asks porcupine.
+// look looks for a witness. Without one, a history that is not refuted may still be right.
+func (s *sort) look(calls []*call) (witness []*call, found, refuted bool) {
+	order, exact := s.witness(calls)
+	if len(order) == len(calls) && s.place(order) {
+		return order, true, false
+	}
+	return nil, false, exact
+}
+
+// fails reports whether calls are not linearizable, as far as it can be told in a time.
+func (s *sort) fails(calls []*call, timeout time.Duration) bool {
+	calls = s.bound(calls)
+	_, found, refuted := s.look(calls)
+	return !found && (refuted || s.search(calls, timeout).verdict == porcupine.Illegal)
+}
+
+// check has porcupine verify a witness, or search for one itself.
 func (s *sort) check(calls []*call, timeout time.Duration) result {
 	calls = s.bound(calls)
+	witness, found, refuted := s.look(calls)
+	if !found {
+		r := s.search(calls, timeout)
+		r.refuted = refuted
+		return r
+	}
+	all := operations(witness)
+	for i := range all {
+		all[i].Call, all[i].Return = int64(2*i), int64(2*i+1)
+	}
+	if !porcupine.CheckOperations(s.model(s.step), all) {
+		return s.search(calls, timeout)
+	}
+	return result{verdict: porcupine.Ok}
+}
+
+// search has porcupine search, within limits.
+func (s *sort) search(calls []*call, timeout time.Duration) result {
 	steps, remembered := 0, 0
 	mostSteps, mostRemembered := maxSteps, maxMemory/(len(calls)/8+128)
 	model := s.model(func(state any, c *call) (bool, any) {

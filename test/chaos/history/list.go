@@ -45,6 +45,7 @@ var lists = sort{
 	parse:   parseList,
 	bound:   boundList,
 	without: withoutList,
+	witness: witnessList,
 	init:    func() any { return empty },
 	step: func(state any, c *call) (bool, any) {
 		list := state.(*chain)

@@ -22,6 +22,7 @@ var registers = sort{
 	},
 	bound:   boundRegister,
 	without: withoutRegister,
+	witness: witnessRegister,
 	init:    func() any { return "" },
 	step: func(state any, c *call) (bool, any) {
 		switch c.Do {

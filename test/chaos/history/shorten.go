@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/anishathalye/porcupine"
 )
 
 // Shortest is a part of an identity's history that is not linearizable by itself: of what came first, and as little of it as could
@@ -73,18 +71,14 @@ func (s *search) prefix() time.Duration {
 	low, high := 0, len(ends)-1 // it fails at high
 	for low < high && !s.over() {
 		middle := (low + high) / 2
-		if s.judge(ends[middle], s.timeout).verdict == porcupine.Illegal {
+		calls, _ := callsUntil(s.sort, s.operations, ends[middle]) // they have been parsed before
+		if s.sort.fails(calls, s.timeout) {
 			high = middle
 		} else {
 			low = middle + 1
 		}
 	}
 	return ends[high]
-}
-
-// fails reports whether calls are not linearizable.
-func (s *search) fails(calls []*call) bool {
-	return s.sort.check(calls, s.timeout).verdict == porcupine.Illegal
 }
 
 // remove leaves out as many calls as it can, beginning with the last ones and, as that may end in a dead end, also with the first.
@@ -113,7 +107,7 @@ func (s *search) removeLots(whole []*call, backward bool) []*call {
 			for _, c := range lot {
 				try[c.Operation] = true
 			}
-			if left := s.sort.without(whole, try); len(left) < len(calls) && s.fails(left) {
+			if left := s.sort.without(whole, try); len(left) < len(calls) && s.sort.fails(left, s.timeout) {
 				gone, calls = missing(whole, left), left
 			}
 		}
