@@ -22,8 +22,19 @@ TESTFUZZTIME ?= 20s
 SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
 
+# Runs of make chaos: the seed (drawn without one), what the cluster stands on, how long faults happen, and how many new
+# grains each client calls in a second, once each.
+SEED ?=
+ON ?= etcd
+FOR ?= 10m
+COLD ?= 0
+# Where make chaos-table keeps what came of its runs; it goes on where an earlier one was broken off. CHAOSTIME=30m ends it in time.
+CHAOSTABLE ?= $(CURDIR)/bin/chaos.jsonl
+CHAOSTIME ?= 0
+CHAOSFLAGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -79,3 +90,18 @@ tables: setup ## every membership provider measured with real members and server
 	@mkdir -p "$$(dirname "$(TABLES)")"
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/providers && $(GO) test -run='^TestTables$$' -v -timeout=3h . \
 		-args -tables.file=$(TABLES) -tables.docs=$(CURDIR)/docs/providers.md $(TABLESFLAGS)
+
+# Builds the servers and runs a test of test/chaos; what runs that fail have recorded is kept in bin/chaos.
+CHAOS = mkdir -p bin/chaos && servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/chaos && $(GO) test -v -count=1 -timeout=12h
+
+chaos: setup-all ## faults by SEED, for FOR, done to real processes in a network that breaks; a checker judges what all have recorded. ON names what the cluster stands on
+	@$(CHAOS) -run='^TestChaos$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.on="$(ON)" -chaos.for=$(FOR) -chaos.cold=$(COLD) $(if $(SEED),-chaos.seed=$(SEED)) $(CHAOSFLAGS)
+
+chaos-table: setup-all ## 25 runs of 30 s on each provider and lookup, two hours; writes the table in docs/reliability.md. CHAOSTIME=30m does a portion
+	@$(CHAOS) -run='^TestTable$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.table=$(CHAOSTABLE) -chaos.time=$(CHAOSTIME) -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
+
+chaos-planted: setup-all ## faults planted in the product, and found by runs
+	@$(CHAOS) -run='^TestPlanted$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.planted $(CHAOSFLAGS)
+
+chaos-recovery: setup-all ## how long it takes until all grains answer again after each fault; writes the table in docs/reliability.md
+	@$(CHAOS) -run='^TestRecovery$$' . -args -chaos.recovery=$(CURDIR)/bin/recovery.json -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
