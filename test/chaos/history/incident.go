@@ -60,7 +60,7 @@ func nearest[T any](c *chart, all []*T, begin func(*T) time.Duration, keep func(
 	}
 	middle := (c.from + c.to) / 2
 	slices.SortStableFunc(all, func(a, b *T) int {
-		return cmp.Or(btoi(keep(b))-btoi(keep(a)), cmp.Compare((begin(a)-middle).Abs(), (begin(b)-middle).Abs()))
+		return cmp.Or(cmp.Compare(btoi(keep(b)), btoi(keep(a))), cmp.Compare((begin(a)-middle).Abs(), (begin(b)-middle).Abs()))
 	})
 	c.Left += fmt.Sprintf("%d %s more in this time are not shown. ", len(all)-maxBars, what)
 	return all[:maxBars]

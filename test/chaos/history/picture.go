@@ -138,7 +138,7 @@ func porcupinePage(s *Shortest, h *History) template.HTMLAttr {
 	if err := porcupine.Visualize(model, info, &page); err != nil {
 		return ""
 	}
-	//nolint:gosec // it is escaped; within the frame, a sandbox, it is porcupine's page, which has our texts as JSON without any character of HTML
+	// It is escaped; within the frame, a sandbox, it is porcupine's page, which has our texts as JSON without any character of HTML.
 	return template.HTMLAttr(`srcdoc="` + html.EscapeString(page.String()) + `"`)
 }
 

@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -122,7 +123,7 @@ func (s *Shortest) plain() string {
 		case c.list != nil:
 			all = append(all, shortened(ListText(c.list.values()...)))
 		default:
-			all = append(all, fmt.Sprint(c.sum))
+			all = append(all, strconv.FormatInt(c.sum, 10))
 		}
 	}
 	return strings.Join(all, ", ")
