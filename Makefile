@@ -34,7 +34,7 @@ CHAOSTIME ?= 0
 CHAOSFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -56,7 +56,7 @@ test-all: setup-all ## the same, those in a browser, and those against servers t
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
 
-lint: ## formatting, vet, golangci-lint and the rules of the house
+lint: ## formatting, vet, golangci-lint, the exported names in api/ and the rules of the house
 	@./scripts/lint
 
 generate: ## write the Go code of all .proto files
@@ -64,6 +64,12 @@ generate: ## write the Go code of all .proto files
 
 check-generate: ## fail where the Go code of a .proto file is stale
 	@$(GO) run ./tools/generate -root . -check
+
+api: ## write what every public package exports into api/
+	@$(GO) run ./tools/api -root .
+
+check-api: ## fail where api/ is stale, and name what was added and removed
+	@$(GO) run ./tools/api -root . -check
 
 bench: ## Granary's actors, remoting and grains beside other libraries and hand-written ones, as ratios, in half an hour; BENCHFLAGS='-write ../docs/performance.md' keeps the table
 	@cd bench && GOWORK=off $(GO) run . $(BENCHFLAGS)

@@ -105,7 +105,7 @@ func parameters(r *http.Request, most map[string]int) (map[string]string, error)
 // explained is where a grain is, and why.
 type explained struct {
 	Summary string `json:"summary"`
-	// Explanation is a cluster.Explanation.
+	// Explanation is an explanation.Explanation.
 	Explanation json.RawMessage `json:"explanation"`
 	// Grain is what the listing of grains has of it; nil if it is not active, or was not told.
 	Grain    *grain    `json:"grain,omitempty"`

@@ -1892,7 +1892,7 @@ type ExplainResponse struct {
 	Summary string                 `protobuf:"bytes,1,opt,name=summary,proto3" json:"summary,omitempty"`
 	// All of it, for people.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// All of it, as the JSON of cluster.Explanation.
+	// All of it, as the JSON of explanation.Explanation.
 	Json          string     `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
 	Failures      []*Failure `protobuf:"bytes,4,rep,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
