@@ -53,6 +53,9 @@ func join(ctx context.Context, c config, r driver.Request, release func(met []st
 	if err != nil {
 		return nil, err
 	}
+	if r.Guard != nil {
+		listener = r.Guard(listener)
+	}
 	self, err := c.describe(r, listener.Addr())
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

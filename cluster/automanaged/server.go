@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
@@ -25,6 +26,15 @@ const (
 	// A watcher chooses its heartbeat within these bounds.
 	shortestHeartbeat = 50 * time.Millisecond
 	longestHeartbeat  = time.Minute
+	// maxStreams is how many requests there are at a time over one connection, and
+	// maxHeaderBytes bounds the headers of each.
+	maxStreams     = 128
+	maxHeaderBytes = 64 << 10
+	// quiet is for how long a connection is kept over which nothing is asked. Members
+	// ping at least once an hour; one that does so rarely connects anew.
+	quiet = 5 * time.Minute
+	// late is how long a request may take to come in.
+	late = 10 * time.Second
 )
 
 // server answers on the ping port.
@@ -40,11 +50,30 @@ func (m *member) newServer(cluster string) *grpc.Server {
 		grpc.Creds(m.config.server),
 		grpc.ConnectionTimeout(m.config.timeout()), // it also bounds how long one that says nothing holds up the end
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes), grpc.InTapHandle(expect),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: quiet}),
 		grpc.WaitForHandlers(true),
 	)
 	pb.RegisterMembershipServer(s, &server{member: m, cluster: cluster})
 	return s
+}
+
+// expected is the key of what cancels a request that comes too late.
+type expected struct{}
+
+// expect cancels a request that is not read in time.
+func expect(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(late, cancel)
+	context.AfterFunc(ctx, func() { timer.Stop() })
+	return context.WithValue(ctx, expected{}, timer), nil
+}
+
+// came says that a request was read.
+func came(ctx context.Context) {
+	if timer, ok := ctx.Value(expected{}).(*time.Timer); ok {
+		timer.Stop()
+	}
 }
 
 var errClosing = status.Error(codes.Unavailable, "this process is leaving")
@@ -100,6 +129,7 @@ func (s *server) proves(ctx context.Context, sender view.Entry) error {
 // Watch implements the service: the newest view, each later one, and a
 // heartbeat when nothing has happened for the time the watcher asked for.
 func (s *server) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+	came(stream.Context())
 	if request.GetCluster() != s.cluster {
 		return status.Errorf(codes.FailedPrecondition, "this process belongs to cluster %q, not to %q", s.cluster, request.GetCluster())
 	}

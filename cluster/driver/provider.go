@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -43,6 +44,10 @@ type Request struct {
 	// not. A provider whose members speak to each other uses it unless it was told
 	// otherwise.
 	TLS *TLS
+	// Guard bounds the connections at a port as the process bounds those at its own: a
+	// provider that listens takes what it returns in the listener's place. Nil where
+	// nothing is bounded.
+	Guard func(net.Listener) net.Listener
 	// Logger is the application's logger. Never nil.
 	Logger *slog.Logger
 }
