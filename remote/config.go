@@ -29,8 +29,10 @@ const (
 	// no peer has introduced itself, DefaultMaxStrangersOfHost how many of them from one host.
 	DefaultMaxStrangers       = 512
 	DefaultMaxStrangersOfHost = 256
-	// DefaultMaxStreams is how many requests there may be at a time over one of them.
-	DefaultMaxStreams = 256
+	// DefaultMaxStreams is how many requests there may be at a time over one of them,
+	// DefaultMaxIncoming how many in all that have not come in whole.
+	DefaultMaxStreams  = 256
+	DefaultMaxIncoming = 128
 	// DefaultRequestTimeout is how long a request to a service at the port may take to come
 	// in, DefaultQuietTimeout for how long a connection is kept over which there is none.
 	DefaultRequestTimeout = 10 * time.Second
@@ -78,6 +80,7 @@ type Config struct {
 	maxStrangers      int
 	strangersOfHost   int
 	maxStreams        int
+	maxIncoming       int
 	requestTimeout    time.Duration
 	quietTimeout      time.Duration
 	maxSpawned        int
@@ -112,6 +115,7 @@ func Configure(host string, port int, opts ...ConfigOption) *Config {
 		maxStrangers:      DefaultMaxStrangers,
 		strangersOfHost:   DefaultMaxStrangersOfHost,
 		maxStreams:        DefaultMaxStreams,
+		maxIncoming:       DefaultMaxIncoming,
 		requestTimeout:    DefaultRequestTimeout,
 		quietTimeout:      DefaultQuietTimeout,
 		maxSpawned:        DefaultMaxSpawned,
@@ -205,18 +209,20 @@ func WithPeerLimits(peers, dials int) ConfigOption {
 // peer has introduced itself, and how many of them from one host: those of the handshakes
 // under way, of who calls services at the port (cluster/admin, cluster/health, the
 // application's own), and of whoever else reaches it. One too many is closed before a byte of it
-// is read, and counted in [Stats]; whoever is connected goes on. For each the process
-// may hold a message of the largest size, and as much again that has not been read. Peers
-// are bounded by [WithPeerLimits]. Defaults to [DefaultMaxStrangers] and
+// is read, and counted in [Stats]; whoever is connected goes on. Peers are bounded by
+// [WithPeerLimits]. Defaults to [DefaultMaxStrangers] and
 // [DefaultMaxStrangersOfHost].
 func WithStrangerLimits(all, ofHost int) ConfigOption {
 	return func(c *Config) { c.maxStrangers, c.strangersOfHost = all, ofHost }
 }
 
-// WithMaxStreams bounds how many requests there may be at a time over one connection to the
-// port; the caller's gRPC has more of them wait. Defaults to [DefaultMaxStreams].
-func WithMaxStreams(n int) ConfigOption {
-	return func(c *Config) { c.maxStreams = n }
+// WithRequestLimits bounds how many requests there may be at a time over one connection to
+// the port, where the caller's gRPC has more of them wait; and how many in all that have
+// not come in whole, the introductions of peers among them. For one more, the one that has taken
+// longest is cancelled. For each of these the process may hold a message of the largest
+// size. Defaults to [DefaultMaxStreams] and [DefaultMaxIncoming].
+func WithRequestLimits(ofConnection, incoming int) ConfigOption {
+	return func(c *Config) { c.maxStreams, c.maxIncoming = ofConnection, incoming }
 }
 
 // WithRequestTimeouts bounds how long a request to a service at the port may take until
@@ -283,7 +289,7 @@ func (c *Config) check() error {
 		"WithMaxWatches":      int64(c.maxWatches),
 		"WithPeerLimits":      int64(min(c.maxPeers, c.maxDials)),
 		"WithStrangerLimits":  int64(min(c.maxStrangers, c.strangersOfHost)),
-		"WithMaxStreams":      int64(c.maxStreams),
+		"WithRequestLimits":   int64(min(c.maxStreams, c.maxIncoming)),
 		"WithRequestTimeouts": int64(min(c.requestTimeout, c.quietTimeout)),
 		"WithMaxSpawned":      int64(c.maxSpawned),
 		"WithDialTimeout":     int64(c.dialTimeout),

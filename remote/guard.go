@@ -4,13 +4,13 @@ import (
 	"context"
 	"net"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	grpcpeer "google.golang.org/grpc/peer"
 	"google.golang.org/grpc/tap"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/door"
 	"github.com/granary-go/granary/wire/remotepb"
 )
@@ -18,13 +18,24 @@ import (
 // maxHeaderBytes bounds the headers of a request to the port.
 const maxHeaderBytes = 64 << 10
 
-// Guard bounds the connections at another port of this process, as [WithStrangerLimits] does
-// at its own: all of them count, none introduces itself. Those turned away count in
-// [Stats]. A cluster gives it to its membership provider.
-func (r *Remote) Guard(l net.Listener) net.Listener { return r.guard(l) }
+// guardedPart is which part of the requests that may come in at the own port may do so at
+// another one.
+const guardedPart = 4
 
-func (r *Remote) guard(l net.Listener) *door.Door {
-	return door.New(l, r.config.maxStrangers, r.config.strangersOfHost, func(from net.Addr, why string) {
+// Guard bounds what strangers can do to another port of this process, as [WithStrangerLimits],
+// [WithRequestLimits] and [WithRequestTimeouts] do at its own: with a quarter of the requests
+// that come in at a time. What is turned away counts in [Stats]. A cluster gives it to
+// its membership provider.
+func (r *Remote) Guard() *driver.Guard {
+	hall := door.NewHall(max(r.config.maxIncoming/guardedPart, 1), r.config.requestTimeout)
+	return &driver.Guard{
+		Listen: func(l net.Listener, regular int) net.Listener { return r.guard(l, regular) },
+		Expect: hall.Expect, MaxStreams: r.config.maxStreams, Quiet: r.config.quietTimeout,
+	}
+}
+
+func (r *Remote) guard(l net.Listener, regular int) *door.Door {
+	return door.New(l, r.config.maxStrangers+regular, r.config.strangersOfHost+regular, func(from net.Addr, why string) {
 		r.stats.refused.Add(1)
 		if r.often() != actor.Closed {
 			r.logger.Warn("remote: connections are turned away (WithStrangerLimits)", "port", l.Addr(), "peer", from, "reason", why)
@@ -41,25 +52,19 @@ func (r *Remote) claim(ctx context.Context) (*door.Claim, bool) {
 	return r.door.Claim(p.Addr, p.LocalAddr)
 }
 
-// expected is how late a request may be; nil if it does not matter.
+// expected is the key of what ends the wait for a request.
 type expected struct{}
 
-// expect cancels a request that does not come in whole in time. Streams of peers have
-// times of their own.
-func (r *Remote) expect(ctx context.Context, info *tap.Info) (context.Context, error) {
-	if info.FullMethodName == remotepb.Remoting_Connect_FullMethodName {
-		return ctx, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(r.config.requestTimeout, cancel)
-	context.AfterFunc(ctx, func() { timer.Stop() })
-	return context.WithValue(ctx, expected{}, timer), nil
+// expect cancels a request that does not come in whole in time.
+func (r *Remote) expect(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, came := r.hall.Expect(ctx)
+	return context.WithValue(ctx, expected{}, came), nil
 }
 
 // came ends the wait for a request.
 func came(ctx context.Context) {
-	if timer, ok := ctx.Value(expected{}).(*time.Timer); ok {
-		timer.Stop()
+	if end, ok := ctx.Value(expected{}).(func()); ok {
+		end()
 	}
 }
 
@@ -73,7 +78,7 @@ func cameWhole(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle
 // caller's has something to say, is the service's business.
 func comesWhole(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	switch {
-	case info.FullMethod == remotepb.Remoting_Connect_FullMethodName:
+	case info.FullMethod == remotepb.Remoting_Connect_FullMethodName: // looks at it itself
 	case info.IsClientStream:
 		came(stream.Context())
 	default:

@@ -44,6 +44,7 @@ type Remote struct {
 	address string
 	server  *grpc.Server
 	door    *door.Door
+	hall    *door.Hall
 	ctx     context.Context
 	cancel  context.CancelFunc
 	dials   chan struct{} // holds an entry for each attempt under way
@@ -133,6 +134,7 @@ func (r *Remote) Start() error {
 	if err != nil {
 		return err
 	}
+	r.hall = door.NewHall(r.config.maxIncoming, r.config.requestTimeout)
 	server, err := r.newServer()
 	if err != nil {
 		_ = listener.Close() // nothing was accepted
@@ -150,7 +152,7 @@ func (r *Remote) Start() error {
 	r.serial.self = address
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.server = server
-	r.door = r.guard(listener)
+	r.door = r.guard(listener, 0)
 	r.grave = newEndpoint(r, "")
 	r.grave.link.close()
 	r.crowd = newEndpoint(r, "")

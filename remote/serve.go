@@ -133,6 +133,7 @@ func (r *Remote) firstHello(stream grpc.BidiStreamingServer[remotepb.Frame, remo
 	defer timer.Stop()
 	select {
 	case f := <-first:
+		came(stream.Context())
 		return f.frame.GetHello(), f.err
 	case <-timer.C:
 		return nil, status.Error(codes.DeadlineExceeded, "no Hello came in time")

@@ -54,7 +54,7 @@ func join(ctx context.Context, c config, r driver.Request, release func(met []st
 		return nil, err
 	}
 	if r.Guard != nil {
-		listener = r.Guard(listener)
+		listener, c.guard = r.Guard.Listen(listener, regular), r.Guard
 	}
 	self, err := c.describe(r, listener.Addr())
 	if err != nil {

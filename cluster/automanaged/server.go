@@ -3,6 +3,7 @@ package automanaged
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync/atomic"
 	"time"
@@ -26,15 +27,10 @@ const (
 	// A watcher chooses its heartbeat within these bounds.
 	shortestHeartbeat = 50 * time.Millisecond
 	longestHeartbeat  = time.Minute
-	// maxStreams is how many requests there are at a time over one connection, and
-	// maxHeaderBytes bounds the headers of each.
-	maxStreams     = 128
+	// regular is how many connections there are to a ping port: those of the members of the
+	// largest view, and of the clients.
+	regular        = view.MaxMembers + maxWatchers
 	maxHeaderBytes = 64 << 10
-	// quiet is for how long a connection is kept over which nothing is asked. Members
-	// ping at least once an hour; one that does so rarely connects anew.
-	quiet = 5 * time.Minute
-	// late is how long a request may take to come in.
-	late = 10 * time.Second
 )
 
 // server answers on the ping port.
@@ -46,33 +42,41 @@ type server struct {
 }
 
 func (m *member) newServer(cluster string) *grpc.Server {
-	s := grpc.NewServer(
+	s := grpc.NewServer(append(m.config.guarded(),
 		grpc.Creds(m.config.server),
 		grpc.ConnectionTimeout(m.config.timeout()), // it also bounds how long one that says nothing holds up the end
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes), grpc.InTapHandle(expect),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: quiet}),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.WaitForHandlers(true),
-	)
+	)...)
 	pb.RegisterMembershipServer(s, &server{member: m, cluster: cluster})
 	return s
 }
 
-// expected is the key of what cancels a request that comes too late.
-type expected struct{}
-
-// expect cancels a request that is not read in time.
-func expect(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(late, cancel)
-	context.AfterFunc(ctx, func() { timer.Stop() })
-	return context.WithValue(ctx, expected{}, timer), nil
+// guarded are the options of the server by which the process bounds what strangers do.
+func (c config) guarded() []grpc.ServerOption {
+	kept := keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
+	if c.guard == nil {
+		return []grpc.ServerOption{grpc.KeepaliveParams(kept)}
+	}
+	kept.MaxConnectionIdle = max(c.guard.Quiet, 3*c.refresh) // a member's comes to life with each ping
+	return []grpc.ServerOption{
+		grpc.KeepaliveParams(kept),
+		grpc.MaxConcurrentStreams(uint32(min(c.guard.MaxStreams, math.MaxUint32))),
+		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+			ctx, came := c.guard.Expect(ctx)
+			return context.WithValue(ctx, expected{}, came), nil
+		}),
+	}
 }
 
-// came says that a request was read.
+// expected is the key of what ends the wait for a request.
+type expected struct{}
+
+// came says that a request has come in whole.
 func came(ctx context.Context) {
-	if timer, ok := ctx.Value(expected{}).(*time.Timer); ok {
-		timer.Stop()
+	if end, ok := ctx.Value(expected{}).(func()); ok {
+		end()
 	}
 }
 
@@ -80,6 +84,7 @@ var errClosing = status.Error(codes.Unavailable, "this process is leaving")
 
 // Ping implements the service.
 func (s *server) Ping(ctx context.Context, request *pb.PingRequest) (*pb.PingResponse, error) {
+	came(ctx)
 	g, err := greetingFromWire(request.GetGreeting())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
