@@ -228,9 +228,7 @@ func TestRequestsThatNeverCome(t *testing.T) {
 	startProcess(t, Configure(hostC, 0)).mustAsk(b.at("echo"), "a peer that comes")
 	a.mustAsk(b.at("echo"), "and one that is there")
 	all.Wait() // those that were not cancelled at once took too long
-	if n := b.remote.hall.Waiting(); n != 0 {
-		t.Errorf("%d requests wait", n)
-	}
+	eventually(t, func() bool { return b.remote.hall.Waiting() == 0 }, func() { t.Error("requests wait that have ended") })
 	before.grownAtMost(t, 32<<20)
 }
 
