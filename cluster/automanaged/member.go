@@ -53,6 +53,9 @@ func join(ctx context.Context, c config, r driver.Request, former uint64, releas
 	if err != nil {
 		return nil, err
 	}
+	if r.Guard != nil {
+		listener, c.guard = r.Guard.Listen(listener, regular), r.Guard
+	}
 	self, err := c.describe(r, listener.Addr())
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())

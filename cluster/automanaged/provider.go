@@ -70,6 +70,7 @@ type config struct {
 	// The cluster's, nil without TLS: for those who dial, and to know who pings.
 	clientTLS func(names ...string) *tls.Config
 	proves    func(state tls.ConnectionState, host string) error
+	guard     *driver.Guard // nil: nothing is bounded
 	// names has, with TLS, the name of a host for each address that it was looked
 	// up to have.
 	names  *sync.Map
