@@ -21,9 +21,12 @@ TESTFUZZTIME ?= 20s
 # How many actors make soak spawns, by which seed; it takes about a minute.
 SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
+# For make release: the version, for example v0.1.0, and DRYRUN=yes to look at what would come of it.
+VERSION ?=
+DRYRUN ?= no
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
+.PHONY: help release setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -79,3 +82,6 @@ tables: setup ## every membership provider measured with real members and server
 	@mkdir -p "$$(dirname "$(TABLES)")"
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/providers && $(GO) test -run='^TestTables$$' -v -timeout=3h . \
 		-args -tables.file=$(TABLES) -tables.docs=$(CURDIR)/docs/providers.md $(TABLESFLAGS)
+
+release: ## a release of all modules, VERSION=v0.1.0, tried, committed and tagged, not pushed; DRYRUN=yes does it all in a clone
+	@$(GO) run ./tools/release -version=$(VERSION) $(if $(filter yes,$(DRYRUN)),-dry-run)
