@@ -96,9 +96,13 @@ func inOrder(modules []module) ([]module, error) {
 func (m module) tag(version string) string { return path.Join(m.dir, version) }
 
 // files are what a release changes of the module.
-func (m module) files() []string { return []string{path.Join(m.dir, "go.mod"), path.Join(m.dir, "go.sum")} }
+func (m module) files() []string {
+	return []string{path.Join(m.dir, "go.mod"), path.Join(m.dir, "go.sum")}
+}
 
-func (m module) file(name string) string { return filepath.Join(m.root, filepath.FromSlash(m.dir), name) }
+func (m module) file(name string) string {
+	return filepath.Join(m.root, filepath.FromSlash(m.dir), name)
+}
 
 func (m module) parse() (*modfile.File, error) {
 	text, err := os.ReadFile(m.file("go.mod"))
@@ -135,7 +139,7 @@ func (m module) pin(version string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(m.file("go.mod"), text, 0o644) //nolint:gosec // as git checks it out
+	return os.WriteFile(m.file("go.mod"), text, 0o644)
 }
 
 // addSums adds the sums of the modules of the house to the go.sum of one that requires them.
@@ -152,5 +156,5 @@ func (m module) addSums(sums map[string][]string) error {
 		lines = append(lines, sums[r]...)
 	}
 	slices.Sort(lines)
-	return os.WriteFile(m.file("go.sum"), []byte(strings.TrimPrefix(strings.Join(slices.Compact(lines), "\n"), "\n")+"\n"), 0o644) //nolint:gosec // as git checks it out
+	return os.WriteFile(m.file("go.sum"), []byte(strings.TrimPrefix(strings.Join(slices.Compact(lines), "\n"), "\n")+"\n"), 0o644)
 }

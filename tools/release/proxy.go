@@ -23,7 +23,7 @@ func publish(proxy, repo, tree string, m module, version string, day time.Time) 
 	}
 	v := goversion.Version{Path: m.path, Version: version}
 	folder := filepath.Join(proxy, filepath.FromSlash(m.path), "@v")
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // nothing in it is secret
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
 	var archive bytes.Buffer
@@ -41,7 +41,7 @@ func publish(proxy, repo, tree string, m module, version string, day time.Time) 
 	for name, text := range map[string][]byte{
 		version + ".zip": archive.Bytes(), version + ".mod": mod, version + ".info": info, "list": []byte(version + "\n"),
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil { //nolint:gosec // nothing in it is secret
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
 			return nil, err
 		}
 	}

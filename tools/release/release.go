@@ -71,7 +71,9 @@ func (r *release) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (r *release) sayf(format string, args ...any) { fmt.Fprintf(r.out, "release: "+format+"\n", args...) }
+func (r *release) sayf(format string, args ...any) {
+	fmt.Fprintf(r.out, "release: "+format+"\n", args...)
+}
 
 // checkVersion refuses what no module of the house can have as its version.
 func checkVersion(version string) error {

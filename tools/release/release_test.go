@@ -187,4 +187,3 @@ func must(t *testing.T, c customer, program string, args ...string) string {
 	}
 	return out
 }
-

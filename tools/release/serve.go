@@ -42,7 +42,7 @@ func moduleProxy(folder, cache, proxies string) http.Handler {
 	here := http.FileServer(http.Dir(folder))
 	downloads := filepath.Join(cache, "cache", "download")
 	cached := http.FileServer(http.Dir(downloads))
-	beyond := http.Handler(http.NotFoundHandler())
+	beyond := http.NotFoundHandler()
 	first, _, _ := strings.Cut(strings.ReplaceAll(proxies, "|", ","), ",")
 	if target, err := url.Parse(first); err == nil && target.Host != "" {
 		beyond = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
