@@ -32,13 +32,19 @@ type Process struct {
 // Start starts a command, which was not started before and whose output was not set, under a name for errors. Hear
 // is called with each line that the process prints on its output or its error output, one at a time. It may be nil.
 func Start(name string, cmd *exec.Cmd, hear func(Line)) (*Process, error) {
+	return StartBy(name, cmd, cmd.Start, hear)
+}
+
+// StartBy is [Start] for a command that somebody else starts: from a thread that lives elsewhere, for example, and that
+// must not end before the process.
+func StartBy(name string, cmd *exec.Cmd, start func() error, hear func(Line)) (*Process, error) {
 	cmd.SysProcAttr = attributes()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = w, w
-	if err := cmd.Start(); err != nil {
+	if err := start(); err != nil {
 		_, _ = r.Close(), w.Close()
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

@@ -1,0 +1,75 @@
+package history
+
+import (
+	"fmt"
+	"time"
+)
+
+// Slack is by how much a gauge may be higher after faults than before.
+type Slack struct {
+	Heap        uint64 // bytes
+	Goroutines  int
+	Descriptors int
+	Connections int
+}
+
+// DefaultSlack has room for what comes and goes by itself: buffers that are kept, timers, a connection that is just made.
+var DefaultSlack = Slack{Heap: 16 << 20, Goroutines: 20, Descriptors: 10, Connections: 4}
+
+// CheckGauges compares what each process held before and after faults: two gauges of the same [Gauge.Mark]. One that is higher
+// afterwards by more than the slack is a leak. So is one that has grown from a process's first gauge to its last, as a leak may be
+// small each time. An "after" without its "before" compares with nothing and is counted; so is a "before" whose process has ended.
+func CheckGauges(h *History, o Options) Report {
+	o = o.withDefaults()
+	r := Report{Oracle: "gauges"}
+	type pair struct{ process, mark string }
+	before := map[pair]*Gauge{}
+	first, last := map[string]*Gauge{}, map[string]*Gauge{}
+	for _, g := range h.Gauges {
+		r.count(1, "gauges")
+		if !g.After {
+			before[pair{g.Process, g.Mark}] = g
+			if first[g.Process] == nil {
+				first[g.Process] = g
+			}
+			continue
+		}
+		b := before[pair{g.Process, g.Mark}]
+		if b == nil {
+			r.count(1, "gauges after, with none before")
+			continue
+		}
+		delete(before, pair{g.Process, g.Mark})
+		r.count(1, "gauges compared")
+		last[g.Process] = g
+		leak(&r, b, g, o.Slack, "mark "+g.Mark)
+	}
+	r.count(int64(len(before)), "gauges before, with none after")
+	for _, process := range sortedKeys(last) {
+		if f, l := first[process], last[process]; f.Mark != l.Mark {
+			leak(&r, f, l, o.Slack, fmt.Sprintf("from mark %s to mark %s", f.Mark, l.Mark))
+		}
+	}
+	return r
+}
+
+// leak compares two gauges of a process.
+func leak(r *Report, before, after *Gauge, s *Slack, where string) {
+	for _, q := range []struct {
+		name                 string
+		before, after, slack uint64
+	}{
+		{"bytes of heap", before.Heap, after.Heap, s.Heap},
+		{"goroutines", uint64(before.Goroutines), uint64(after.Goroutines), uint64(s.Goroutines)},
+		{"descriptors", uint64(before.Descriptors), uint64(after.Descriptors), uint64(s.Descriptors)},
+		{"connections", uint64(before.Connections), uint64(after.Connections), uint64(s.Connections)},
+	} {
+		if q.after > q.before+q.slack {
+			r.find(Finding{
+				Rule: "leak", At: after.At,
+				Text: fmt.Sprintf("%s has %d %s, had %d before (%s, %v ago); %d more are allowed", after.Process, q.after, q.name,
+					q.before, where, (after.At - before.At).Round(time.Millisecond), q.slack),
+			})
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/admin"
+	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/test/chaos/history"
+)
+
+// The kinds of a member. Register, Sum, List and Account keep what they have in a store that refuses an activation that has a
+// successor; the others have it in memory.
+const (
+	registerKind = "Register"
+	sumKind      = "Sum"
+	listKind     = "List"
+	accountKind  = "Account"
+	tellerKind   = "Teller" // moves money between accounts
+	tallyKind    = "Tally"
+	briefKind    = "Brief" // passivated when it was idle for a moment
+	looseKind    = "Loose" // best effort
+
+	idle = 150 * time.Millisecond // of Brief
+)
+
+// member is a process that hosts grains and sends messages to the other members.
+type member struct {
+	holdings holdings
+	cluster  *cluster.Cluster
+	recorder *history.Recorder
+	courier  *courier
+}
+
+func newMember(ctx context.Context, r role, system *actor.ActorSystem, recorder *history.Recorder) (player, error) {
+	store, err := clustertest.OpenFencedDir(filepath.Join(r.Folder, "state"))
+	if err != nil {
+		return nil, err
+	}
+	m := &member{holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
+	keeper := func(do keeping) *actor.Props {
+		return actor.PropsFromProducer(func() actor.Actor { return &keeper{recorder: recorder, store: store, strict: r.leased(), do: do} })
+	}
+	// Without leases a keeper holds its token against the store by itself.
+	var strict []cluster.KindOption
+	if r.leased() {
+		strict = []cluster.KindOption{cluster.WithStrict(store)}
+	}
+	counter := actor.PropsFromProducer(func() actor.Actor { return &counter{recorder: recorder} })
+	opts := []cluster.Option{
+		admin.Serve(),
+		cluster.NewKind(registerKind, keeper(register), strict...),
+		cluster.NewKind(sumKind, keeper(sum), strict...),
+		cluster.NewKind(listKind, keeper(list), strict...),
+		cluster.NewKind(accountKind, keeper(account), strict...),
+		cluster.NewKind(tellerKind, actor.PropsFromProducer(func() actor.Actor { return &teller{m} })),
+		cluster.NewKind(tallyKind, counter),
+		cluster.NewKind(briefKind, counter, cluster.WithPassivation(idle)),
+		cluster.NewKind(looseKind, counter, cluster.WithBestEffort()),
+	}
+	if m.cluster, err = configure(r, system, opts...); err != nil {
+		return nil, err
+	}
+	tell(m.cluster)
+	if m.courier, err = newCourier(r, system, recorder); err != nil {
+		return nil, err
+	}
+	return m, m.cluster.StartContext(ctx)
+}
+
+func (m *member) do(word string) error {
+	switch word {
+	case toBegin:
+		m.courier.begin()
+	case toRest:
+		m.courier.rest()
+	case toGauge, toGaugeAfter:
+		return m.holdings.take(word == toGaugeAfter)
+	default:
+		return errors.New("a member does no such thing")
+	}
+	return nil
+}
+
+// finish leaves. While the network is broken a graceful shutdown may come to its end without having been one.
+func (m *member) finish() error {
+	m.courier.rest()
+	if err := m.cluster.Shutdown(true); err != nil {
+		fmt.Println("left badly:", err)
+	}
+	return nil
+}

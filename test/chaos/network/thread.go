@@ -1,0 +1,94 @@
+package network
+
+import (
+	"errors"
+	"runtime"
+)
+
+var errThreadEnded = errors.New("network: the host is closed")
+
+// A thread is one of the operating system's that runs what it is given, one function after the other, and nothing else.
+// What a function makes is where the thread is: processes, sockets. A process that is to die with its parent dies with
+// the thread that started it, so a thread lives as long as its host.
+type thread struct {
+	calls chan call
+	stop  chan struct{} // closed by close
+	ended chan struct{} // closed when the goroutine that holds the thread is about to end
+}
+
+type call struct {
+	f    func() error
+	done chan error // has room for the result; closed without one when f has ended the thread
+}
+
+// newThread starts a thread that runs enter first. If that fails there is no thread.
+func newThread(enter func() error) (*thread, error) {
+	t := &thread{calls: make(chan call), stop: make(chan struct{}), ended: make(chan struct{})}
+	entered := make(chan error, 1)
+	go t.begin(enter, entered)
+	if err := <-entered; err != nil {
+		<-t.ended
+		return nil, err
+	}
+	return t, nil
+}
+
+// begin finds a thread that can end: the first one of a process cannot before the process does.
+func (t *thread) begin(enter func() error, entered chan<- error) {
+	runtime.LockOSThread()
+	if !firstThread() {
+		t.live(enter, entered)
+		return // with the lock, which ends the thread
+	}
+	locked := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(locked)
+		t.live(enter, entered)
+	}()
+	<-locked
+	runtime.UnlockOSThread()
+}
+
+func (t *thread) live(enter func() error, entered chan<- error) {
+	defer close(t.ended)
+	err := enter()
+	entered <- err
+	if err != nil {
+		return
+	}
+	for {
+		select {
+		case <-t.stop:
+			return
+		case c := <-t.calls:
+			c.run()
+		}
+	}
+}
+
+func (c call) run() {
+	defer close(c.done) // runtime.Goexit, which t.Fatal calls, ends the thread
+	c.done <- c.f()
+}
+
+// do runs f on the thread and returns what it returns.
+func (t *thread) do(f func() error) error {
+	c := call{f, make(chan error, 1)}
+	select {
+	case <-t.ended:
+		return errThreadEnded
+	case t.calls <- c:
+	}
+	err, ok := <-c.done
+	if !ok {
+		return errors.New("network: the function has ended its host's thread, as t.Fatal and runtime.Goexit do")
+	}
+	return err
+}
+
+// close ends the thread when the function that it runs has returned. It is called once.
+func (t *thread) close() {
+	close(t.stop)
+	<-t.ended
+}

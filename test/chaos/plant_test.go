@@ -1,0 +1,90 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A planted fault is a change of the product's source that breaks what it promises.
+type planted struct {
+	name     string
+	file     string // from the root of the house
+	old, new string
+}
+
+// plants are those that runs have to find.
+var plants = []planted{
+	{
+		"an owner grants again after a time-out", "internal/placement/owner.go",
+		"o.broken.grantAfterTimeout && g.phase == granting && g.resent > 1", "g.resent > 1",
+	},
+	{
+		"a lease is not looked at", "cluster/record/lease.go",
+		"return int64(now) < h.at.Load() || !h.ended(now)", "_ = now; return true",
+	},
+}
+
+// plantedRuns is within how many runs a planted fault has to be found.
+const plantedRuns = 20
+
+// TestPlanted builds the members with a fault planted in the product, and looks for a run that finds it.
+func TestPlanted(t *testing.T) {
+	if !flagGiven("chaos.planted") {
+		t.Skip("takes up to half an hour: `make chaos-planted` runs it")
+	}
+	for _, p := range plants {
+		t.Run(p.name, func(t *testing.T) {
+			*programFlag = p.build(t)
+			s := find(t, *onFlag)
+			for seed := range uint64(plantedRuns) {
+				r := run(t, s, newPlan(seed+1, portion, true), portion)
+				t.Logf("seed %d: %d answered, findings: %s", seed+1, r.Answered, strings.Join(r.Findings, "; "))
+				if len(r.Findings) > 0 {
+					t.Logf("found in run %d", seed+1)
+					return
+				}
+			}
+			t.Errorf("not found in %d runs", plantedRuns)
+		})
+	}
+}
+
+// build compiles this package with the fault in place of what is right.
+func (p planted) build(t *testing.T) (program string) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, p.file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), p.old); n != 1 {
+		t.Fatalf("%s has %q %d times: the fault is to be planted elsewhere", p.file, p.old, n)
+	}
+	folder := t.TempDir()
+	broken, overlay, program := filepath.Join(folder, "broken.go"), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "chaos.test")
+	places, err := json.Marshal(map[string]map[string]string{"Replace": {path: broken}})
+	if err == nil {
+		err = os.WriteFile(broken, []byte(strings.Replace(string(text), p.old, p.new, 1)), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(overlay, places, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
+}
