@@ -21,6 +21,9 @@ TESTFUZZTIME ?= 20s
 # How many actors make soak spawns, by which seed; it takes about a minute.
 SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
+# For make release: the version, for example v0.1.0, and DRYRUN=yes to look at what would come of it.
+VERSION ?=
+DRYRUN ?= no
 
 # Runs of make chaos: the seed (drawn without one), what the cluster stands on, how long faults happen, and how many new
 # grains each client calls in a second, once each.
@@ -34,7 +37,7 @@ CHAOSTIME ?= 0
 CHAOSFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -111,3 +114,5 @@ chaos-planted: setup-all ## faults planted in the product, and found by runs
 
 chaos-recovery: setup-all ## how long it takes until all grains answer again after each fault; writes the table in docs/reliability.md
 	@$(CHAOS) -run='^TestRecovery$$' . -args -chaos.recovery=$(CURDIR)/bin/recovery.json -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
+release: ## a release of all modules, VERSION=v0.1.0, tried, committed and tagged, not pushed; DRYRUN=yes does it all in a clone
+	@$(GO) run ./tools/release -version=$(VERSION) $(if $(filter yes,$(DRYRUN)),-dry-run)

@@ -38,6 +38,7 @@ type sourceFile struct {
 type sourceModule struct {
 	dir, path string
 	requires  map[string]bool   // module path to whether it is marked indirect
+	versions  map[string]string // module path to the version that is required
 	replaces  map[string]string // module path to what stands for it
 }
 
@@ -119,13 +120,14 @@ func readModule(fsys fs.FS, name string) (*sourceModule, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &sourceModule{dir: path.Dir(name), requires: map[string]bool{}, replaces: map[string]string{}}
+	m := &sourceModule{dir: path.Dir(name), requires: map[string]bool{}, versions: map[string]string{}, replaces: map[string]string{}}
 	for _, d := range directives(string(text)) {
 		switch {
 		case d.verb == "module" && len(d.words) == 1:
 			m.path = d.words[0]
 		case d.verb == "require" && len(d.words) == 2:
 			m.requires[d.words[0]] = d.comment == "indirect"
+			m.versions[d.words[0]] = d.words[1]
 		case d.verb == "replace":
 			if arrow := slices.Index(d.words, "=>"); arrow > 0 && arrow+1 < len(d.words) {
 				m.replaces[d.words[0]] = d.words[arrow+1]

@@ -4,7 +4,11 @@ go 1.26.0
 
 require (
 	github.com/bufbuild/protocompile v0.14.1
+<<<<<<< HEAD
 	golang.org/x/tools v0.51.0
+=======
+	golang.org/x/mod v0.42.0
+>>>>>>> refs/h/release
 	google.golang.org/protobuf v1.36.12
 	mvdan.cc/sh/v3 v3.14.1
 )

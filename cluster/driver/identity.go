@@ -11,13 +11,15 @@ const (
 	MaxKindLength     = 128
 )
 
-// Identity names a virtual actor: its kind and its name within the kind.
+// Identity names a virtual actor: its kind and its name within the kind. Clusters
+// have no kind with a slash; a store takes any bytes in both, and keeps c of kind
+// a/b apart from b/c of kind a.
 type Identity struct {
 	Kind, Name string
 }
 
-// String joins kind and name with a slash. It is for people: a name may
-// itself hold slashes.
+// String joins kind and name with a slash. It is for people: no key is to be made
+// of it, as both may hold slashes.
 func (i Identity) String() string { return i.Kind + "/" + i.Name }
 
 // Fence names one activation of an identity, and is its fencing token:
