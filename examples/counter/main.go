@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,6 +38,7 @@ func main() {
 	name := flag.String("name", "visits", "what is counted")
 	member := flag.Bool("member", false, "be a member; the program starts its members so")
 	flag.Parse()
+	slog.SetLogLoggerLevel(slog.LevelError) // the program speaks for itself
 
 	run := func() error { return count(s, *name) }
 	if *member {
