@@ -85,6 +85,7 @@ var floors = []room{
 	{floor: 1, path: "internal/membertest", std: true, kit: true},
 	{floor: 1, path: "internal/servertest", std: true, kit: true},
 	{floor: 1, path: "internal/certtest", std: true, kit: true},
+	{floor: 1, path: "internal/exampletest", std: true, kit: true},
 	{floor: 1, path: "internal/*", std: true},
 
 	{floor: 0, path: "wire"},
