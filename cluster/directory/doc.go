@@ -12,5 +12,5 @@
 // It is a room beside cluster/partition, which is the default lookup, and has the
 // same shape for package cluster, which uses one or the other.
 //
-// docs/identity-lookups.md tells the protocol.
+// docs/design/directory.md tells the protocol.
 package directory
