@@ -2,6 +2,7 @@ package docs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,20 +116,33 @@ func unitsOf(t *testing.T, w *workshop, all []page) []unit {
 	return made
 }
 
-// build compiles all that is in the workshop, and links the programs.
-func (w *workshop) build(ctx context.Context) (string, error) {
-	if out, err := w.command(ctx, w.dir, "go", "build", "./...").CombinedOutput(); err != nil {
-		return string(out), err
+// build compiles all units, and links the programs.
+func (w *workshop) build(ctx context.Context, units []unit) (string, error) {
+	libraries, programs := []string{"build"}, []string{"build", "-o", filepath.Join(w.dir, "bin") + "/"}
+	for _, u := range units {
+		if u.main {
+			programs = append(programs, "./"+u.name)
+		} else {
+			libraries = append(libraries, "./"+u.name)
+		}
 	}
-	out, err := w.command(ctx, w.dir, "go", "build", "-o", filepath.Join(w.dir, "bin")+"/", "./...").CombinedOutput()
-	return string(out), err
+	var said strings.Builder
+	var failed error
+	for _, args := range [][]string{libraries, programs} {
+		if strings.HasPrefix(args[len(args)-1], "./") {
+			out, err := w.command(ctx, w.dir, "go", args...).CombinedOutput()
+			said.Write(out)
+			failed = errors.Join(failed, err)
+		}
+	}
+	return said.String(), failed
 }
 
 // run runs the program of a unit and says what is wrong with what it prints.
 func (w *workshop) run(ctx context.Context, u unit) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := w.command(ctx, w.dir, filepath.Join(w.dir, "bin", u.name))
+	cmd := w.command(ctx, w.dir, filepath.Join(w.dir, "bin", u.name), u.args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -145,7 +159,7 @@ func (w *workshop) run(ctx context.Context, u unit) error {
 func TestBlocks(t *testing.T) {
 	w := newWorkshop(t)
 	units := unitsOf(t, w, pages(t))
-	if out, err := w.build(t.Context()); err != nil {
+	if out, err := w.build(t.Context(), units); err != nil {
 		t.Fatalf("%v\n%s", err, strings.ReplaceAll(out, w.dir+"/", ""))
 	}
 	blocks, ran := 0, 0
@@ -176,7 +190,7 @@ func TestWrongBlocksAreFound(t *testing.T) {
 		"```go\nfunc f() int { return \"text\" }\n```\n\n" +
 		"```go\nx, err := strconv.Atoi(\"1\")\nif err != nil {\n\treturn err\n}\nfmt.Println(missing)\n```\n"}
 	units := unitsOf(t, w, []page{wrong})
-	out, err := w.build(t.Context())
+	out, err := w.build(t.Context(), units)
 	if err == nil || len(units) != 3 {
 		t.Fatalf("%d units compile: %v\n%s", len(units), err, out)
 	}
@@ -189,7 +203,7 @@ func TestWrongBlocksAreFound(t *testing.T) {
 	lies := page{name: "docs/lies.md", text: "# Lies\n\n```go\nfmt.Println(1 + 1)\n// Output:\n// 3\n```\n\n" +
 		"```go\npackage main\n\nfunc main() { println() }\n```\n\n```text\nHello\n```\n"}
 	units = unitsOf(t, w, []page{lies})
-	if out, err := w.build(t.Context()); err != nil || len(units) != 2 {
+	if out, err := w.build(t.Context(), units); err != nil || len(units) != 2 {
 		t.Fatalf("%d units: %v\n%s", len(units), err, out)
 	}
 	for _, u := range units {

@@ -17,6 +17,7 @@ type unit struct {
 	files  map[string]string // by name; protobuf files too
 	main   bool
 	output string // what it has to print, if it is run
+	args   []string
 	runs   bool
 	where  string // its first block, as page:line
 }
@@ -54,7 +55,6 @@ func (p page) units() ([]unit, error) {
 			for _, proto := range protos {
 				u.files[fmt.Sprintf("p%d.proto", proto.line)] = proto.text
 			}
-			protos = nil
 		}
 		if u.main && !u.runs && i+1 < len(all) {
 			u.expect(all[i+1])
@@ -254,12 +254,14 @@ func outputComment(statements string) (string, bool) {
 	return out.String(), has
 }
 
+var goRun = regexp.MustCompile(`(?s)\$ go run \.( [^\n]*)?\n(.*)$`)
+
 // expect takes what stands behind a program for what it prints.
 func (u *unit) expect(next block) {
-	switch _, printed, runs := strings.Cut(next.text, "$ go run .\n"); {
+	switch m := goRun.FindStringSubmatch(next.text); {
 	case next.language == "text":
 		u.runs, u.output = true, next.text
-	case next.language == "console" && runs:
-		u.runs, u.output = true, printed
+	case next.language == "console" && m != nil:
+		u.runs, u.args, u.output = true, strings.Fields(m[1]), m[2]
 	}
 }
