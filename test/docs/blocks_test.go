@@ -13,8 +13,6 @@ import (
 	"time"
 )
 
-const modulePath = "github.com/granary-go/granary"
-
 // A workshop is a module outside of the tree that sees all modules of it, in the versions of their workspace.
 type workshop struct {
 	dir, root string

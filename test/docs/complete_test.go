@@ -38,6 +38,9 @@ func (p page) units() ([]unit, error) {
 		if b.language != "go" {
 			continue
 		}
+		if slices.ContainsFunc(b.notes, func(n note) bool { return n.word == "other" }) {
+			continue
+		}
 		hidden, signature, same, err := b.setup(&common)
 		if err != nil {
 			return nil, err
@@ -167,7 +170,7 @@ func function(b block, statements, signature string, run bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body := file.Decls[0].(*ast.FuncDecl).Body //nolint:errcheck // it was just written
+	body := file.Decls[0].(*ast.FuncDecl).Body
 	used := ""
 	for _, statement := range body.List {
 		for _, name := range defined(statement) {

@@ -25,6 +25,7 @@
 //	-->
 //	<!-- go: func(parameters) results -->   the statements are the body of such a function
 //	<!-- go: same -->                       the block is in the package of the block before
+//	<!-- go: other -->                      the block is code of another library, shown to compare: it is not compiled
 //	<!-- go: page                           as "with", for each block that follows on the page
 //	declarations
 //	-->

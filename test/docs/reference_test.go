@@ -108,7 +108,7 @@ func codes(t *testing.T) string {
 		}
 		for _, v := range typ.Consts {
 			for i, spec := range v.Decl.Specs {
-				value := spec.(*ast.ValueSpec) //nolint:errcheck // constants are
+				value := spec.(*ast.ValueSpec)
 				number, comment := strconv.Itoa(i), value.Doc.Text()
 				if len(value.Values) == 1 && p.print(value.Values[0]) != "iota" {
 					number, comment = quantity(p.print(value.Values[0])), v.Doc

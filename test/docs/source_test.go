@@ -181,7 +181,7 @@ func keep(t *testing.T, name, mark, want string) {
 	case !begins || !ends:
 		t.Fatalf("%s has no place for what is made of the source: %s and %s", name, begin, end)
 	case *write:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil { //nolint:gosec // a page of the tree
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	case got != want:
