@@ -210,3 +210,19 @@ func TestWrongBlocksAreFound(t *testing.T) {
 		}
 	}
 }
+
+// Blocks that are shown from a file have to be there.
+func TestShownBlocks(t *testing.T) {
+	for text, want := range map[string]bool{
+		"func New() Cart {": true, "func New() Cart {\n\t…\n}": true, "func Old() Cart {": false, "func New() Cart {\n…\nfunc Old()": false,
+	} {
+		p := page{name: "docs/shown.md", text: "<!-- go: from test/docs/carts -->\n```go\n" + text + "\n```\n"}
+		if _, err := p.units(); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	p := page{name: "docs/shown.md", text: "<!-- go: all from nowhere -->\n```go\nfunc New() Cart\n```\n"}
+	if _, err := p.units(); err == nil {
+		t.Error("a folder without Go files is not noticed")
+	}
+}

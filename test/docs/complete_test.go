@@ -29,7 +29,7 @@ const known = "ctx context.Context, system *actor.ActorSystem, c *cluster.Cluste
 func (p page) units() ([]unit, error) {
 	var made []unit
 	var protos []block
-	common := ""
+	common, from := "", ""
 	all := p.blocks()
 	for i, b := range all {
 		if b.language == "protobuf" && strings.Contains(b.text, `;main";`) {
@@ -38,7 +38,10 @@ func (p page) units() ([]unit, error) {
 		if b.language != "go" {
 			continue
 		}
-		if slices.ContainsFunc(b.notes, func(n note) bool { return n.word == "other" }) {
+		if source, shown := b.shown(&from); shown {
+			if err := b.standsIn(source); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		hidden, signature, same, err := b.setup(&common)
@@ -84,6 +87,7 @@ func (b block) setup(common *string) (hidden, signature string, same bool, err e
 			signature = n.rest
 		case "same":
 			same = true
+		case "from":
 		default:
 			return "", "", false, fmt.Errorf("%s:%d: unknown comment for the test: %s", b.page, n.line-1, n.word)
 		}

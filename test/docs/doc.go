@@ -25,6 +25,9 @@
 //	-->
 //	<!-- go: func(parameters) results -->   the statements are the body of such a function
 //	<!-- go: same -->                       the block is in the package of the block before
+//	<!-- go: from examples/ledger -->       the block is shown as it stands in a file of that folder (or in that file); a line
+//	                                        "…" stands for what was left out
+//	<!-- go: all from examples/ledger -->   the same for this block and all that follow on the page
 //	<!-- go: other -->                      the block is code of another library, shown to compare: it is not compiled
 //	<!-- go: page                           as "with", for each block that follows on the page
 //	declarations
