@@ -138,7 +138,7 @@ func (w *workshop) build(ctx context.Context, units []unit) (string, error) {
 
 // run runs the program of a unit and says what is wrong with what it prints.
 func (w *workshop) run(ctx context.Context, u unit) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	cmd := w.command(ctx, w.dir, filepath.Join(w.dir, "bin", u.name), u.args...)
 	var errs strings.Builder
