@@ -77,7 +77,7 @@ check-api: ## fail where api/ is stale, and name what was added and removed
 bench: ## Granary's actors, remoting and grains beside other libraries and hand-written ones, as ratios, in half an hour; BENCHFLAGS='-write ../docs/performance.md' keeps the table
 	@cd bench && GOWORK=off $(GO) run . $(BENCHFLAGS)
 
-benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/handover.md
+benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/design/handover.md
 	@$(GO) test -short -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
 
 sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulations

@@ -16,7 +16,7 @@ import (
 // with the members themselves: redis.New of package cluster/redis makes one
 // such store. All members and clients of a cluster are given the same one, and a
 // client needs the strategies of its kinds, too. It goes with every membership
-// provider and every guarantee. docs/identity-lookups.md tells what it costs,
+// provider and every guarantee. docs/guides/identity-lookups.md tells what it costs,
 // and what happens when the database is out of reach or loses its content.
 func WithIdentityLookup(store driver.EntryStores, opts ...LookupOption) Option {
 	return option(func(c *Config) {

@@ -9,7 +9,7 @@
 // goes on when every member of the view has done so. [Judge] says whether an
 // entry that was read still counts.
 //
-// docs/identity-lookups.md gives the rules their numbers; the comments in this
+// docs/design/directory.md gives the rules their numbers; the comments in this
 // package refer to them.
 //
 // The machine is pure: Step(now, event) returns effects, and operations in the

@@ -3495,7 +3495,7 @@ func (x *AuditResponse) GetFailures() []*Failure {
 
 type Violation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 3 or 9, as docs/placement.md numbers them.
+	// 3 or 9, as docs/design/placement.md numbers them.
 	Invariant     uint32     `protobuf:"varint,1,opt,name=invariant,proto3" json:"invariant,omitempty"`
 	Kind          string     `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Identity      string     `protobuf:"bytes,3,opt,name=identity,proto3" json:"identity,omitempty"`

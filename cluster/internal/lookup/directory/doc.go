@@ -9,5 +9,5 @@
 // drives it, and operations in the store run beside the actor, at most
 // Config.Concurrency at a time. A client has a Lookup too, without the actor.
 //
-// docs/identity-lookups.md tells the protocol.
+// docs/design/directory.md tells the protocol.
 package directory

@@ -10,5 +10,5 @@
 // when the view has changed meanwhile; calls for one identity that run at the
 // same time share one question. A client has a Lookup too, without actors.
 //
-// docs/placement.md tells the protocol.
+// docs/design/placement.md tells the protocol.
 package partition
