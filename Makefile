@@ -23,7 +23,7 @@ SOAKACTORS ?= 8000000
 SOAKSEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak vuln tables
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -74,6 +74,9 @@ soak: ## SOAKACTORS actors spawned, fed, crashed, restarted and stopped at rando
 
 fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
+
+vuln: ## govulncheck over every module; GOVULNDB names a copy of the database where vuln.go.dev cannot be reached
+	@./scripts/vuln
 
 tables: setup ## every membership provider measured with real members and servers, half an hour; writes the table in docs/providers.md
 	@mkdir -p "$$(dirname "$(TABLES)")"
