@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	pb "github.com/granary-go/granary/cluster/internal/grainpb"
 	"github.com/granary-go/granary/cluster/internal/lookup/partition"
-	pb "github.com/granary-go/granary/wire/grainpb"
 )
 
 // GrainRequest calls one method of a grain. Generated code makes it; within
