@@ -25,8 +25,19 @@ SOAKSEED ?= 1
 VERSION ?=
 DRYRUN ?= no
 
+# Runs of make chaos: the seed (drawn without one), what the cluster stands on, how long faults happen, and how many new
+# grains each client calls in a second, once each.
+SEED ?=
+ON ?= etcd
+FOR ?= 10m
+COLD ?= 0
+# Where make chaos-table keeps what came of its runs; it goes on where an earlier one was broken off. CHAOSTIME=30m ends it in time.
+CHAOSTABLE ?= $(CURDIR)/bin/chaos.jsonl
+CHAOSTIME ?= 0
+CHAOSFLAGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help release setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak tables
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -48,7 +59,7 @@ test-all: setup-all ## the same, those in a browser, and those against servers t
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
 
-lint: ## formatting, vet, golangci-lint and the rules of the house
+lint: ## formatting, vet, golangci-lint, the exported names in api/ and the rules of the house
 	@./scripts/lint
 
 generate: ## write the Go code of all .proto files
@@ -57,10 +68,16 @@ generate: ## write the Go code of all .proto files
 check-generate: ## fail where the Go code of a .proto file is stale
 	@$(GO) run ./tools/generate -root . -check
 
+api: ## write what every public package exports into api/
+	@$(GO) run ./tools/api -root .
+
+check-api: ## fail where api/ is stale, and name what was added and removed
+	@$(GO) run ./tools/api -root . -check
+
 bench: ## Granary's actors, remoting and grains beside other libraries and hand-written ones, as ratios, in half an hour; BENCHFLAGS='-write ../docs/performance.md' keeps the table
 	@cd bench && GOWORK=off $(GO) run . $(BENCHFLAGS)
 
-benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/handover.md
+benchmarks: ## benchmarks of the hot paths, beside the code; those that take minutes are named in docs/design/handover.md
 	@$(GO) test -short -run='^$$' -bench=. -benchmem $(TESTFLAGS) ./actor/... ./internal/... ./remote/... ./cluster/...
 
 sim: ## SIMRUNS and WORLDRUNS seeded runs of the placement protocol's simulations
@@ -83,5 +100,19 @@ tables: setup ## every membership provider measured with real members and server
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/providers && $(GO) test -run='^TestTables$$' -v -timeout=3h . \
 		-args -tables.file=$(TABLES) -tables.docs=$(CURDIR)/docs/providers.md $(TABLESFLAGS)
 
+# Builds the servers and runs a test of test/chaos; what runs that fail have recorded is kept in bin/chaos.
+CHAOS = mkdir -p bin/chaos && servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/chaos && $(GO) test -v -count=1 -timeout=12h
+
+chaos: setup-all ## faults by SEED, for FOR, done to real processes in a network that breaks; a checker judges what all have recorded. ON names what the cluster stands on
+	@$(CHAOS) -run='^TestChaos$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.on="$(ON)" -chaos.for=$(FOR) -chaos.cold=$(COLD) $(if $(SEED),-chaos.seed=$(SEED)) $(CHAOSFLAGS)
+
+chaos-table: setup-all ## 25 runs of 30 s on each provider and lookup, two hours; writes the table in docs/reliability.md. CHAOSTIME=30m does a portion
+	@$(CHAOS) -run='^TestTable$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.table=$(CHAOSTABLE) -chaos.time=$(CHAOSTIME) -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
+
+chaos-planted: setup-all ## faults planted in the product, and found by runs
+	@$(CHAOS) -run='^TestPlanted$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.planted $(CHAOSFLAGS)
+
+chaos-recovery: setup-all ## how long it takes until all grains answer again after each fault; writes the table in docs/reliability.md
+	@$(CHAOS) -run='^TestRecovery$$' . -args -chaos.recovery=$(CURDIR)/bin/recovery.json -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
 release: ## a release of all modules, VERSION=v0.1.0, tried, committed and tagged, not pushed; DRYRUN=yes does it all in a clone
 	@$(GO) run ./tools/release -version=$(VERSION) $(if $(filter yes,$(DRYRUN)),-dry-run)

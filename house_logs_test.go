@@ -23,7 +23,7 @@ var logRooms = []string{"actor", "cluster", "remote", "router", "internal/view",
 type logAttributes map[string]string
 
 // TestLogAttributes holds the attributes of log lines to the table in
-// docs/observability.md, so that a name means one thing wherever it is used.
+// docs/reference/log.md, so that a name means one thing wherever it is used.
 func TestLogAttributes(t *testing.T) {
 	used, lines := make(logAttributes), make(map[string]string)
 	for _, room := range logRooms {
@@ -37,24 +37,22 @@ func TestLogAttributes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile("docs/observability.md")
+	text, err := os.ReadFile("docs/reference/log.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Logs\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	documented := make(map[string]bool)
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		documented[row[1]] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if !documented[name] {
-			t.Errorf("%s: the attribute %q is not in the table of docs/observability.md: use one that is there, or describe it", used[name], name)
+			t.Errorf("%s: the attribute %q is not in the table of docs/reference/log.md: use one that is there, or describe it", used[name], name)
 		}
 	}
 	for name := range documented {
 		if used[name] == "" {
-			t.Errorf("docs/observability.md describes the attribute %q, which no line has", name)
+			t.Errorf("docs/reference/log.md describes the attribute %q, which no line has", name)
 		}
 	}
 	for line, where := range lines {

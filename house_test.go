@@ -68,13 +68,13 @@ var floors = []room{
 
 	{floor: 3, path: "cluster/record", std: true},
 
-	{floor: 3, path: "cluster/directory"},
-	{floor: 3, path: "cluster/partition"},
+	{floor: 3, path: "cluster/internal/lookup"},
 	{floor: 3, path: "remote"},
 	{floor: 3, path: "router", std: true},
 	{floor: 3, path: "actor/actortest", std: true, kit: true},
 
 	{floor: 2, path: "actor", std: true},
+	{floor: 2, path: "cluster/explanation", std: true},
 
 	{floor: 1, path: "internal/placement", std: true, pure: true},
 	{floor: 1, path: "internal/view", std: true, pure: true},
@@ -85,6 +85,7 @@ var floors = []room{
 	{floor: 1, path: "internal/membertest", std: true, kit: true},
 	{floor: 1, path: "internal/servertest", std: true, kit: true},
 	{floor: 1, path: "internal/certtest", std: true, kit: true},
+	{floor: 1, path: "internal/exampletest", std: true, kit: true},
 	{floor: 1, path: "internal/*", std: true},
 
 	{floor: 0, path: "wire"},

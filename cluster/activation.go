@@ -9,7 +9,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/internal/lookup"
 )
 
 // activation is one grain that is active in this process.
@@ -138,7 +138,7 @@ func (a *activations) forget(act *activation) {
 }
 
 // activator starts activations for the lookup of one membership.
-func (c *Cluster) activator(self driver.MemberID, lease driver.Lease) partition.Activator {
+func (c *Cluster) activator(self driver.MemberID, lease driver.Lease) lookup.Activator {
 	if self == "" {
 		return nil
 	}
@@ -151,7 +151,7 @@ type activator struct {
 	lease   driver.Lease // nil where the provider has none
 }
 
-// Activate implements partition.Activator. The kind's own actor is made by the
+// Activate implements lookup.Activator. The kind's own actor is made by the
 // first message of the grain, not here: see lateActor.
 func (a *activator) Activate(id driver.Identity, f driver.Fence, asked actor.MessageHeader) *actor.PID {
 	c := a.cluster

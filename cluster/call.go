@@ -10,7 +10,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/internal/lookup"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -211,7 +211,7 @@ func (k *call) mustNotSend(ctx context.Context, loc *location) error {
 // rejoining reports whether an error of locate passes when this process has
 // joined again.
 func rejoining(err error) bool {
-	return errors.Is(err, errRejoining) || errors.Is(err, partition.ErrClosed)
+	return errors.Is(err, errRejoining) || errors.Is(err, lookup.ErrClosed)
 }
 
 // try sends the message once and waits for the answer: until the call ends or,

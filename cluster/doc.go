@@ -19,13 +19,13 @@
 // # One activation per identity
 //
 // Which member hosts an identity is decided by the placement protocol of
-// docs/placement.md: while no network split is on, an identity never has two
+// docs/design/placement.md: while no network split is on, an identity never has two
 // activations. When members come or go only the ownership of identities
 // moves; activations and their state stay where they are.
 //
 // What holds when the network splits, or a live member is taken for dead, each
 // kind chooses: [WithBestEffort], [WithLease], [WithStrict]. The last two need
-// a provider with leases, as package cluster/etcd has it; docs/guarantees.md
+// a provider with leases, as package cluster/etcd has it; docs/guides/guarantees.md
 // says what exactly they promise. A strict grain keeps its value in [State].
 // [Cluster.Explain] tells where a grain is, and why.
 //

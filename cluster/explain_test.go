@@ -14,11 +14,12 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/explanation"
 	"github.com/granary-go/granary/internal/placement"
 )
 
 // explain asks where a grain is, with patience.
-func explain(t *testing.T, c *cluster.Cluster, identity, kind string) cluster.Explanation {
+func explain(t *testing.T, c *cluster.Cluster, identity, kind string) explanation.Explanation {
 	t.Helper()
 	e, err := c.Explain(t.Context(), identity, kind)
 	if err != nil {
@@ -28,7 +29,7 @@ func explain(t *testing.T, c *cluster.Cluster, identity, kind string) cluster.Ex
 }
 
 // opened asks until the owner has opened the slot.
-func opened(t *testing.T, c *cluster.Cluster, identity, kind string) cluster.Explanation {
+func opened(t *testing.T, c *cluster.Cluster, identity, kind string) explanation.Explanation {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		e := explain(t, c, identity, kind)
@@ -42,7 +43,7 @@ func opened(t *testing.T, c *cluster.Cluster, identity, kind string) cluster.Exp
 }
 
 // says checks the text of an explanation.
-func says(t *testing.T, e cluster.Explanation, want ...string) {
+func says(t *testing.T, e explanation.Explanation, want ...string) {
 	t.Helper()
 	for _, w := range want {
 		if !strings.Contains(e.String(), w) {
@@ -86,7 +87,7 @@ func TestExplain(t *testing.T) {
 
 // tells checks that an explanation's history holds all of these, in their order
 // and in the order of time. Clocks are all one here.
-func tells(t *testing.T, e cluster.Explanation, want ...string) {
+func tells(t *testing.T, e explanation.Explanation, want ...string) {
 	t.Helper()
 	for i, h := range e.History {
 		if len(want) > 0 && h.Role+" "+h.What == want[0] {
@@ -110,7 +111,7 @@ func TestExplanationsAreJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var again cluster.Explanation
+	var again explanation.Explanation
 	if err := json.Unmarshal(data, &again); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package cluster_test
 import (
 	"testing"
 
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 )
 
 // A member whose placement actor has ended does not stay in the view as one

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
@@ -108,6 +111,27 @@ func TestErrorsOfAGrain(t *testing.T) {
 		_, err := callSubject(t.Context(), c, "x", "Run", wrapperspb.String("no number"))
 		if ge, ok := errors.AsType[*cluster.GrainError](err); !ok || ge.Code != cluster.CodeInvalidRequest {
 			t.Errorf("a request of another type, %s: %v", where, err)
+		}
+	}
+}
+
+// A member of an older version knows neither a new rpc nor the message that it takes.
+func TestRequestOfANewerVersion(t *testing.T) {
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Syntax: proto.String("proto3"), Name: proto.String("newer.proto"), Package: proto.String("newer"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Request")}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	member := w.member(subjects(nil))
+	for where, c := range map[string]*cluster.Cluster{"here": member, "in another process": w.client()} {
+		for method, want := range map[string]cluster.Code{"Missing": cluster.CodeUnknownMethod, "Run": cluster.CodeInvalidRequest} {
+			_, err := callSubject(t.Context(), c, "x", method, dynamicpb.NewMessage(file.Messages().Get(0)))
+			if ge, ok := errors.AsType[*cluster.GrainError](err); !ok || ge.Code != want {
+				t.Errorf("%s, %s: %v; want %v", method, where, err, want)
+			}
 		}
 	}
 }

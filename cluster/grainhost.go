@@ -190,6 +190,9 @@ func (h *GrainHost[G]) admit(desc *GrainDesc[G], req *GrainRequest) (method *met
 	if !ok {
 		return nil, &GrainError{CodeUnknownMethod, fmt.Sprintf("kind %q has no method %q here", desc.Kind, req.Method)}
 	}
+	if m, ok := req.Message.(*unlinkedMessage); ok {
+		return nil, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not a %s, which this member does not know", desc.Kind, req.Method, method.request, m.name)}
+	}
 	if got := reflect.TypeOf(req.Message); got != method.request {
 		return nil, &GrainError{CodeInvalidRequest, fmt.Sprintf("%s.%s takes %v, not %v", desc.Kind, req.Method, method.request, got)}
 	}

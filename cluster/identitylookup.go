@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/granary-go/granary/cluster/directory"
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/explanation"
+	"github.com/granary-go/granary/cluster/internal/lookup"
+	"github.com/granary-go/granary/cluster/internal/lookup/directory"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 )
 
 // WithIdentityLookup keeps in a database where the grains are active, instead of
 // with the members themselves: redis.New of package cluster/redis makes one
 // such store. All members and clients of a cluster are given the same one, and a
 // client needs the strategies of its kinds, too. It goes with every membership
-// provider and every guarantee. docs/identity-lookups.md tells what it costs,
+// provider and every guarantee. docs/guides/identity-lookups.md tells what it costs,
 // and what happens when the database is out of reach or loses its content.
 func WithIdentityLookup(store driver.EntryStores, opts ...LookupOption) Option {
 	return option(func(c *Config) {
@@ -32,7 +34,7 @@ type LookupOption func(*entryLookup)
 
 // WithLookupConcurrency bounds the operations that this process has under way in
 // the database. More wait in line, within the deadlines of their calls. Defaults
-// to [directory.DefaultConcurrency].
+// to 64.
 func WithLookupConcurrency(n int) LookupOption {
 	return func(l *entryLookup) { l.concurrency = n }
 }
@@ -59,51 +61,46 @@ type identityLookup interface {
 	// SetView returns how many slots have another owner than before; none are moved by the first view.
 	SetView(v driver.View) (moved int)
 	View() driver.View
-	// Resolve fails with the errors of package partition.
-	Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (partition.Activation, error)
+	// Resolve fails with the errors of package lookup.
+	Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (lookup.Activation, error)
 	StopBegun(id driver.Identity, f driver.Fence)
 	LeaseChanged()
 	Settle(ctx context.Context) error
 	Close(ctx context.Context) error
 	// explain fills in what the lookup knows.
-	explain(ctx context.Context, id driver.Identity, e *Explanation) error
+	explain(ctx context.Context, id driver.Identity, e *explanation.Explanation) error
 }
 
 // newLookup makes the lookup of a membership.
 func (c *Cluster) newLookup(ctx context.Context, m *membership) (identityLookup, error) {
+	config := lookup.Config{
+		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
+		Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger, Header: c.askedWith(),
+	}
 	if !c.config.entries.chosen {
-		lookup, err := partition.New(partition.Config{
-			System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease,
-			Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
-			Header: c.askedWith(), Placing: c.placing(),
-		})
-		return memberLookup{lookup}, err
+		members, err := partition.New(partition.Config{Config: config, Placing: c.placing()})
+		return memberLookup{members}, err
 	}
 	store, err := c.config.entries.stores.OpenEntries(ctx, c.config.name)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: identity lookup: %w", err)
 	}
-	lookup, err := directory.New(directory.Config{
-		System: c.system, Self: m.self.ID, Activator: c.activator(m.self.ID, m.lease), Lease: m.lease, Store: store,
-		Strategies: c.config.picks(), Refresh: m.session.Refresh, Failed: m.fail, Logger: c.logger,
-		Concurrency: c.config.entries.concurrency, Header: c.askedWith(),
-	})
+	entries, err := directory.New(directory.Config{Config: config, Store: store, Concurrency: c.config.entries.concurrency})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return storeLookup{lookup}, nil
+	return storeLookup{entries}, nil
 }
 
 // memberLookup is the default: the members remember.
 type memberLookup struct{ *partition.Lookup }
 
-func (l memberLookup) explain(ctx context.Context, id driver.Identity, e *Explanation) (err error) {
+func (l memberLookup) explain(ctx context.Context, id driver.Identity, e *explanation.Explanation) error {
 	var also driver.MemberID
 	if e.Cached != nil {
 		also = e.Cached.Member.ID
 	}
-	e.Explanation, err = l.Explain(ctx, id, also)
-	return err
+	return l.Explain(ctx, id, also, e)
 }
 
 // storeLookup remembers in a database.
@@ -115,40 +112,10 @@ func (l storeLookup) SetView(v driver.View) (moved int) {
 	return 0
 }
 
-// Resolve implements identityLookup.
-func (l storeLookup) Resolve(ctx context.Context, id driver.Identity, hint driver.MemberID, suspect driver.Fence) (partition.Activation, error) {
-	found, err := l.Lookup.Resolve(ctx, id, hint, suspect)
-	return partition.Activation(found), likePartition(err)
-}
-
-// likePartition lets an error be found as the one of package partition that means
-// the same.
-func likePartition(err error) error {
-	for _, same := range []struct{ from, to error }{
-		{directory.ErrNoView, partition.ErrNoView}, {directory.ErrNoHost, partition.ErrNoHost}, {directory.ErrClosed, partition.ErrClosed},
-		{directory.ErrNotYet, partition.ErrNotYet}, {directory.ErrNoAnswer, partition.ErrNoAnswer},
-	} {
-		if errors.Is(err, same.from) {
-			return alikeError{err, same.to}
-		}
-	}
-	return err
-}
-
-// alikeError keeps its own text, and is also another error.
-type alikeError struct {
-	error
-
-	also error
-}
-
-// Unwrap gives both.
-func (e alikeError) Unwrap() []error { return []error{e.error, e.also} }
-
-func (l storeLookup) explain(ctx context.Context, id driver.Identity, e *Explanation) error {
+func (l storeLookup) explain(ctx context.Context, id driver.Identity, e *explanation.Explanation) error {
 	said, err := l.Explain(ctx, id)
 	if err != nil {
-		return likePartition(err)
+		return err
 	}
 	view := l.View()
 	e.Incarnation, e.Epoch, e.Members = view.Incarnation, view.Epoch, len(view.Members)
@@ -159,48 +126,4 @@ func (l storeLookup) explain(ctx context.Context, id driver.Identity, e *Explana
 	}
 	e.Store = &said
 	return nil
-}
-
-// tellStore is the part of an explanation that a database has told.
-func (e Explanation) tellStore(line func(what, format string, args ...any)) {
-	s := e.Store
-	state := "closed: members are writing back what they host"
-	if s.Open {
-		state = "open"
-	}
-	line("store", "era %d, %s; in view %d of %s (members: %d)", s.Era, state, e.Epoch, printable(e.Incarnation), e.Members)
-	if s.Entry != nil {
-		line("entry", "%s, token %s, of view %d: %s", member(e.at()), printable(s.Entry.Token), s.Entry.Epoch, printable(s.Entry.Verdict))
-	}
-	if s.Host != "" {
-		line("host", "%s, token %s", printable(s.Host), printable(s.HostToken))
-	}
-	for _, p := range s.Problems {
-		line("silent", "%s", printable(p))
-	}
-}
-
-// at is the member of the entry in the database.
-func (e Explanation) at() partition.MemberRef {
-	return partition.MemberRef{ID: e.Store.Entry.Member, Address: e.Store.Entry.Address}
-}
-
-// stored says where the grain is by the database.
-func (e Explanation) stored() string {
-	switch s := e.Store; {
-	case s.Entry == nil && len(s.Problems) > 0:
-		return "cannot be told about: the database of the identity lookup did not answer"
-	case s.Entry == nil && e.Hosting == 0:
-		return "is not active, and no active member hosts its kind"
-	case s.Entry == nil:
-		return "is not active"
-	case s.Entry.Verdict == "void":
-		return "is not active; its entry is that of a member that has left, " + member(e.at())
-	case s.Host == "stopping" || s.Host == "releasing":
-		return "is stopping on " + member(e.at()) + "; its next activation waits for that"
-	case s.Host == "" && len(s.Problems) == 0 && s.Entry.Verdict == "live":
-		return "is not active; " + member(e.at()) + " has its entry, and places it anew when it is called"
-	default:
-		return "is active on " + member(e.at()) + " as far as the database knows"
-	}
 }

@@ -1,13 +1,11 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"iter"
 
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
-	"github.com/granary-go/granary/internal/placement"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -82,43 +80,20 @@ func (a *activation) shown() Activation {
 	return Activation{Kind: a.identity.Kind, Identity: a.identity.Name, Token: a.fence, Handled: a.handled.Load()}
 }
 
-// Load says how this member's slots are; zero, but for the epoch, where it has none.
-func (i Inspector) Load(ctx context.Context) (partition.OwnerLoad, error) {
-	if i.HasLookupStore() {
-		return partition.OwnerLoad{Epoch: i.cluster.View().Epoch}, i.Err()
+// Slots gives the lookup by which the members themselves remember where grains are, to
+// package cluster/admin: nobody else can name the key. It fails as Err says, and where a
+// database is the lookup.
+func (i Inspector) Slots(partition.Key) (*partition.Lookup, error) {
+	m, err := i.cluster.running()
+	if err != nil {
+		return nil, err
 	}
-	return inspected(i, func(l *partition.Lookup) (partition.OwnerLoad, error) { return l.Load(ctx) })
-}
-
-// Sample takes a sample of what this member's owner and host have, for an audit.
-func (i Inspector) Sample(ctx context.Context, n int) (partition.Sample, error) {
-	return inspected(i, func(l *partition.Lookup) (partition.Sample, error) { return l.Sample(ctx, n) })
-}
-
-// ProbeOwner says what this member's owner has of identities, in their order.
-func (i Inspector) ProbeOwner(ctx context.Context, ids []driver.Identity) ([]placement.OwnerState, error) {
-	return inspected(i, func(l *partition.Lookup) ([]placement.OwnerState, error) { return l.ProbeOwner(ctx, ids) })
-}
-
-// ProbeHost says what this member's host has of identities, in their order.
-func (i Inspector) ProbeHost(ctx context.Context, ids []driver.Identity) ([]placement.HostState, error) {
-	return inspected(i, func(l *partition.Lookup) ([]placement.HostState, error) { return l.ProbeHost(ctx, ids) })
+	l, ok := m.lookup.(memberLookup)
+	if !ok {
+		return nil, errNoSlots
+	}
+	return l.Lookup, nil
 }
 
 // errNoSlots is the answer to what only members with slots have.
 var errNoSlots = errors.New("cluster: a database keeps where grains are: there are no slots")
-
-// inspected asks the lookup of this process. Where a database is the lookup, there is
-// nothing to ask.
-func inspected[T any](i Inspector, ask func(*partition.Lookup) (T, error)) (T, error) {
-	var none T
-	m, err := i.cluster.running()
-	if err != nil {
-		return none, err
-	}
-	l, ok := m.lookup.(memberLookup)
-	if !ok {
-		return none, errNoSlots
-	}
-	return ask(l.Lookup)
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 )
 
 func TestInspect(t *testing.T) {
@@ -46,7 +47,11 @@ func TestInspect(t *testing.T) {
 	if !slices.Equal(seen, identities(5)) || inspect.Active() != 5 || !inspect.Joined() || inspect.Err() != nil {
 		t.Errorf("%v, %v", seen, inspect.Err())
 	}
-	load, err := inspect.Load(t.Context())
+	slots, err := inspect.Slots(partition.Key{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	load, err := slots.Load(t.Context())
 	if err != nil || load.Open != 4096 || len(load.Acquiring) != 0 || load.Entries != 5 || load.Epoch != c.View().Epoch {
 		t.Errorf("%+v, %v", load, err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/internal/lookup"
 	"github.com/granary-go/granary/internal/pidcache"
 )
 
@@ -150,9 +150,9 @@ func (c *Cluster) GetContext(ctx context.Context, identity, kind string) (*actor
 // explain makes an error of the lookup one that a caller can act on.
 func (c *Cluster) explain(id driver.Identity, err error) error {
 	switch {
-	case errors.Is(err, partition.ErrNoHost):
+	case errors.Is(err, lookup.ErrNoHost):
 		return fmt.Errorf("%w %q: %s: %w", ErrNoMemberForKind, id.Kind, c.seen(), timedOut(err))
-	case errors.Is(err, partition.ErrNoView):
+	case errors.Is(err, lookup.ErrNoView):
 		err := fmt.Errorf("%w: %w", ErrNoView, timedOut(err))
 		if m := c.current.Load(); m != nil && m.complaint.Load() != nil {
 			return fmt.Errorf("%w; the membership provider said: %w", err, *m.complaint.Load())

@@ -79,7 +79,7 @@ func (c *Cluster) join(ctx context.Context, member bool) (_ *membership, err err
 		}
 	}()
 	request := driver.Request{Cluster: c.config.name, BindHost: bindHost(c.remote.Address()), Logger: c.logger}
-	request.TLS = c.config.remote.TLS()
+	request.TLS, request.Guard = c.config.remote.TLS(), c.remote.Guard()
 	open := c.config.provider.Observe
 	if member {
 		m.self.ID = newMemberID()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -10,8 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/known/emptypb"
 
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 	pb "github.com/granary-go/granary/wire/grainpb"
 )
 
@@ -20,7 +22,9 @@ import (
 type GrainRequest struct {
 	// Method is the rpc's name in the .proto.
 	Method string
-	// Message is immutable once sent.
+	// Message is immutable once sent. Where its type is not linked into the process
+	// that gets it, it is one of no type that a program could know: the caller is of
+	// another version.
 	Message proto.Message
 	// Deadline is when the caller stops waiting; zero means never.
 	Deadline time.Time
@@ -143,7 +147,20 @@ func decodeRequest(data []byte) (*GrainRequest, error) {
 		return nil, err
 	}
 	m.Message, err = decodePayload(wire.Type, wire.Payload)
+	if wire.Type != "" && errors.Is(err, protoregistry.NotFound) {
+		m.Message, err = &unlinkedMessage{name: wire.Type, data: wire.Payload}, nil
+	}
 	return m, err
+}
+
+// unlinkedMessage stands for the message of a request whose type this process does not
+// know, as that of an rpc that a newer version has: the grain is to say so, and not
+// whoever reads the bytes.
+type unlinkedMessage struct {
+	emptypb.Empty // makes it a message, and is not what is sent on
+
+	name string
+	data []byte
 }
 
 func decodeResponse(data []byte) (*GrainResponse, error) {
@@ -167,6 +184,9 @@ func remaining(deadline time.Time) int64 {
 func encodePayload(m proto.Message) (string, []byte, error) {
 	if err := checkMessage(m); err != nil {
 		return "", nil, err
+	}
+	if m, ok := m.(*unlinkedMessage); ok { // it is forwarded
+		return m.name, m.data, nil
 	}
 	data, err := proto.Marshal(m)
 	return messageName(m), data, err

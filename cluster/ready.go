@@ -49,12 +49,13 @@ func (c *Cluster) unreadyMember(ctx context.Context, m *membership, view driver.
 	if m.lease != nil && m.lease.Phase() == driver.LeaseDraining {
 		why = append(why, "its lease was not renewed; can the membership provider be reached?")
 	}
-	if len(why) > 0 || m.opened.Load() {
+	slots, ok := m.lookup.(memberLookup)
+	if len(why) > 0 || !ok || m.opened.Load() {
 		return why
 	}
 	ctx, cancel := c.bounded(ctx, callSettings{})
 	defer cancel()
-	switch load, err := c.Inspect().Load(ctx); {
+	switch load, err := slots.Load(ctx); {
 	case err != nil:
 		return []string{"the owner of its slots does not answer: " + err.Error()}
 	case load.Epoch < view.Epoch:

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
@@ -25,24 +27,47 @@ const maxBody = 4096
 // asked answers a question of a viewer's as JSON; an error as {"error": …} and its status.
 func (d *Dashboard) asked(answer func(context.Context, *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case d.questions <- struct{}{}:
-			defer func() { <-d.questions }()
-		default:
-			respond(w, http.StatusServiceUnavailable, refusal{"dashboard: it answers as many questions as it may already: try again"})
-			return
+		out, err := any(nil), readWhole(w, r)
+		if err == nil {
+			out, err = d.inTurn(r, answer)
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), patience)
-		defer cancel()
-		stop := context.AfterFunc(d.ctx, cancel)
-		defer stop()
-		out, err := answer(ctx, r)
 		if err != nil {
 			respond(w, codeOf(err), refusal{words(err)})
 			return
 		}
 		respond(w, http.StatusOK, out)
 	}
+}
+
+// readWhole reads what a viewer sends, within patience. Who sends slowly, or reads so, takes
+// none of the questions' places.
+func readWhole(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	// A server that cannot bound it has connections that do not block, as in tests.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return status.Errorf(codes.DeadlineExceeded, "dashboard: what is to be done did not come within %v: %v", patience, err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
+// inTurn answers a question if there is a place for it.
+func (d *Dashboard) inTurn(r *http.Request, answer func(context.Context, *http.Request) (any, error)) (any, error) {
+	select {
+	case d.questions <- struct{}{}:
+		defer func() { <-d.questions }()
+	default:
+		return nil, status.Error(codes.ResourceExhausted, "dashboard: it answers as many questions as it may already: try again")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	stop := context.AfterFunc(d.ctx, cancel)
+	defer stop()
+	return answer(ctx, r)
 }
 
 type refusal struct {
@@ -105,7 +130,7 @@ func parameters(r *http.Request, most map[string]int) (map[string]string, error)
 // explained is where a grain is, and why.
 type explained struct {
 	Summary string `json:"summary"`
-	// Explanation is a cluster.Explanation.
+	// Explanation is an explanation.Explanation.
 	Explanation json.RawMessage `json:"explanation"`
 	// Grain is what the listing of grains has of it; nil if it is not active, or was not told.
 	Grain    *grain    `json:"grain,omitempty"`
@@ -215,7 +240,7 @@ func (d *Dashboard) operate(ctx context.Context, r *http.Request) (any, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, status.Error(codes.InvalidArgument, "dashboard: what is to be done is sent as application/json")
 	}
-	if err := json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&q); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "dashboard: what is to be done is no JSON: %v", err)
 	}
 	if !slices.Contains(d.config.allowed, q.Operation) {

@@ -24,6 +24,7 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/admin"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/explanation"
 	"github.com/granary-go/granary/dashboard"
 	"github.com/granary-go/granary/remote"
 	pb "github.com/granary-go/granary/wire/adminpb"
@@ -84,8 +85,8 @@ func TestServe(t *testing.T) {
 	})
 	code, text := b.get("/api/explain?kind=Echo&identity=alice")
 	var e struct {
-		Summary     string              `json:"summary"`
-		Explanation cluster.Explanation `json:"explanation"`
+		Summary     string                  `json:"summary"`
+		Explanation explanation.Explanation `json:"explanation"`
 		Grain       struct {
 			Handled string `json:"handled"`
 		} `json:"grain"`

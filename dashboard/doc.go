@@ -20,7 +20,8 @@
 //	defer conn.Close()
 //	board := dashboard.New(adminpb.NewAdminClient(conn))
 //	defer board.Close()
-//	log.Fatal(http.ListenAndServe("127.0.0.1:8900", board))
+//	server := &http.Server{Addr: "127.0.0.1:8900", Handler: board, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 64 << 10}
+//	log.Fatal(server.ListenAndServe())
 //
 // # Who may look
 //
@@ -29,6 +30,11 @@
 // read-only unless [WithAllow] says otherwise; what is done to a member that one has to
 // allow as well, by admin.Allow. Requests that change something are refused if a page of
 // another origin makes them.
+//
+// The handler bounds viewers, questions and what they send, and how long all of it takes. Connections
+// are its server's: without ReadHeaderTimeout one that says nothing is kept for ever. The name by
+// which a browser asks is the server's business, too: on the loopback, refuse names that are none
+// of its, or a page whose name leads there reads along.
 //
 // The page is plain HTML, CSS and JavaScript out of the binary. It loads nothing from elsewhere
 // and runs no script but its own, which the content security policy holds it to: names of

@@ -25,6 +25,20 @@ const (
 	// DefaultMaxDials how many of them it tries to reach at a time.
 	DefaultMaxPeers = 1 << 13
 	DefaultMaxDials = 256
+	// DefaultMaxStrangers is how many connections there may be at the port over which
+	// no peer has introduced itself, DefaultMaxStrangersOfHost how many of them from one host.
+	DefaultMaxStrangers       = 512
+	DefaultMaxStrangersOfHost = 256
+	// DefaultMaxStreams is how many requests there may be at a time over one of them,
+	// DefaultMaxIncoming how many in all that have not come in whole.
+	DefaultMaxStreams  = 256
+	DefaultMaxIncoming = 128
+	// DefaultRequestTimeout is how long a request to a service at the port may take to come
+	// in, DefaultQuietTimeout for how long a connection is kept over which there is none.
+	DefaultRequestTimeout = 10 * time.Second
+	DefaultQuietTimeout   = time.Minute
+	// DefaultMaxSpawned is how many actors of one kind others may have alive here.
+	DefaultMaxSpawned = 1 << 17
 	// DefaultDialTimeout bounds an attempt to connect, the handshake included.
 	DefaultDialTimeout = 3 * time.Second
 	// DefaultBackoffMin and DefaultBackoffMax bound the pause after failed
@@ -63,6 +77,13 @@ type Config struct {
 	maxWatches        int
 	maxPeers          int
 	maxDials          int
+	maxStrangers      int
+	strangersOfHost   int
+	maxStreams        int
+	maxIncoming       int
+	requestTimeout    time.Duration
+	quietTimeout      time.Duration
+	maxSpawned        int
 	dialTimeout       time.Duration
 	backoff           backoff
 	keepAliveInterval time.Duration
@@ -91,6 +112,13 @@ func Configure(host string, port int, opts ...ConfigOption) *Config {
 		maxWatches:        DefaultMaxWatches,
 		maxPeers:          DefaultMaxPeers,
 		maxDials:          DefaultMaxDials,
+		maxStrangers:      DefaultMaxStrangers,
+		strangersOfHost:   DefaultMaxStrangersOfHost,
+		maxStreams:        DefaultMaxStreams,
+		maxIncoming:       DefaultMaxIncoming,
+		requestTimeout:    DefaultRequestTimeout,
+		quietTimeout:      DefaultQuietTimeout,
+		maxSpawned:        DefaultMaxSpawned,
 		dialTimeout:       DefaultDialTimeout,
 		backoff:           backoff{min: DefaultBackoffMin, max: DefaultBackoffMax},
 		keepAliveInterval: DefaultKeepAliveInterval,
@@ -131,7 +159,10 @@ func WithDialOptions(opts ...grpc.DialOption) ConfigOption {
 }
 
 // WithServerOptions passes options on to the gRPC server. They come after the
-// remote's own and win over them.
+// remote's own and win over them. Those that gRPC takes once are not for this:
+// UnaryInterceptor, StreamInterceptor (chained ones are) and InTapHandle make
+// [Remote.Start] fail. A request's headers have at most 64 KiB, unless
+// grpc.MaxHeaderListSize says otherwise.
 func WithServerOptions(opts ...grpc.ServerOption) ConfigOption {
 	return func(c *Config) { c.serverOptions = append(c.serverOptions, opts...) }
 }
@@ -172,6 +203,43 @@ func WithMaxWatches(n int) ConfigOption {
 // [DefaultMaxDials].
 func WithPeerLimits(peers, dials int) ConfigOption {
 	return func(c *Config) { c.maxPeers, c.maxDials = peers, dials }
+}
+
+// WithStrangerLimits bounds how many connections there may be at the port over which no
+// peer has introduced itself, and how many of them from one host: those of the handshakes
+// under way, of who calls services at the port (cluster/admin, cluster/health, the
+// application's own), and of whoever else reaches it. One too many is closed before a byte of it
+// is read, and counted in [Stats]; whoever is connected goes on. Peers are bounded by
+// [WithPeerLimits]. Defaults to [DefaultMaxStrangers] and
+// [DefaultMaxStrangersOfHost].
+func WithStrangerLimits(all, ofHost int) ConfigOption {
+	return func(c *Config) { c.maxStrangers, c.strangersOfHost = all, ofHost }
+}
+
+// WithRequestLimits bounds how many requests there may be at a time over one connection to
+// the port, where the caller's gRPC has more of them wait; and how many in all that have
+// not come in whole, the introductions of peers among them. For one more, the one that has taken
+// longest is cancelled. For each of these the process may hold a message of the largest
+// size. Defaults to [DefaultMaxStreams] and [DefaultMaxIncoming].
+func WithRequestLimits(ofConnection, incoming int) ConfigOption {
+	return func(c *Config) { c.maxStreams, c.maxIncoming = ofConnection, incoming }
+}
+
+// WithRequestTimeouts bounds how long a request to a service at the port may take until
+// it, or the first message of a stream of which the server is to answer one, has come
+// in: it is cancelled then; and for how long a connection is kept over which there is
+// no request: gRPC connects anew for the next one. What the peers of a cluster say to
+// each other is bounded by [WithDialTimeout], [WithKeepAlive] and [WithIdleTimeout]
+// instead. Defaults to [DefaultRequestTimeout] and [DefaultQuietTimeout].
+func WithRequestTimeouts(request, quiet time.Duration) ConfigOption {
+	return func(c *Config) { c.requestTimeout, c.quietTimeout = request, quiet }
+}
+
+// WithMaxSpawned bounds how many actors of one of the kinds of [WithKinds] may be alive
+// here that other processes have spawned. One more fails with [ErrSpawnFailed]. Defaults
+// to [DefaultMaxSpawned].
+func WithMaxSpawned(n int) ConfigOption {
+	return func(c *Config) { c.maxSpawned = n }
 }
 
 // WithDialTimeout bounds an attempt to connect. Defaults to [DefaultDialTimeout].
@@ -216,14 +284,18 @@ func (c *Config) check() error {
 		return err
 	}
 	for name, n := range map[string]int64{
-		"WithMaxMessageSize": int64(c.maxMessage),
-		"WithQueueLimits":    int64(min(c.queueMessages, c.queueBytes)),
-		"WithMaxWatches":     int64(c.maxWatches),
-		"WithPeerLimits":     int64(min(c.maxPeers, c.maxDials)),
-		"WithDialTimeout":    int64(c.dialTimeout),
-		"WithBackoff":        int64(min(c.backoff.min, c.backoff.max)),
-		"WithKeepAlive":      int64(min(c.keepAliveInterval, c.keepAliveTimeout)),
-		"WithGoodbyeTimeout": int64(c.goodbyeTimeout),
+		"WithMaxMessageSize":  int64(c.maxMessage),
+		"WithQueueLimits":     int64(min(c.queueMessages, c.queueBytes)),
+		"WithMaxWatches":      int64(c.maxWatches),
+		"WithPeerLimits":      int64(min(c.maxPeers, c.maxDials)),
+		"WithStrangerLimits":  int64(min(c.maxStrangers, c.strangersOfHost)),
+		"WithRequestLimits":   int64(min(c.maxStreams, c.maxIncoming)),
+		"WithRequestTimeouts": int64(min(c.requestTimeout, c.quietTimeout)),
+		"WithMaxSpawned":      int64(c.maxSpawned),
+		"WithDialTimeout":     int64(c.dialTimeout),
+		"WithBackoff":         int64(min(c.backoff.min, c.backoff.max)),
+		"WithKeepAlive":       int64(min(c.keepAliveInterval, c.keepAliveTimeout)),
+		"WithGoodbyeTimeout":  int64(c.goodbyeTimeout),
 	} {
 		if n <= 0 {
 			return fmt.Errorf("%w: %s: the values are positive", ErrBadConfig, name)

@@ -30,7 +30,7 @@ type rawPeer struct {
 	stream grpc.BidiStreamingClient[remotepb.Frame, remotepb.Frame]
 }
 
-func (n *memNetwork) rawPeer(t *testing.T, address string) *rawPeer {
+func (n *memNetwork) rawPeer(t *testing.T, address string, opts ...grpc.CallOption) *rawPeer {
 	t.Helper()
 	client, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(n.dial),
@@ -40,7 +40,7 @@ func (n *memNetwork) rawPeer(t *testing.T, address string) *rawPeer {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	t.Cleanup(func() { cancel(); _ = client.Close() })
-	stream, err := remotepb.NewRemotingClient(client).Connect(ctx)
+	stream, err := remotepb.NewRemotingClient(client).Connect(ctx, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,6 +27,9 @@ var (
 	errNoTarget = errors.New("the message's target is out of range")
 	errNoSender = errors.New("the message's sender is out of range or has no address")
 	errNoType   = errors.New("the message's type is out of range")
+
+	errBehalf = errors.New("an actor of Granary itself hears each process for itself, and the sender is of another one")
+	errOwnEnd = errors.New("an actor of Granary itself is ended by its own process alone")
 )
 
 // inboundTables are the PIDs of the batch that is being delivered, made when the
@@ -38,6 +42,24 @@ type inboundTables struct {
 type target struct {
 	pid     *actor.PID
 	process actor.Process
+	own     bool // it is Granary's own
+}
+
+// ownPrefix begins the ids of actors that are Granary's own. They go by who a message is
+// from, so that a peer may not speak for others there.
+const ownPrefix = "granary."
+
+// refuses says why an actor of Granary's own does not get a message.
+func (c *conn) refuses(env *actor.MessageEnvelope) error {
+	if env.Sender != nil && env.Sender.Address != c.peer.address {
+		return errBehalf
+	}
+	switch env.Message.(type) {
+	case *actor.Stop, *actor.PoisonPill:
+		return errOwnEnd
+	default:
+		return nil
+	}
 }
 
 func (t *inboundTables) reset(b *batch) {
@@ -98,6 +120,9 @@ func (c *conn) deliverOne(b *batch, e *envelope, raw []byte) {
 		env.Header = e.header
 		env.Message, system, err = c.message(b, e)
 	}
+	if err == nil && t.own {
+		err = c.refuses(&env)
+	}
 	lost, isLost := env.Message.(*replyLost)
 	switch {
 	case err != nil:
@@ -147,6 +172,7 @@ func (c *conn) target(b *batch, i uint64) (target, error) {
 	t := &c.reader.inbound.targets[i]
 	if t.pid == nil {
 		t.pid = c.remote.system.NewLocalPID(b.targets[i])
+		t.own = strings.HasPrefix(t.pid.Id, ownPrefix)
 		t.process, _ = c.remote.system.ProcessRegistry.GetLocal(t.pid.Id)
 	}
 	return *t, nil

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/internal/door"
 )
 
 // nowhere is the address of an actor system that no transport serves.
@@ -36,11 +37,14 @@ type Remote struct {
 	incarnation uint64
 	attempts    atomic.Uint64 // numbers the attempts to reach peers
 	stats       counters
-	exposed     sync.Once // the warning of warnIfExposed
+	exposed     sync.Once            // the warning of warnIfExposed
+	often       actor.ShouldThrottle // warnings of connections that were turned away
 
 	// Set by Start, and not changed afterwards.
 	address string
 	server  *grpc.Server
+	door    *door.Door
+	hall    *door.Hall
 	ctx     context.Context
 	cancel  context.CancelFunc
 	dials   chan struct{} // holds an entry for each attempt under way
@@ -75,6 +79,7 @@ func NewRemote(system *actor.ActorSystem, config *Config, opts ...Option) *Remot
 		system: system, config: *config, logger: system.Logger(),
 		incarnation: rand.Uint64() | 1,
 		done:        make(chan struct{}),
+		often:       actor.NewThrottle(1, time.Minute, nil),
 	}
 	if config.tls != nil {
 		config.tls.log.Store(r.logger)
@@ -129,15 +134,25 @@ func (r *Remote) Start() error {
 	if err != nil {
 		return err
 	}
+	r.hall = door.NewHall(r.config.maxIncoming, r.config.requestTimeout)
+	server, err := r.newServer()
+	if err != nil {
+		_ = listener.Close() // nothing was accepted
+		return err
+	}
 	if err := r.startActivator(); err != nil {
 		_ = listener.Close() // nothing was accepted
 		return fmt.Errorf("%w: WithKinds: %w", ErrBadConfig, err)
+	}
+	for _, register := range r.services {
+		register(server)
 	}
 	r.warnOfCertificate(address)
 	r.state, r.address = stateStarted, address
 	r.serial.self = address
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.server = r.newServer()
+	r.server = server
+	r.door = r.guard(listener, 0)
 	r.grave = newEndpoint(r, "")
 	r.grave.link.close()
 	r.crowd = newEndpoint(r, "")
@@ -148,7 +163,7 @@ func (r *Remote) Start() error {
 	r.system.ProcessRegistry.RegisterAddressResolver(func(pid *actor.PID) (actor.Process, bool) {
 		return r.endpoint(pid.Address), true
 	})
-	r.wg.Go(func() { r.serve(listener) })
+	r.wg.Go(func() { r.serve(r.door) })
 	r.logger.Info("remote: listening", "address", address, "on", listener.Addr())
 	return nil
 }

@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -15,27 +17,36 @@ import (
 	"github.com/granary-go/granary/wire/remotepb"
 )
 
-func (r *Remote) newServer() *grpc.Server {
-	server := grpc.NewServer(append([]grpc.ServerOption{
+// newServer makes the server. An error is one of the options that a program has given.
+func (r *Remote) newServer() (server *grpc.Server, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: WithServerOptions: gRPC takes none of these: %v", ErrBadConfig, p)
+		}
+	}()
+	server = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.Creds(r.serverCredentials()),
 		grpc.MaxRecvMsgSize(r.config.maxFrame()),
 		grpc.MaxSendMsgSize(r.config.maxFrame()),
 		grpc.InitialWindowSize(window),
 		grpc.InitialConnWindowSize(window),
 		grpc.ConnectionTimeout(r.config.dialTimeout),
+		grpc.MaxConcurrentStreams(uint32(min(r.config.maxStreams, math.MaxUint32))),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.InTapHandle(r.expect),
+		grpc.ChainUnaryInterceptor(cameWhole),
+		grpc.ChainStreamInterceptor(comesWhole),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: r.config.keepAliveInterval, Timeout: r.config.keepAliveTimeout,
+			MaxConnectionIdle: r.config.quietTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: time.Second, PermitWithoutStream: true,
 		}),
 	}, r.config.serverOptions...)...)
 	remotepb.RegisterRemotingServer(server, &service{remote: r})
-	for _, register := range r.services {
-		register(server)
-	}
-	return server
+	return server, nil
 }
 
 // service is what peers call.
@@ -48,6 +59,12 @@ type service struct {
 // has ended: that is how a gRPC server ends a stream.
 func (s *service) Connect(stream grpc.BidiStreamingServer[remotepb.Frame, remotepb.Frame]) error {
 	r := s.remote
+	claim, free := r.claim(stream.Context())
+	if !free {
+		r.stats.refused.Add(1)
+		return refuse(refusalInvalid, "a peer introduces itself once over a connection")
+	}
+	defer claim.Release()
 	hello, err := r.firstHello(stream)
 	if err == nil {
 		err = r.checkHello(hello)
@@ -83,6 +100,7 @@ func (s *service) Connect(stream grpc.BidiStreamingServer[remotepb.Frame, remote
 		r.stats.refused.Add(1)
 		return err
 	}
+	claim.Introduce()
 	r.warnIfExposed(stream.Context())
 	<-released
 	return endStatus(c.cause)
@@ -115,6 +133,7 @@ func (r *Remote) firstHello(stream grpc.BidiStreamingServer[remotepb.Frame, remo
 	defer timer.Stop()
 	select {
 	case f := <-first:
+		came(stream.Context())
 		return f.frame.GetHello(), f.err
 	case <-timer.C:
 		return nil, status.Error(codes.DeadlineExceeded, "no Hello came in time")

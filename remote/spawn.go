@@ -33,14 +33,14 @@ type Kind struct {
 func NewKind(kind string, props *actor.Props) *Kind { return &Kind{kind, props} }
 
 // WithKinds lets every process that may connect spawn actors of these kinds here, as
-// many as it likes. Without it nothing can be spawned from outside. Grains need none
+// many as [WithMaxSpawned] allows. Without it nothing can be spawned from outside. Grains need none
 // of this.
 func WithKinds(kinds ...*Kind) ConfigOption {
 	return func(c *Config) { c.kinds = append(slices.Clip(c.kinds), kinds...) }
 }
 
 // activatorID is the id of the actor that spawns on behalf of others.
-const activatorID = "granary.activator"
+const activatorID = ownPrefix + "activator"
 
 const maxActorName = 1 << 10
 
@@ -64,7 +64,7 @@ func (r *Remote) startActivator() error {
 		return nil
 	}
 	_, err := r.system.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor {
-		return &activator{kinds: r.config.kinds}
+		return &activator{kinds: r.config.kinds, most: r.config.maxSpawned}
 	}, actor.WithoutDefaults(), actor.WithSupervisor(actor.NewRestartingStrategy())), activatorID)
 	return err
 }
@@ -73,6 +73,7 @@ func (r *Remote) startActivator() error {
 // producer that takes its time holds up no other kind.
 type activator struct {
 	kinds    []*Kind
+	most     int
 	spawners map[string]*actor.PID
 }
 
@@ -82,11 +83,8 @@ func (a *activator) Receive(ctx actor.Context) {
 	case *actor.Started:
 		a.spawners = make(map[string]*actor.PID, len(a.kinds))
 		for _, k := range a.kinds {
-			a.spawners[k.name] = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-				if m, ok := ctx.Message().(*remotepb.SpawnRequest); ok {
-					ctx.Respond(activate(ctx.ActorSystem(), k.props, m.GetName()))
-				}
-			}, actor.WithoutDefaults()))
+			s := &spawner{kind: k, most: a.most}
+			a.spawners[k.name] = ctx.Spawn(actor.PropsFromFunc(s.receive, actor.WithoutDefaults()))
 		}
 	case *remotepb.SpawnRequest:
 		spawner, known := a.spawners[m.GetKind()]
@@ -95,6 +93,32 @@ func (a *activator) Receive(ctx actor.Context) {
 			return
 		}
 		ctx.Forward(spawner)
+	}
+}
+
+// spawner spawns one kind, and counts who is alive.
+type spawner struct {
+	kind  *Kind
+	most  int
+	alive int
+}
+
+func (s *spawner) receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *remotepb.SpawnRequest:
+		if s.alive >= s.most {
+			ctx.Respond(&remotepb.SpawnResponse{Outcome: remotepb.SpawnResponse_OUTCOME_FAILED,
+				Text: fmt.Sprintf("as many actors of the kind were spawned from outside as may be alive, %d (WithMaxSpawned)", s.most)})
+			return
+		}
+		said := activate(ctx.ActorSystem(), s.kind.props, m.GetName())
+		if said.Outcome == remotepb.SpawnResponse_OUTCOME_SPAWNED {
+			s.alive++
+			ctx.Watch(ctx.ActorSystem().NewLocalPID(said.Id))
+		}
+		ctx.Respond(said)
+	case *actor.Terminated:
+		s.alive--
 	}
 }
 
@@ -118,7 +142,7 @@ func activate(system *actor.ActorSystem, props *actor.Props, name string) *remot
 }
 
 func validName(name string) bool {
-	return len(name) <= maxActorName && utf8.ValidString(name) && !strings.ContainsAny(name, "/$") && !strings.HasPrefix(name, "granary.")
+	return len(name) <= maxActorName && utf8.ValidString(name) && !strings.ContainsAny(name, "/$") && !strings.HasPrefix(name, ownPrefix)
 }
 
 // SpawnNamed spawns an actor of a kind in the process at address, which has registered

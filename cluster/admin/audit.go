@@ -19,7 +19,7 @@ const (
 	maxViolations = 100
 )
 
-// Audit implements the service: it samples invariants 3 and 9 of docs/placement.md.
+// Audit implements the service: it samples invariants 3 and 9 of docs/design/placement.md.
 func (s *server) Audit(ctx context.Context, r *pb.AuditRequest) (*pb.AuditResponse, error) {
 	ctx, view, done, err := s.beginInView(ctx, Request{Operation: Audit})
 	if err != nil {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/granary-go/granary/cluster"
-	"github.com/granary-go/granary/cluster/partition"
+	"github.com/granary-go/granary/cluster/explanation"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
@@ -37,7 +36,7 @@ func (s *server) Locate(ctx context.Context, r *pb.LocateRequest) (*pb.LocateRes
 	if e.Store != nil {
 		if entry := e.Store.Entry; entry != nil && entry.Verdict != "void" {
 			out.Active = e.Store.Host != "" || entry.Verdict != "live"
-			out.Member, out.Token = refOut(partition.MemberRef{ID: entry.Member, Address: entry.Address}), entry.Token
+			out.Member, out.Token = refOut(explanation.Member{ID: entry.Member, Address: entry.Address}), entry.Token
 		}
 		return out, nil
 	}
@@ -57,10 +56,10 @@ func (s *server) Locate(ctx context.Context, r *pb.LocateRequest) (*pb.LocateRes
 	return out, nil
 }
 
-func (s *server) explain(ctx context.Context, r Request) (cluster.Explanation, error) {
+func (s *server) explain(ctx context.Context, r Request) (explanation.Explanation, error) {
 	ctx, done, err := s.begin(ctx, r)
 	if err != nil {
-		return cluster.Explanation{}, err
+		return explanation.Explanation{}, err
 	}
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, s.config.timeout)
@@ -72,7 +71,7 @@ func (s *server) explain(ctx context.Context, r Request) (cluster.Explanation, e
 	return e, nil
 }
 
-func silences(e cluster.Explanation) (out []*pb.Failure) {
+func silences(e explanation.Explanation) (out []*pb.Failure) {
 	for _, silent := range e.Silent {
 		out = append(out, &pb.Failure{Member: refOut(silent.Member), Reason: pb.Reason_REASON_SILENT, Why: clean(silent.Why, maxText)})
 	}
@@ -84,6 +83,6 @@ func silences(e cluster.Explanation) (out []*pb.Failure) {
 	return out
 }
 
-func refOut(r partition.MemberRef) *pb.MemberRef {
+func refOut(r explanation.Member) *pb.MemberRef {
 	return &pb.MemberRef{Id: clean(string(r.ID), maxName), Address: clean(r.Address, maxName)}
 }

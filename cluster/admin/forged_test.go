@@ -64,22 +64,43 @@ func answered(t *testing.T, heard <-chan *pb.Answer) *pb.Answer {
 	}
 }
 
-// Whom a message says that it comes from is not believed: the member that is named has to
-// have asked.
+// forgeries are questions that would change something, and that nobody has put.
+func forgeries(id []byte) []*pb.Ask {
+	return []*pb.Ask{
+		{Id: id, What: &pb.Ask_Leave{Leave: &pb.LeaveRequest{}}},
+		{Id: id, What: &pb.Ask_Drain{Drain: &pb.DrainRequest{}}},
+		{Id: id, What: &pb.Ask_Call{Call: &pb.CallRequest{Kind: echoKind, Identity: "a", Type: "google.protobuf.StringValue"}}},
+	}
+}
+
+// Whom a message says that it comes from is not believed: a process speaks for itself
+// only, and a member has to have asked.
 func TestForgedSender(t *testing.T) {
 	w := newWorld(t)
 	left := make(chan struct{}, 1)
 	all := w.members(2, admin.Allow(admin.Leave, admin.Drain, admin.Call), admin.OnLeave(func() { left <- struct{}{} }))
-	// An actor of a member stands for the one that the stranger cannot hear.
+	target := all[1].ActorSystem()
 	from, heard := listener(t, all[0].ActorSystem())
+	refused := make(chan string, 10)
+	actor.SubscribeTo(target.EventStream, func(e *actor.DeadLetterEvent) { refused <- e.Reason })
 	s := newStranger(t)
+	for _, question := range forgeries(make([]byte, 16)) {
+		s.ask(target.Address(), from, question)
+		select {
+		case why := <-refused:
+			if !contains(why, "hears each process for itself") {
+				t.Errorf("%T: %s", question.What, why)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%T: nothing was refused", question.What)
+		}
+	}
+	// A program within a member can speak for it, and for its admin service if it guesses what
+	// that has asked.
+	within := &stranger{t, all[0].ActorSystem()}
 	for name, id := range map[string][]byte{"without an id": nil, "a short id": {1}, "an id": make([]byte, 16)} {
-		for _, question := range []*pb.Ask{
-			{Id: id, What: &pb.Ask_Leave{Leave: &pb.LeaveRequest{}}},
-			{Id: id, What: &pb.Ask_Drain{Drain: &pb.DrainRequest{}}},
-			{Id: id, What: &pb.Ask_Call{Call: &pb.CallRequest{Kind: echoKind, Identity: "a", Type: "google.protobuf.StringValue"}}},
-		} {
-			s.ask(all[1].ActorSystem().Address(), from, question)
+		for _, question := range forgeries(id) {
+			within.ask(target.Address(), from, question)
 			if a := answered(t, heard); a.GetFailure().GetReason() != pb.Reason_REASON_NOT_ALLOWED {
 				t.Errorf("%s: %v", name, a)
 			}
@@ -109,7 +130,7 @@ func TestNobodyConfirms(t *testing.T) {
 		t.Fatal(err)
 	}
 	from, heard := listener(t, mute.ActorSystem())
-	newStranger(t).ask(c.ActorSystem().Address(), from, &pb.Ask{Id: make([]byte, 16), What: &pb.Ask_Leave{Leave: &pb.LeaveRequest{}}})
+	(&stranger{t, mute.ActorSystem()}).ask(c.ActorSystem().Address(), from, &pb.Ask{Id: make([]byte, 16), What: &pb.Ask_Leave{Leave: &pb.LeaveRequest{}}})
 	if a := answered(t, heard); a.GetFailure().GetReason() != pb.Reason_REASON_SILENT || !contains(a.GetFailure().GetWhy(), "has not confirmed it") {
 		t.Errorf("%v", a)
 	}

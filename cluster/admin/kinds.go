@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 	"github.com/granary-go/granary/internal/placement"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -88,8 +89,21 @@ func (s *server) Slots(ctx context.Context, _ *pb.SlotsRequest) (*pb.SlotsRespon
 	return out, nil
 }
 
+// load says how this member's slots are; zero, but for the epoch, where a database is the lookup.
+func (s *server) load(ctx context.Context) (partition.OwnerLoad, error) {
+	inspect := s.cluster.Inspect()
+	if inspect.HasLookupStore() {
+		return partition.OwnerLoad{Epoch: s.cluster.View().Epoch}, inspect.Err()
+	}
+	slots, err := inspect.Slots(partition.Key{})
+	if err != nil {
+		return partition.OwnerLoad{}, err
+	}
+	return slots.Load(ctx)
+}
+
 func (s *server) localSlots(ctx context.Context) *pb.Answer {
-	load, err := s.cluster.Inspect().Load(ctx)
+	load, err := s.load(ctx)
 	if err != nil {
 		return failed(s.self(), pb.Reason_REASON_SILENT, "its owner of slots does not answer: "+clean(err.Error(), maxText))
 	}

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/admin"
+	"github.com/granary-go/granary/cluster/explanation"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
 
@@ -259,7 +259,7 @@ func TestLocateAndExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said cluster.Explanation
+	var said explanation.Explanation
 	if err := json.Unmarshal([]byte(e.Json), &said); err != nil || said.Owner == nil || said.Owner.Entry.Token != r.Token || !contains(e.Text, "history") {
 		t.Errorf("%v, %v", e, err)
 	}

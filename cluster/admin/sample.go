@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 	"github.com/granary-go/granary/internal/placement"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -19,7 +20,11 @@ func (s *server) localSample(ctx context.Context, r *pb.SampleAsk) *pb.Answer {
 		return failed(s.self(), pb.Reason_REASON_NOT_SERVED,
 			"a database keeps where its grains are: there is no owner to compare it with; explain compares one grain with the database")
 	}
-	taken, err := s.cluster.Inspect().Sample(ctx, int(min(r.GetLimit(), MaxSample)))
+	slots, err := s.cluster.Inspect().Slots(partition.Key{})
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
+	}
+	taken, err := slots.Sample(ctx, int(min(r.GetLimit(), MaxSample)))
 	if err != nil {
 		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
 	}
@@ -42,11 +47,14 @@ func (s *server) localProbe(ctx context.Context, r *pb.ProbeAsk) *pb.Answer {
 	for _, a := range r.GetIdentities() {
 		ids = append(ids, identityIn(a))
 	}
+	slots, err := s.cluster.Inspect().Slots(partition.Key{})
+	if err != nil {
+		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
+	}
 	out := &pb.Probe{Epoch: s.cluster.View().Epoch}
-	var err error
 	if r.GetAsOwner() {
 		var states []placement.OwnerState
-		states, err = s.cluster.Inspect().ProbeOwner(ctx, ids)
+		states, err = slots.ProbeOwner(ctx, ids)
 		for _, o := range states {
 			f := &pb.Finding{Slot: o.State.String()}
 			if o.Entry != nil {
@@ -57,7 +65,7 @@ func (s *server) localProbe(ctx context.Context, r *pb.ProbeAsk) *pb.Answer {
 		}
 	} else {
 		var states []placement.HostState
-		states, err = s.cluster.Inspect().ProbeHost(ctx, ids)
+		states, err = slots.ProbeHost(ctx, ids)
 		for _, h := range states {
 			f := &pb.Finding{Promised: h.Promised, Term: h.Fence.Term, Seq: h.Fence.Seq}
 			switch h.Phase {

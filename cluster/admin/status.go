@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
+	"github.com/granary-go/granary/cluster/internal/lookup/partition"
 	"github.com/granary-go/granary/internal/placement"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -78,12 +79,14 @@ func (s *server) status(ctx context.Context) *pb.Status {
 		out.Handled += k.Handled
 	}
 	out.Active = inspect.Active()
-	if load, err := inspect.Load(ctx); err == nil {
-		out.Open, out.Acquiring = uint32(load.Open), uint32(len(load.Acquiring))
-		out.Entries, out.Waiting = int64(load.Entries), int64(load.Waiting)
-	}
-	if sample, err := inspect.Sample(ctx, 0); err == nil {
-		out.Violations = int64(sample.Violations)
+	if slots, err := inspect.Slots(partition.Key{}); err == nil {
+		if load, err := slots.Load(ctx); err == nil {
+			out.Open, out.Acquiring = uint32(load.Open), uint32(len(load.Acquiring))
+			out.Entries, out.Waiting = int64(load.Entries), int64(load.Waiting)
+		}
+		if sample, err := slots.Sample(ctx, 0); err == nil {
+			out.Violations = int64(sample.Violations)
+		}
 	}
 	for _, op := range s.config.allowed {
 		out.Allowed = append(out.Allowed, string(op))

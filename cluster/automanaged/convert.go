@@ -13,7 +13,7 @@ import (
 func greetingToWire(g view.Greeting) *pb.Greeting {
 	w := &pb.Greeting{
 		Cluster: g.Cluster, Sender: entryToWire(g.Sender), Phase: pb.Phase(g.Phase),
-		Incarnation: g.Incarnation, Epoch: g.Epoch,
+		Incarnation: g.Incarnation, Epoch: g.Epoch, Former: g.Former,
 	}
 	if g.View != nil {
 		w.View = viewToWire(*g.View)
@@ -35,7 +35,7 @@ func greetingFromWire(w *pb.Greeting) (view.Greeting, error) {
 	}
 	g := view.Greeting{
 		Cluster: w.Cluster, Sender: sender, Phase: view.Phase(w.Phase),
-		Incarnation: w.Incarnation, Epoch: w.Epoch,
+		Incarnation: w.Incarnation, Epoch: w.Epoch, Former: w.Former,
 	}
 	if w.View != nil {
 		v, err := viewFromWire(w.View)

@@ -31,8 +31,8 @@ type member struct {
 	server  *grpc.Server
 	board   *board
 	// release ends the provider's session; met are the addresses of a view that
-	// removed this member.
-	release func(met []string)
+	// removed this member, former is the newest view that it was in.
+	release func(met []string, former uint64)
 
 	start  time.Time
 	ctx    context.Context // ends with the session
@@ -48,10 +48,13 @@ type member struct {
 }
 
 // join opens the ping port and starts to ping.
-func join(ctx context.Context, c config, r driver.Request, release func(met []string)) (*member, error) {
+func join(ctx context.Context, c config, r driver.Request, former uint64, release func(met []string, former uint64)) (*member, error) {
 	listener, err := c.open(ctx, cmp.Or(c.bindHost, r.BindHost))
 	if err != nil {
 		return nil, err
+	}
+	if r.Guard != nil {
+		listener, c.guard = r.Guard.Listen(listener, regular), r.Guard
 	}
 	self, err := c.describe(r, listener.Addr())
 	if err != nil {
@@ -65,7 +68,7 @@ func join(ctx context.Context, c config, r driver.Request, release func(met []st
 	m.machine = view.New(view.Config{
 		Cluster: r.Cluster, Self: self, Hosts: c.hosts,
 		Interval: view.Time(c.refresh), Quick: view.Time(quickest), Missed: c.missed,
-		Incarnation: rand.Text(), UnixMilli: m.start.UnixMilli(),
+		Incarnation: rand.Text(), Former: former, UnixMilli: m.start.UnixMilli(),
 	})
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.server = m.newServer(r.Cluster)

@@ -54,6 +54,8 @@ type Provider struct {
 	// side of a split that has lost would otherwise found a cluster of its own,
 	// whose higher view removes the side that has won.
 	met []string // guarded by busy
+	// former is the newest view that a former session was in.
+	former uint64 // guarded by busy
 }
 
 type config struct {
@@ -68,6 +70,7 @@ type config struct {
 	// The cluster's, nil without TLS: for those who dial, and to know who pings.
 	clientTLS func(names ...string) *tls.Config
 	proves    func(state tls.ConnectionState, host string) error
+	guard     *driver.Guard // nil: nothing is bounded
 	// names has, with TLS, the name of a host for each address that it was looked
 	// up to have.
 	names  *sync.Map
@@ -218,8 +221,8 @@ func (p *Provider) Join(ctx context.Context, r driver.Request) (driver.Session, 
 			c.hosts = append(slices.Clip(c.hosts), address)
 		}
 	}
-	s, err := join(ctx, c, r, func(met []string) {
-		p.met = met
+	s, err := join(ctx, c, r, p.former, func(met []string, former uint64) {
+		p.met, p.former = met, former
 		p.busy.Store(false)
 	})
 	if err != nil {

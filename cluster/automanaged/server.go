@@ -3,6 +3,7 @@ package automanaged
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
@@ -25,6 +27,10 @@ const (
 	// A watcher chooses its heartbeat within these bounds.
 	shortestHeartbeat = 50 * time.Millisecond
 	longestHeartbeat  = time.Minute
+	// regular is how many connections there are to a ping port: those of the members of the
+	// largest view, and of the clients.
+	regular        = view.MaxMembers + maxWatchers
+	maxHeaderBytes = 64 << 10
 )
 
 // server answers on the ping port.
@@ -36,21 +42,49 @@ type server struct {
 }
 
 func (m *member) newServer(cluster string) *grpc.Server {
-	s := grpc.NewServer(
+	s := grpc.NewServer(append(m.config.guarded(),
 		grpc.Creds(m.config.server),
 		grpc.ConnectionTimeout(m.config.timeout()), // it also bounds how long one that says nothing holds up the end
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.WaitForHandlers(true),
-	)
+	)...)
 	pb.RegisterMembershipServer(s, &server{member: m, cluster: cluster})
 	return s
+}
+
+// guarded are the options of the server by which the process bounds what strangers do.
+func (c config) guarded() []grpc.ServerOption {
+	kept := keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
+	if c.guard == nil {
+		return []grpc.ServerOption{grpc.KeepaliveParams(kept)}
+	}
+	kept.MaxConnectionIdle = max(c.guard.Quiet, 3*c.refresh) // a member's comes to life with each ping
+	return []grpc.ServerOption{
+		grpc.KeepaliveParams(kept),
+		grpc.MaxConcurrentStreams(uint32(min(c.guard.MaxStreams, math.MaxUint32))),
+		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+			ctx, came := c.guard.Expect(ctx)
+			return context.WithValue(ctx, expected{}, came), nil
+		}),
+	}
+}
+
+// expected is the key of what ends the wait for a request.
+type expected struct{}
+
+// came says that a request has come in whole.
+func came(ctx context.Context) {
+	if end, ok := ctx.Value(expected{}).(func()); ok {
+		end()
+	}
 }
 
 var errClosing = status.Error(codes.Unavailable, "this process is leaving")
 
 // Ping implements the service.
 func (s *server) Ping(ctx context.Context, request *pb.PingRequest) (*pb.PingResponse, error) {
+	came(ctx)
 	g, err := greetingFromWire(request.GetGreeting())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
@@ -100,6 +134,7 @@ func (s *server) proves(ctx context.Context, sender view.Entry) error {
 // Watch implements the service: the newest view, each later one, and a
 // heartbeat when nothing has happened for the time the watcher asked for.
 func (s *server) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+	came(stream.Context())
 	if request.GetCluster() != s.cluster {
 		return status.Errorf(codes.FailedPrecondition, "this process belongs to cluster %q, not to %q", s.cluster, request.GetCluster())
 	}

@@ -119,7 +119,7 @@ func (m *member) close() {
 	m.cancel()
 	m.links.close()
 	m.wg.Wait()
-	m.release(m.met(shown.over))
+	m.release(m.met(shown.over), m.machine.Former())
 }
 
 // met gives the ping addresses of the view that removed this member, if one

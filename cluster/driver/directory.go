@@ -59,7 +59,7 @@ type Era struct {
 // EntryStore is one process's connection to a database that keeps where the
 // identities of one cluster are active: an [Entry] for each that is, and the
 // [Era]. What an entry means, who may claim it and when, is none of the store's
-// business: the lookup of package cluster/directory does that for all stores.
+// business: Granary does that for all stores.
 //
 // The methods may be called from several goroutines and return when their
 // context is done. Errors other than the two above are passing ones: it is then

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -43,8 +44,25 @@ type Request struct {
 	// not. A provider whose members speak to each other uses it unless it was told
 	// otherwise.
 	TLS *TLS
+	// Guard bounds what strangers can do to a port, as the process does at its own: for
+	// providers that listen. Nil where nothing is bounded.
+	Guard *Guard
 	// Logger is the application's logger. Never nil.
 	Logger *slog.Logger
+}
+
+// Guard bounds what strangers can do to a port. None of its fields is nil or 0.
+type Guard struct {
+	// Listen bounds the connections at a listener, and is to take its place. Regular is
+	// how many of them there are where nobody means ill.
+	Listen func(l net.Listener, regular int) net.Listener
+	// Expect gives a context for a request, which ends when it takes too long until it
+	// has come in whole, which came is to tell.
+	Expect func(ctx context.Context) (of context.Context, came func())
+	// MaxStreams is how many requests there may be at a time over one connection.
+	MaxStreams int
+	// Quiet is for how long a connection is kept over which there is no request.
+	Quiet time.Duration
 }
 
 // TLS is what a transport between processes of one cluster needs. What changes in the

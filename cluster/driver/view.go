@@ -15,7 +15,8 @@ type View struct {
 	// Epoch orders the views. It rises with every view, not always by one.
 	Epoch uint64
 	// Previous is the epoch of the view that this one was made from; 0 for
-	// the first. A member whose last view has this epoch missed nothing.
+	// the first, and for one that unites members of views that did not follow
+	// one another, as after a split without leases. A member whose last view has this epoch missed nothing.
 	Previous uint64
 	// Members are in order of seniority: the first has been in the longest.
 	Members []Member

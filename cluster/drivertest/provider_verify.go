@@ -79,7 +79,7 @@ func (tr *providerTrial) follows(v, last driver.View, fail func(string, ...any))
 		fail("view %d was made from %d", v.Epoch, v.Previous)
 	case v.Incarnation != last.Incarnation:
 		return
-	case v.Previous < last.Epoch:
+	case v.Previous < last.Epoch && v.Previous != 0:
 		fail("view %d was made from %d, and there is %d", v.Epoch, v.Previous, last.Epoch)
 	}
 	// Who stays keeps the order, and whoever comes is behind them.

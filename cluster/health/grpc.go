@@ -36,7 +36,7 @@ func Serve() cluster.Option { return cluster.WithService(Service()) }
 func Service() cluster.Service {
 	return func(c *cluster.Cluster, r grpc.ServiceRegistrar) func() {
 		ctx, cancel := context.WithCancel(context.Background())
-		pb.RegisterHealthServer(r, &server{cluster: c, ctx: ctx})
+		pb.RegisterHealthServer(r, &server{cluster: c, looks: shared{cluster: c}, ctx: ctx})
 		return cancel
 	}
 }
@@ -45,6 +45,7 @@ type server struct {
 	pb.UnimplementedHealthServer
 
 	cluster  *cluster.Cluster
+	looks    shared
 	watchers atomic.Int32
 	ctx      context.Context // done when the service ends
 }
@@ -54,7 +55,7 @@ func (s *server) state(ctx context.Context, service string) pb.HealthCheckRespon
 	var why []string
 	switch service {
 	case "", ServiceReady:
-		why = Ready(ctx, s.cluster)
+		why = s.looks.ready(ctx)
 	case ServiceLive:
 		why = Live(s.cluster)
 	default:

@@ -38,7 +38,11 @@ func Ready(ctx context.Context, c *cluster.Cluster) (why []string) {
 // Handler answers paths that end with /live and /ready: 200, or 503 with the reasons, a
 // line each. Who accepts application/json gets {"status": "ready", "why": []}. Other
 // paths are not found.
+//
+// However many ask at the same time, the process looks once. Connections are the server's: give
+// it a ReadHeaderTimeout and MaxHeaderBytes.
 func Handler(c *cluster.Cluster) http.Handler {
+	looks := &shared{cluster: c}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var why []string
 		switch word := path.Base(r.URL.Path); {
@@ -52,7 +56,7 @@ func Handler(c *cluster.Cluster) http.Handler {
 		case word == "live":
 			why = Live(c)
 		default:
-			why = Ready(r.Context(), c)
+			why = looks.ready(r.Context())
 		}
 		answer(w, r, path.Base(r.URL.Path), why)
 	})

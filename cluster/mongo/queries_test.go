@@ -11,11 +11,11 @@ import (
 	"github.com/granary-go/granary/cluster/mongo/mongotest"
 )
 
-// The queries of docs/identity-lookups.md, as the driver sends what mongosh would, give what is said there: an array is
+// The queries of docs/guides/identity-lookups.md, as the driver sends what mongosh would, give what is said there: an array is
 // a pipeline, a document a filter.
 func TestQueriesOfTheDocumentation(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/identity-lookups.md")
+	text, err := os.ReadFile("../../docs/guides/identity-lookups.md")
 	if err != nil {
 		t.Fatal(err)
 	}

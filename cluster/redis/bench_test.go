@@ -56,7 +56,7 @@ func lookupsToCompare(b *testing.B) map[string]func(*fleet, *atomic.Int64) {
 // active, two callers on different members each of them at about the same time.
 // It tells the median and the 99th percentile of the first call, and the
 // operations in the store for each activation. With -benchtime=10000x it is the
-// measurement of docs/identity-lookups.md.
+// measurement of docs/guides/identity-lookups.md.
 func BenchmarkColdCalls(b *testing.B) {
 	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {
@@ -103,7 +103,7 @@ func BenchmarkColdCalls(b *testing.B) {
 
 // BenchmarkTakeover removes one of three members from the view, by which a third of
 // b.N grains lose their place, and calls all of them by 16 callers: ms-all is when
-// each has answered. With -benchtime=10000x it is that of docs/identity-lookups.md.
+// each has answered. With -benchtime=10000x it is that of docs/guides/identity-lookups.md.
 func BenchmarkTakeover(b *testing.B) {
 	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {

@@ -13,7 +13,7 @@ import (
 	"github.com/granary-go/granary/cluster/redis/redistest"
 )
 
-// The queries of docs/identity-lookups.md do, with redis-cli, what is said there.
+// The queries of docs/guides/identity-lookups.md do, with redis-cli, what is said there.
 func TestQueriesOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -32,7 +32,7 @@ func TestQueriesOfTheDocumentation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	document, err := os.ReadFile("../../docs/identity-lookups.md")
+	document, err := os.ReadFile("../../docs/guides/identity-lookups.md")
 	if err != nil {
 		t.Fatal(err)
 	}

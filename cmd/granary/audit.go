@@ -20,7 +20,7 @@ func newAudit() *cobra.Command {
 		Short: "take samples of where grains are, and compare what owners and hosts say",
 		Long: `audit takes a sample of the grains of each member, and compares two accounts of where they
 are: that of the host, and that of the owner of the identity (invariants 3 and 9 of
-docs/placement.md). Where they differ it looks again, four times in all: a message
+docs/design/placement.md). Where they differ it looks again, four times in all: a message
 may be under way. What still differs is a violation: an identity may then be active
 twice, or be out of reach. It should not happen; please report it.
 

@@ -18,5 +18,5 @@
 //
 // Each verb explains itself with --help and prints JSON with --json, but for the dashboard and the demo, which are for people.
 // 'granary help connecting' says how it reaches a cluster, 'granary help exit-status' what its
-// exit status says, and docs/operating.md when to use what.
+// exit status says, and docs/guides/operating.md when to use what.
 package main

@@ -15,6 +15,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/automanaged"
+	answer "github.com/granary-go/granary/cluster/explanation"
 	"github.com/granary-go/granary/remote"
 	pb "github.com/granary-go/granary/wire/adminpb"
 )
@@ -143,7 +144,7 @@ func (e *explanation) runClient(ctx context.Context, out, errs io.Writer) (err e
 	return nil
 }
 
-func (e *explanation) print(out io.Writer, said cluster.Explanation) error {
+func (e *explanation) print(out io.Writer, said answer.Explanation) error {
 	if !e.asJSON {
 		_, err := fmt.Fprintln(out, said)
 		return err

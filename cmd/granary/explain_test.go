@@ -15,6 +15,7 @@ import (
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/automanaged"
 	"github.com/granary-go/granary/cluster/driver"
+	answer "github.com/granary-go/granary/cluster/explanation"
 	"github.com/granary-go/granary/internal/placement"
 	"github.com/granary-go/granary/remote"
 )
@@ -119,7 +120,7 @@ func TestExplainPrintsJSON(t *testing.T) {
 	if status := execute(t.Context(), []string{"explain", "Account/a", "--hosts", pings, "--cluster=shop", "--json"}, nil, &out, &errs); status != succeeded {
 		t.Fatalf("status %d:\n%s", status, &errs)
 	}
-	var said cluster.Explanation
+	var said answer.Explanation
 	decoder := json.NewDecoder(strings.NewReader(out.String()))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&said); err != nil {

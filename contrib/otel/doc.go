@@ -20,7 +20,7 @@
 // method calls with its context. It travels in the headers of messages, as W3C
 // trace context.
 //
-// docs/observability.md lists the spans and all metrics. The folder grafana has a
+// docs/guides/observability.md lists the spans, docs/reference/metrics.md all metrics. The folder grafana has a
 // dashboard, the folder prometheus alert rules, for what the Prometheus exporter
 // makes of the names.
 package granaryotel

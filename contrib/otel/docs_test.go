@@ -1,6 +1,6 @@
 package granaryotel
 
-// The table of metrics in docs/observability.md is made of the instruments; with
+// The table of metrics in docs/reference/metrics.md is made of the instruments; with
 // -args -docs.write it is written.
 
 import (
@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-var writeDocs = flag.Bool("docs.write", false, "write the table of metrics in docs/observability.md")
+var writeDocs = flag.Bool("docs.write", false, "write the table of metrics in docs/reference/metrics.md")
 
 const (
-	docs  = "../../docs/observability.md"
+	docs  = "../../docs/reference/metrics.md"
 	begin = "<!-- metrics: begin -->\n"
 	end   = "<!-- metrics: end -->"
 )

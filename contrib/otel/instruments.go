@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// An instrument is a metric as docs/observability.md lists it.
+// An instrument is a metric as docs/reference/metrics.md lists it.
 type instrument struct {
 	name        string
 	kind        instrumentKind

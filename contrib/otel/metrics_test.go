@@ -285,18 +285,18 @@ func TestTableOfMetrics(t *testing.T) {
 	for name, attributes := range seen {
 		for key := range attributes {
 			if !slices.Contains(documented[name].attributes, key) {
-				t.Errorf("%s has the attribute %s, which docs/observability.md does not name", name, key)
+				t.Errorf("%s has the attribute %s, which docs/reference/metrics.md does not name", name, key)
 			}
 		}
 	}
 	for name := range documented {
 		if _, is := seen[name]; !is {
-			t.Errorf("docs/observability.md has %s, and nobody measures it", name)
+			t.Errorf("docs/reference/metrics.md has %s, and nobody measures it", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		if _, is := documented[name]; !is {
-			t.Errorf("%s is not in docs/observability.md", name)
+			t.Errorf("%s is not in docs/reference/metrics.md", name)
 		}
 	}
 }
@@ -306,10 +306,10 @@ type documentedMetric struct {
 	attributes []string
 }
 
-// documentedMetrics reads the table in docs/observability.md.
+// documentedMetrics reads the table in docs/reference/metrics.md.
 func documentedMetrics(t testing.TB) map[string]documentedMetric {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/observability.md")
+	text, err := os.ReadFile("../../docs/reference/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func documentedMetrics(t testing.TB) map[string]documentedMetric {
 		all[strings.Trim(cells[0], "| `")] = m
 	}
 	if len(all) == 0 {
-		t.Fatal("docs/observability.md has no table of metrics")
+		t.Fatal("docs/reference/metrics.md has no table of metrics")
 	}
 	return all
 }

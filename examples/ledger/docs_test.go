@@ -8,7 +8,7 @@ import (
 
 // The page about tests shows code of this folder, as it is.
 func TestPageShowsThisCode(t *testing.T) {
-	page, err := os.ReadFile("../../docs/testing.md")
+	page, err := os.ReadFile("../../docs/guides/testing.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestPageShowsThisCode(t *testing.T) {
 	for _, block := range blocks {
 		block, _, _ = strings.Cut(block, "```")
 		if !strings.Contains(string(code), strings.TrimSpace(block)) {
-			t.Errorf("account_test.go has no longer what docs/testing.md shows:\n%s", block)
+			t.Errorf("account_test.go has no longer what docs/guides/testing.md shows:\n%s", block)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Command member is a member of a cluster on Kubernetes, as an image: the program of docs/kubernetes.md with a grain that
+// Command member is a member of a cluster on Kubernetes, as an image: the program of docs/guides/kubernetes.md with a grain that
 // counts, and the Dockerfile for it. The image holds the program alone and runs without rights.
 //
 //	docker build --file examples/member/Dockerfile --tag example.com/shop:1 .        # in the root of the repository

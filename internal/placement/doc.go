@@ -12,7 +12,7 @@
 // The host is the acceptor: once it has promised a term it refuses whatever
 // an older owner asks. That, and the rule that a grant never ends by a
 // time-out, is why a lost, late or doubled message cannot make a second
-// activation. docs/placement.md gives the rules their numbers; the comments
+// activation. docs/design/placement.md gives the rules their numbers; the comments
 // in this package refer to them.
 //
 // Both machines are pure: Step(now, event) returns effects and nothing here

@@ -4,7 +4,7 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 )
 
-// The invariants are those of docs/placement.md, by their numbers.
+// The invariants are those of docs/design/placement.md, by their numbers.
 
 // published checks a write of the view record: views count by one, and a member
 // that is taken out hosts nothing leased that is not fenced (5, rule 10).

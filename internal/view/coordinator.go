@@ -48,19 +48,25 @@ func (m *Machine) coordinate() {
 		return
 	}
 	entries, changed := m.remaining()
+	unites := false
 	if !m.quitting && (changed || m.intake > 0 && m.now >= m.intake) {
 		m.intake = 0
 		before := len(entries)
 		entries = m.admit(entries)
 		changed = changed || len(entries) > before
+		unites = m.unites(entries[before:])
 	}
 	if changed || m.clash {
 		m.clash = false
-		m.lead(View{
+		v := View{
 			Incarnation: m.view.Incarnation, Previous: m.view.Epoch,
 			Epoch:   nextEpoch(m.view.Epoch, 0, m.self.Member.ID),
 			Entries: entries,
-		})
+		}
+		if unites {
+			v.Previous = 0
+		}
+		m.lead(v)
 	}
 }
 
@@ -98,8 +104,7 @@ func (m *Machine) lead(v View) {
 		m.depart()
 		return
 	}
-	m.phase = Joined
-	m.emit(Publish{v})
+	m.join()
 	for _, e := range v.Entries {
 		if e.Member.ID != m.self.Member.ID {
 			m.push(e.Ping, true)
@@ -129,6 +134,16 @@ func (m *Machine) admit(entries []Entry) []Entry {
 		}
 	}
 	return entries
+}
+
+// unites reports whether one of these newcomers comes of a view that others have made meanwhile: after a split, during which both
+// sides have granted activations. What its side has granted has tokens of terms that nobody here has seen, and what is granted
+// from now on must have higher ones: the view that takes it in follows none, so that all owners begin new terms.
+func (m *Machine) unites(newcomers []Entry) bool {
+	return slices.ContainsFunc(newcomers, func(e Entry) bool {
+		p := m.peers[e.Ping]
+		return p != nil && p.last.Former != 0 && !slices.Contains(m.own, p.last.Former)
+	})
 }
 
 // welcome notes that a newcomer waits at an address.

@@ -32,6 +32,9 @@ const (
 	// maxProbes is how many regular pings are under way at a time to such
 	// addresses. Further ones wait, the one that is due first goes first.
 	maxProbes = 32
+	// maxOwn is how many of its own views a member remembers, to tell which newcomers come of those of others. One that is forgotten
+	// is taken for theirs, which costs a handover of all slots.
+	maxOwn = 1024
 	// maxDropped is how many ids of former members are remembered.
 	maxDropped = 1024
 )
@@ -42,7 +45,7 @@ func (g Greeting) Validate() error {
 	if err := g.Sender.Validate(); err != nil {
 		return fmt.Errorf("sender: %w", err)
 	}
-	if err := errors.Join(CheckText("cluster name", g.Cluster), epoch(g.Epoch)); err != nil {
+	if err := errors.Join(CheckText("cluster name", g.Cluster), epoch(g.Epoch), epoch(g.Former)); err != nil {
 		return err
 	}
 	if g.Phase > Gone {

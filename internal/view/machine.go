@@ -23,6 +23,8 @@ type Config struct {
 	// Incarnation is a random name, used if this machine makes the first
 	// view.
 	Incarnation string
+	// Former is the newest view that this process was in under a former id; 0 if it was in none.
+	Former uint64
 	// UnixMilli is the wall clock when the machine's own clock showed Start.
 	UnixMilli int64
 	Start     Time
@@ -47,6 +49,10 @@ type Machine struct {
 	// dropped are ids that were in an earlier view and are not in this one,
 	// the oldest first.
 	dropped []driver.MemberID
+	// member is the newest view that held this member, and own are the latest of those that came one of the other here, the
+	// oldest first.
+	member uint64
+	own    []uint64
 	// clash is set when somebody goes by another view of the same epoch.
 	clash bool
 
@@ -114,6 +120,9 @@ func (m *Machine) Step(now Time, e Event) []Effect {
 	return m.take()
 }
 
+// Former gives the newest view that this process was in as a member, under this id or, if it was in none, a former one.
+func (m *Machine) Former() uint64 { return max(m.member, m.cfg.Former) }
+
 // View gives the newest view that is known and whether this member is in it.
 func (m *Machine) View() (View, bool) { return m.view, m.phase == Joined }
 
@@ -133,7 +142,7 @@ func (m *Machine) warn(text string, args ...any) { m.emit(Note{Warn: true, Text:
 func (m *Machine) greeting(withView bool) Greeting {
 	g := Greeting{
 		Cluster: m.cfg.Cluster, Sender: m.self, Phase: m.phase,
-		Incarnation: m.view.Incarnation, Epoch: m.view.Epoch,
+		Incarnation: m.view.Incarnation, Epoch: m.view.Epoch, Former: m.cfg.Former,
 	}
 	if m.quitting {
 		g.Phase = Gone
@@ -175,8 +184,7 @@ func (m *Machine) offer(v View) {
 		m.warn("ignored a view that misplaces this member", "epoch", v.Epoch, "address", mine.Member.Address)
 	case in && m.phase == Newcomer, in && m.phase == Joined && v.Incarnation == m.view.Incarnation:
 		m.adopt(v)
-		m.phase = Joined
-		m.emit(Publish{v})
+		m.join()
 	case m.phase == Joined:
 		old := m.view.Entries
 		m.adopt(v)
@@ -214,6 +222,14 @@ func (m *Machine) adopt(v View) {
 			*p = peer{due: m.now, seq: p.seq, newest: m.seq, contact: m.now}
 		}
 	}
+}
+
+// join hands over the view that is known, which holds this member.
+func (m *Machine) join() {
+	m.phase, m.member = Joined, m.view.Epoch
+	m.own = append(m.own, m.view.Epoch)
+	m.own = m.own[max(0, len(m.own)-maxOwn):]
+	m.emit(Publish{m.view})
 }
 
 // passOn gives the view that removed this member to those it shared the last

@@ -87,6 +87,8 @@ type Greeting struct {
 	// it knows none.
 	Incarnation string
 	Epoch       uint64
+	// Former is the newest view that a newcomer's process was in under a former id; 0 if it was in none.
+	Former uint64
 	// View is that view, given when the sender has reason to think that the
 	// other side does not have it. It may be nil.
 	View *View

@@ -659,3 +659,53 @@ func TestMemberWhoseConnectionEnds(t *testing.T) {
 		t.Errorf("after a miss the end of the connection is news: %+v", p)
 	}
 }
+
+// A view that takes in somebody who was in a view of others follows none, so that owners begin new terms; one that takes in who was
+// in a view that is known here, or in none, follows the one before it.
+func TestUnitesAfterASplit(t *testing.T) {
+	const split, foreign = 10 << idBits, 11<<idBits | 7
+	for name, c := range map[string]struct {
+		former uint64
+		unites bool
+	}{
+		"a new process":               {0, false},
+		"one that was taken for dead": {split, false},
+		"one of the other side":       {foreign, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := joined(t, "a")
+			s.pass(second)
+			s.miss("a")
+			s.pass(2 * second)
+			for s.members() != "m" {
+				if p := s.machine.peers["a:2"]; p.seq != 0 {
+					s.miss("a")
+				}
+				s.pass(200 * ms)
+			}
+			before, _ := s.machine.View()
+			g := newcomer("b")
+			g.Former = c.former
+			s.hear(g)
+			s.pass(0)
+			s.reply(g)
+			s.pass(second)
+			s.want("m b")
+			v, _ := s.machine.View()
+			if unites := v.Previous == 0; unites != c.unites || !unites && v.Previous != before.Epoch {
+				t.Errorf("the view %x was made from %x, and there was %x", v.Epoch, v.Previous, before.Epoch)
+			}
+			if s.machine.Former() != v.Epoch || s.machine.greeting(false).Former != 0 {
+				t.Errorf("former views: %x, %x", s.machine.Former(), s.machine.greeting(false).Former)
+			}
+		})
+	}
+}
+
+// What a process was in before it tells in all of its greetings.
+func TestTellsItsFormerView(t *testing.T) {
+	m := New(Config{Cluster: "c", Self: entry("m"), Interval: second, Missed: 3, Former: 5})
+	if g := m.greeting(false); g.Former != 5 || m.Former() != 5 {
+		t.Errorf("%+v, %d", g, m.Former())
+	}
+}

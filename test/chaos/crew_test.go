@@ -57,6 +57,7 @@ type crew struct {
 	hosts            []string // of members
 	services         []*server
 	cold             int
+	began            time.Time
 }
 
 // server is a service and its host.
@@ -83,7 +84,7 @@ func newCrew(t *testing.T, s setting, p plan, folder, program string, cold int) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.close() }) // when all processes have ended
-	c := &crew{t: t, setting: s, plan: p, folder: folder, program: program, notes: said, net: n, cold: cold}
+	c := &crew{t: t, setting: s, plan: p, folder: folder, program: program, notes: said, net: n, cold: cold, began: time.Now()}
 	for i := range p.Members {
 		m := c.station(memberName(i), i)
 		m.rate = p.Rates[i]
@@ -166,7 +167,7 @@ func (s *station) role() role {
 	c := s.crew
 	r := role{
 		Name: fmt.Sprintf("%s.%d", s.name, s.started+1), Folder: c.folder, Host: s.host.Address(), Hosts: c.hosts, Backend: c.setting.backend,
-		Lease: c.setting.lease, Pod: s.pod, Rate: s.rate, Client: s.client, Number: s.number, Seed: c.plan.Seed, Cold: c.cold,
+		Lease: c.setting.lease, Pod: s.pod, Rate: s.rate, Client: s.client, Number: s.number, Seed: c.plan.Seed, Began: c.began, Cold: c.cold,
 	}
 	for _, v := range c.services {
 		if v.host.Name() == c.setting.lookup {

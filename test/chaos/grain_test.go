@@ -90,6 +90,9 @@ func (k *keeper) Receive(ctx actor.Context) {
 	result, err := k.turn(ctx, a, strings.Fields(m.Value))
 	end()
 	respond(ctx, a, result, err)
+	if errors.Is(err, driver.ErrFenced) {
+		ctx.Stop(ctx.Self()) // a strict one is stopped: it has a successor, and nothing that it wrote would be taken
+	}
 }
 
 func (k *keeper) turn(ctx actor.Context, a fleet.Activation, words []string) (string, error) {

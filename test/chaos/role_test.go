@@ -48,10 +48,11 @@ type role struct {
 
 	Rate float64 `json:"rate,omitempty"` // of a member's lease clock
 
-	Client bool   `json:"client,omitempty"`
-	Number int    `json:"number,omitempty"` // a client's
-	Seed   uint64 `json:"seed,omitempty"`
-	Cold   int    `json:"cold,omitempty"` // identities that a client calls once, a second
+	Client bool      `json:"client,omitempty"`
+	Number int       `json:"number,omitempty"` // a client's
+	Seed   uint64    `json:"seed,omitempty"`
+	Began  time.Time `json:"began"`          // the run
+	Cold   int       `json:"cold,omitempty"` // identities that a client calls once, a second
 }
 
 // leased reports whether the backend has leases.
@@ -67,7 +68,6 @@ const (
 	toAudit = "audit" // a client has the members compare what they have
 	// toGaugeAfter is the same, when all faults are over.
 	toGaugeAfter = "gauge after"
-	toFinish     = "finish" // it leaves gracefully and ends
 
 	memberWord = "member " // before the id under which it has joined
 	doneWord   = "done "   // before what it was told
@@ -92,7 +92,7 @@ func play(r role) error {
 	p, err := live(ctx, r, system, recorder)
 	if err == nil {
 		fmt.Println(upWord)
-		err = obey(ctx, os.Stdin, p)
+		err = errors.Join(obey(ctx, os.Stdin, p), p.finish())
 	}
 	return errors.Join(err, system.ShutdownContext(context.Background()), recorder.Close())
 }
@@ -103,7 +103,7 @@ type player interface {
 	finish() error
 }
 
-// obey does what it is told, a line each, until it is to finish.
+// obey does what it is told, a line each, until it is to end.
 func obey(ctx context.Context, in io.Reader, p player) error {
 	words := make(chan string)
 	go func() { // ends with the input, which the harness closes, or with the process
@@ -115,15 +115,15 @@ func obey(ctx context.Context, in io.Reader, p player) error {
 	for {
 		select {
 		case word, ok := <-words:
-			if !ok || word == toFinish {
-				return p.finish()
+			if !ok {
+				return nil
 			}
 			if err := p.do(word); err != nil {
 				return fmt.Errorf("%s: %w", word, err)
 			}
 			fmt.Println(doneWord + word)
 		case <-ctx.Done():
-			return p.finish()
+			return nil
 		}
 	}
 }

@@ -138,6 +138,13 @@ func (p *Process) end(s syscall.Signal, how string, limit time.Duration) error {
 	if err := p.Signal(s); err != nil {
 		return fmt.Errorf("%s was to be %s: %w", p.name, how, err)
 	}
+	return p.await(how, limit)
+}
+
+// Wait expects the process to end, within the limit and with status 0, because it was asked to by other means.
+func (p *Process) Wait(limit time.Duration) error { return p.await("asked to end", limit) }
+
+func (p *Process) await(how string, limit time.Duration) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

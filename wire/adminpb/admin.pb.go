@@ -1892,7 +1892,7 @@ type ExplainResponse struct {
 	Summary string                 `protobuf:"bytes,1,opt,name=summary,proto3" json:"summary,omitempty"`
 	// All of it, for people.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// All of it, as the JSON of cluster.Explanation.
+	// All of it, as the JSON of explanation.Explanation.
 	Json          string     `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
 	Failures      []*Failure `protobuf:"bytes,4,rep,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3495,7 +3495,7 @@ func (x *AuditResponse) GetFailures() []*Failure {
 
 type Violation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 3 or 9, as docs/placement.md numbers them.
+	// 3 or 9, as docs/design/placement.md numbers them.
 	Invariant     uint32     `protobuf:"varint,1,opt,name=invariant,proto3" json:"invariant,omitempty"`
 	Kind          string     `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
 	Identity      string     `protobuf:"bytes,3,opt,name=identity,proto3" json:"identity,omitempty"`

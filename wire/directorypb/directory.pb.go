@@ -5,7 +5,7 @@
 // source: wire/directorypb/directory.proto
 
 // The messages of the identity lookup in a database, between its actors and those
-// who ask them. docs/identity-lookups.md tells the protocol.
+// who ask them. docs/design/directory.md tells the protocol.
 
 package directorypb
 

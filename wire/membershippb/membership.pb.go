@@ -243,7 +243,10 @@ type Greeting struct {
 	Incarnation string `protobuf:"bytes,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Epoch       uint64 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// That view, if the sender thinks that the other side does not have it.
-	View          *View `protobuf:"bytes,6,opt,name=view,proto3" json:"view,omitempty"`
+	View *View `protobuf:"bytes,6,opt,name=view,proto3" json:"view,omitempty"`
+	// The newest view that a newcomer's process was in under a former id; 0 if
+	// none. Members of before this field say nothing, and are taken for new.
+	Former        uint64 `protobuf:"varint,7,opt,name=former,proto3" json:"former,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,6 +321,13 @@ func (x *Greeting) GetView() *View {
 		return x.View
 	}
 	return nil
+}
+
+func (x *Greeting) GetFormer() uint64 {
+	if x != nil {
+		return x.Former
+	}
+	return 0
 }
 
 // View is one state of the membership. Epochs have one total order.
@@ -668,14 +678,15 @@ const file_wire_membershippb_membership_proto_rawDesc = "" +
 	"\fPingResponse\x12;\n" +
 	"\bgreeting\x18\x01 \x01(\v2\x1f.granary.membership.v1.GreetingR\bgreeting\x12\x18\n" +
 	"\arefusal\x18\x02 \x01(\tR\arefusal\x12\x18\n" +
-	"\adropped\x18\x03 \x01(\bR\adropped\"\xf7\x01\n" +
+	"\adropped\x18\x03 \x01(\bR\adropped\"\x8f\x02\n" +
 	"\bGreeting\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x124\n" +
 	"\x06sender\x18\x02 \x01(\v2\x1c.granary.membership.v1.EntryR\x06sender\x122\n" +
 	"\x05phase\x18\x03 \x01(\x0e2\x1c.granary.membership.v1.PhaseR\x05phase\x12 \n" +
 	"\vincarnation\x18\x04 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\x12/\n" +
-	"\x04view\x18\x06 \x01(\v2\x1b.granary.membership.v1.ViewR\x04view\"\x92\x01\n" +
+	"\x04view\x18\x06 \x01(\v2\x1b.granary.membership.v1.ViewR\x04view\x12\x16\n" +
+	"\x06former\x18\a \x01(\x04R\x06former\"\x92\x01\n" +
 	"\x04View\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1a\n" +

@@ -5,7 +5,7 @@
 // source: wire/placementpb/placement.proto
 
 // The messages by which the partition lookup's owners and hosts agree on one
-// activation per identity. docs/placement.md tells the protocol.
+// activation per identity. docs/design/placement.md tells the protocol.
 
 package placementpb
 

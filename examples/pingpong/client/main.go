@@ -72,9 +72,9 @@ func ping(ctx context.Context, ponger *messages.PongerGrainClient, every time.Du
 			return nil
 		case err != nil:
 			failed++
-			fmt.Fprintf(os.Stdout, "ping %d: %v\n", count, err)
+			fmt.Printf("ping %d: %v\n", count, err)
 		default:
-			fmt.Fprintf(os.Stdout, "pong %d: the grain on %s has answered %d\n", reply.GetCount(), reply.GetMember(), reply.GetAnswered())
+			fmt.Printf("pong %d: the grain on %s has answered %d\n", reply.GetCount(), reply.GetMember(), reply.GetAnswered())
 		}
 	}
 	if failed > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -45,7 +44,7 @@ func run(c *cluster.Cluster) error {
 	if err := c.StartContext(ctx); err != nil {
 		return err
 	}
-	slog.Info("member is ready", "address", c.ActorSystem().Address())
+	fmt.Printf("the member on %s is ready\n", c.ActorSystem().Address())
 	<-ctx.Done()
 	stop() // a second Ctrl-C does not wait for the grains
 	return c.Shutdown(true)

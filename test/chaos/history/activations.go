@@ -23,7 +23,7 @@ func CheckActivations(h *History, _ Options) Report {
 	for _, t := range h.Turns {
 		g := grain{t.Kind, t.Identity}
 		turns[g] = append(turns[g], t)
-		r.count(1, "turns")
+		r.countf(1, "turns")
 	}
 	for _, g := range sortedGrains(turns) {
 		h.overlaps(&r, g, turns[g])
@@ -56,17 +56,17 @@ func lanes(turns []*Turn) []lane {
 // overlaps compares the turns of each activation with the first of all its successors.
 func (h *History) overlaps(r *Report, g grain, turns []*Turn) {
 	all := lanes(turns)
-	r.count(int64(len(all)), "activations with turns")
+	r.countf(int64(len(all)), "activations with turns")
 	mode := h.Mode(g.kind)
 	successor := (*Turn)(nil)
-	for i := len(all) - 1; i >= 0; i-- {
-		for k, t := range all[i].turns {
+	for _, l := range slices.Backward(all) {
+		for k, t := range l.turns {
 			switch {
 			case successor == nil:
-			case t.Begin > successor.Begin && h.mayHavePassed(all[i].turns, k):
-				r.count(1, "turns in doubt, %s (%s)", g.kind, mode)
+			case t.Begin > successor.Begin && h.mayHavePassed(l.turns, k):
+				r.countf(1, "turns in doubt, %s (%s)", g.kind, mode)
 			case t.Begin > successor.Begin:
-				r.count(1, "overlaps, %s (%s)", g.kind, mode)
+				r.countf(1, "overlaps, %s (%s)", g.kind, mode)
 				r.find(Finding{
 					Rule: "overlap", Level: h.level(g.kind), Kind: g.kind, Identity: g.identity, At: t.Begin,
 					Text: fmt.Sprintf("a turn of %s (token %s) begins %v after the first turn of its successor %s (token %s)",
@@ -74,10 +74,10 @@ func (h *History) overlaps(r *Report, g grain, turns []*Turn) {
 					Turns: []*Turn{successor, t},
 				})
 			case t.End > successor.Begin && t.End != Never:
-				r.count(1, "outlived, %s (%s)", g.kind, mode)
+				r.countf(1, "outlived, %s (%s)", g.kind, mode)
 			}
 		}
-		if first := all[i].turns[0]; successor == nil || first.Begin < successor.Begin {
+		if first := l.turns[0]; successor == nil || first.Begin < successor.Begin {
 			successor = first
 		}
 	}
@@ -134,7 +134,7 @@ func (h *History) sharedTokens(r *Report) {
 	all := make([]holder, 0, len(h.Activations)+len(h.Turns))
 	for _, a := range h.Activations {
 		all = append(all, holder{key{grain{a.Kind, a.Identity}, a.Token}, a.Member, a.Started})
-		r.count(1, "activations started")
+		r.countf(1, "activations started")
 	}
 	for _, t := range h.Turns {
 		all = append(all, holder{key{grain{t.Kind, t.Identity}, t.Token}, t.Member, t.Begin})
@@ -145,7 +145,7 @@ func (h *History) sharedTokens(r *Report) {
 	for _, a := range all {
 		member, ok := first[a.key]
 		switch {
-		case a.Token.IsZero() && !told[a.key]:
+		case a.IsZero() && !told[a.key]:
 			told[a.key] = true
 			r.find(Finding{Rule: "no token", Kind: a.kind, Identity: a.identity, At: a.at, Text: "an activation on " + a.member + " has no token"})
 		case !ok:

@@ -7,7 +7,7 @@ import (
 
 // turns makes turns of K/a, one each line: member, token, begin-end, and perhaps "sent" with a moment. They are recorded by the
 // process of the member's name.
-func turns(t *testing.T, text string) []*Turn {
+func turns(t testing.TB, text string) []*Turn {
 	t.Helper()
 	var all []*Turn
 	for line := range strings.Lines(text) {

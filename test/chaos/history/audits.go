@@ -6,7 +6,7 @@ import "fmt"
 func CheckAudits(h *History, _ Options) Report {
 	r := Report{Oracle: "audits"}
 	for _, a := range h.Audits {
-		r.count(1, "counters read")
+		r.countf(1, "counters read")
 		if a.Value != 0 {
 			r.find(Finding{Rule: "audit", At: a.At, Text: fmt.Sprintf("%s has %s = %d: %s", a.Process, a.Name, a.Value, a.Text)})
 		}
@@ -22,16 +22,16 @@ func CheckAudits(h *History, _ Options) Report {
 func CheckProcesses(h *History, _ Options) Report {
 	r := Report{Oracle: "processes"}
 	for _, p := range h.Processes {
-		r.count(1, "processes")
+		r.countf(1, "processes")
 		switch {
 		case p.Killed != Never:
-			r.count(1, "killed")
+			r.countf(1, "killed")
 		case p.Closed == Never:
 			r.find(Finding{Rule: "crash", Text: fmt.Sprintf("%s (pid %d) has not closed its record, and nobody has killed it: read what it has logged", p.Name, p.Pid)})
 		}
 	}
 	for _, f := range h.Faults {
-		r.count(1, "faults, %s", f.Kind)
+		r.countf(1, "faults, %s", f.Kind)
 	}
 	return r
 }

@@ -94,7 +94,7 @@ func (b *bank) accounts(all []*Account) {
 		a := newest[g]
 		opening[a.Kind] += a.Opening
 		balance[a.Kind] += a.Balance
-		b.report.count(1, "accounts")
+		b.report.countf(1, "accounts")
 		sum := a.Opening
 		for _, e := range a.Entries {
 			sum += e.Amount
@@ -130,7 +130,7 @@ func (b *bank) entry(a *Account, e Entry) {
 
 // judge compares what a transfer has done with what its caller was told.
 func (b *bank) judge(call string, t *transfer) {
-	b.report.count(1, "transfers, %s", t.outcome)
+	b.report.countf(1, "transfers, %s", t.outcome)
 	wrong := ""
 	switch {
 	case t.out > 1 || t.in > 1:
@@ -147,5 +147,5 @@ func (b *bank) judge(call string, t *transfer) {
 			fmt.Sprintf("the transfer %s of %d from %s to %s %s: %d times taken out, %d times put in", call, t.amount, t.from, t.to, wrong, t.out, t.in))
 		return
 	}
-	b.report.count(int64(cmp.Compare(t.out, 0)), "transfers done")
+	b.report.countf(int64(cmp.Compare(t.out, 0)), "transfers done")
 }

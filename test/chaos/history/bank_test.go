@@ -33,10 +33,10 @@ func TestBank(t *testing.T) {
 		{"tried again and lost", "c 1-? 1\n c 3-4 1", []*Account{account("a"), account("b")}, "transfer"},
 		{"refused and done", "c 1-! 1", []*Account{account("a", Entry{"1", -5}), account("b", Entry{"1", 5})}, "transfer"},
 		{"done twice", "c 1-? 1", []*Account{account("a", Entry{"1", -5}, Entry{"1", -5}), account("b", Entry{"1", 5}, Entry{"1", 5})}, "transfer"},
-		{"by half", "c 1-? 1", []*Account{account("a", Entry{"1", -5}), account("b")}, "sum transfer"},
-		{"another amount", "c 1-2 1", []*Account{account("a", Entry{"1", -4}), account("b", Entry{"1", 4})}, "entry entry transfer"},
-		{"nobody's", "c 1-! 1", []*Account{account("a", Entry{"2", -5}), account("b", Entry{"2", 5})}, "entry entry"},
-		{"balance", "c 1-2 1", []*Account{wrong, account("b", Entry{"1", 5})}, "balance sum"},
+		{"by half", "c 1-? 1", []*Account{account("a", Entry{"1", -5}), account("b")}, "sum, transfer"},
+		{"another amount", "c 1-2 1", []*Account{account("a", Entry{"1", -4}), account("b", Entry{"1", 5})}, "entry, sum, transfer"},
+		{"nobody's", "c 1-! 1", []*Account{account("a", Entry{"2", -5}), account("b", Entry{"2", 5})}, "entry, entry"},
+		{"balance", "c 1-2 1", []*Account{wrong, account("b", Entry{"1", 5})}, "balance, sum"},
 		{"no accounts", "c 1-2 1", nil, "no accounts"},
 		{"no id", "c 1-2", []*Account{account("a"), account("b")}, "malformed operation"},
 		{"an older record", "c 1-2 1", []*Account{account("a"), account("a", Entry{"1", -5}), account("b", Entry{"1", 5})}, ""},
@@ -61,7 +61,7 @@ func TestBank(t *testing.T) {
 					t.Errorf("%s is %v", f.Rule, f.Level)
 				}
 			}
-			if got := strings.Join(rules, " "); got != c.rules {
+			if got := strings.Join(rules, ", "); got != c.rules {
 				t.Errorf("found %q, want %q: %+v", got, c.rules, r.Findings)
 			}
 		})

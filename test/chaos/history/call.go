@@ -62,6 +62,15 @@ func callsUntil(s *sort, operations []*Operation, until time.Duration) ([]*call,
 	return calls, nil
 }
 
+// as takes back what porcupine was given.
+func as[T any](v any) T {
+	t, ok := v.(T)
+	if !ok {
+		panic(fmt.Sprintf("history: a %T, where a %T was put in", v, t))
+	}
+	return t
+}
+
 func number(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -74,9 +83,9 @@ func number(text string) (int64, error) {
 func (s *sort) model(step func(state any, c *call) (bool, any)) porcupine.Model {
 	return porcupine.Model{
 		Init:              s.init,
-		Step:              func(state, in, _ any) (bool, any) { return step(state, in.(*call)) },
+		Step:              func(state, in, _ any) (bool, any) { return step(state, as[*call](in)) },
 		Equal:             s.equal,
-		DescribeOperation: func(in, _ any) string { return in.(*call).String() },
+		DescribeOperation: func(in, _ any) string { return as[*call](in).String() },
 		DescribeState:     s.show,
 	}
 }

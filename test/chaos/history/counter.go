@@ -27,11 +27,11 @@ var counters = sort{
 	witness: witnessCounter,
 	init:    func() any { return int64(0) },
 	step: func(state any, c *call) (bool, any) {
-		sum := state.(int64) + c.amount
+		sum := as[int64](state) + c.amount
 		return c.open || sum == c.sum, sum
 	},
 	equal: func(a, b any) bool { return a == b },
-	show:  func(state any) string { return strconv.FormatInt(state.(int64), 10) },
+	show:  func(state any) string { return strconv.FormatInt(as[int64](state), 10) },
 }
 
 // boundCounter: where all amounts are the same and positive, a sum tells how many of the open adds had run. They differ only in

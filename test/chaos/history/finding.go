@@ -69,8 +69,8 @@ func (r *Report) find(f Finding) {
 	r.Findings = append(r.Findings, f)
 }
 
-// count adds to a figure.
-func (r *Report) count(n int64, format string, args ...any) {
+// countf adds to a figure.
+func (r *Report) countf(n int64, format string, args ...any) {
 	name := fmt.Sprintf(format, args...)
 	for i := range r.Counts {
 		if r.Counts[i].Name == name {

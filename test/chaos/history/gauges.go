@@ -26,7 +26,7 @@ func CheckGauges(h *History, o Options) Report {
 	before := map[pair]*Gauge{}
 	first, last := map[string]*Gauge{}, map[string]*Gauge{}
 	for _, g := range h.Gauges {
-		r.count(1, "gauges")
+		r.countf(1, "gauges")
 		if !g.After {
 			before[pair{g.Process, g.Mark}] = g
 			if first[g.Process] == nil {
@@ -36,15 +36,15 @@ func CheckGauges(h *History, o Options) Report {
 		}
 		b := before[pair{g.Process, g.Mark}]
 		if b == nil {
-			r.count(1, "gauges after, with none before")
+			r.countf(1, "gauges after, with none before")
 			continue
 		}
 		delete(before, pair{g.Process, g.Mark})
-		r.count(1, "gauges compared")
+		r.countf(1, "gauges compared")
 		last[g.Process] = g
 		leak(&r, b, g, o.Slack, "mark "+g.Mark)
 	}
-	r.count(int64(len(before)), "gauges before, with none after")
+	r.countf(int64(len(before)), "gauges before, with none after")
 	for _, process := range sortedKeys(last) {
 		if f, l := first[process], last[process]; f.Mark != l.Mark {
 			leak(&r, f, l, o.Slack, fmt.Sprintf("from mark %s to mark %s", f.Mark, l.Mark))

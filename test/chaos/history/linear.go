@@ -32,8 +32,8 @@ func CheckLinearizable(h *History, o Options) Report {
 	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(o.Timeout) })
 	left := o.Shorten
 	for i, s := range subjects {
-		r.count(int64(len(s.operations)), "operations checked")
-		r.count(1, "identities checked")
+		r.countf(int64(len(s.operations)), "operations checked")
+		r.countf(1, "identities checked")
 		if results[i].verdict == porcupine.Ok {
 			continue
 		}
@@ -42,7 +42,7 @@ func CheckLinearizable(h *History, o Options) Report {
 			left--
 		}
 		f := h.notLinearizable(s, results[i], o, shorten)
-		r.count(1, "identities, %s, %s (%s)", strings.ToLower(f.Level.String()), s.kind, h.Mode(s.kind))
+		r.countf(1, "identities, %s, %s (%s)", strings.ToLower(f.Level.String()), s.kind, h.Mode(s.kind))
 		r.find(f)
 	}
 	return r

@@ -48,7 +48,7 @@ var lists = sort{
 	witness: witnessList,
 	init:    func() any { return empty },
 	step: func(state any, c *call) (bool, any) {
-		list := state.(*chain)
+		list := as[*chain](state)
 		if c.Do == DoAppend {
 			list = list.append(c.value)
 		}
@@ -61,10 +61,10 @@ var lists = sort{
 		return list.length == c.list.length && list.hash == c.list.hash, list
 	},
 	equal: func(a, b any) bool {
-		x, y := a.(*chain), b.(*chain)
+		x, y := as[*chain](a), as[*chain](b)
 		return x.length == y.length && x.hash == y.hash
 	},
-	show: func(state any) string { return shortened(ListText(state.(*chain).values()...)) },
+	show: func(state any) string { return shortened(ListText(as[*chain](state).values()...)) },
 }
 
 func parseList(c *call) (err error) {
@@ -78,7 +78,7 @@ func parseList(c *call) (err error) {
 		return nil
 	case strings.HasPrefix(c.Result, "[") && strings.HasSuffix(c.Result, "]"):
 		c.list = empty
-		for _, value := range strings.Fields(c.Result[1 : len(c.Result)-1]) {
+		for value := range strings.FieldsSeq(c.Result[1 : len(c.Result)-1]) {
 			c.list = c.list.append(value)
 		}
 		c.sum = c.list.length
@@ -139,7 +139,7 @@ func boundList(calls []*call) []*call {
 		answered, _ := slices.BinarySearch(behind, c.sum+1)
 		return c.sum - most.length - int64(answered)
 	})
-	all := append(rest, seen...)
+	all := slices.Concat(rest, seen)
 	slices.SortStableFunc(all, func(a, b *call) int { return int(min(max(a.Start-b.Start, -1), 1)) })
 	return all
 }

@@ -27,10 +27,10 @@ func CheckMessages(h *History, _ Options) Report {
 			pairs[p] = &traffic{history: h, report: &r, pair: p, letters: map[uint64]*letter{}, wrong: map[string][]string{}}
 		}
 		pairs[p].happened(m)
-		if r.count(1, "%s", m.Event); m.Doubtful {
-			r.count(1, "dead letters of which nobody knows")
+		if r.countf(1, "%s", m.Event); m.Doubtful {
+			r.countf(1, "dead letters of which nobody knows")
 			if len(h.Faults) == 0 {
-				pairs[p].find("doubt without a fault", "%d", m.Number)
+				pairs[p].findf("doubt without a fault", "%d", m.Number)
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func CheckMessages(h *History, _ Options) Report {
 	for _, p := range keys {
 		pairs[p].judge()
 	}
-	r.count(int64(len(pairs)), "pairs of sender and target")
+	r.countf(int64(len(pairs)), "pairs of sender and target")
 	return r
 }
 
@@ -66,7 +66,7 @@ type traffic struct {
 	wrong   map[string][]string // by rule: which, and how
 }
 
-func (t *traffic) find(rule, format string, args ...any) {
+func (t *traffic) findf(rule, format string, args ...any) {
 	t.wrong[rule] = append(t.wrong[rule], fmt.Sprintf(format, args...))
 }
 
@@ -80,12 +80,12 @@ func (t *traffic) happened(m *Message) {
 	switch m.Event {
 	case Sent:
 		if l.sent != nil {
-			t.find("malformed message", "%d was sent twice under one number", m.Number)
+			t.findf("malformed message", "%d was sent twice under one number", m.Number)
 		}
 		l.sent = m
 	case Dead:
 		if !m.Doubtful && l.dead != nil {
-			t.find("two fates", "%d is a dead letter twice: %s; %s", m.Number, l.dead.Reason, m.Reason)
+			t.findf("two fates", "%d is a dead letter twice: %s; %s", m.Number, l.dead.Reason, m.Reason)
 		}
 		if m.Doubtful {
 			l.doubtful = true
@@ -100,10 +100,10 @@ func (t *traffic) happened(m *Message) {
 func (t *traffic) delivered(l *letter, m *Message) {
 	switch {
 	case l.delivered != nil:
-		t.find("delivered twice", "%d, by %s and by %s %v later", m.Number, l.delivered.By, m.By, m.At-l.delivered.At)
+		t.findf("delivered twice", "%d, by %s and by %s %v later", m.Number, l.delivered.By, m.By, m.At-l.delivered.At)
 		return
 	case t.highest != nil && m.Number < t.highest.Number:
-		t.find("out of order", "%d came %v after %d", m.Number, m.At-t.highest.At, t.highest.Number)
+		t.findf("out of order", "%d came %v after %d", m.Number, m.At-t.highest.At, t.highest.Number)
 	default:
 		t.highest = m
 	}
@@ -136,23 +136,23 @@ func (t *traffic) judge() {
 func (t *traffic) fate(n uint64, l *letter, next *Message) {
 	switch {
 	case l.sent == nil:
-		t.find("never sent", "%d", n)
+		t.findf("never sent", "%d", n)
 		return
 	case l.delivered != nil && l.delivered.Hash != l.sent.Hash:
-		t.find("another content", "%d", n)
+		t.findf("another content", "%d", n)
 	case l.delivered != nil && l.delivered.At < l.sent.At:
-		t.find("clock", "%d was delivered %v before it was sent: the processes do not share a clock", n, l.sent.At-l.delivered.At)
+		t.findf("clock", "%d was delivered %v before it was sent: the processes do not share a clock", n, l.sent.At-l.delivered.At)
 	}
 	switch {
 	case l.delivered != nil && l.dead != nil:
-		t.find("two fates", "%d was delivered, and is a dead letter: %s", n, l.dead.Reason)
+		t.findf("two fates", "%d was delivered, and is a dead letter: %s", n, l.dead.Reason)
 	case l.delivered != nil || l.dead != nil || l.doubtful:
 	case t.history.ended(t.sender()) != Never:
-		t.report.count(1, "without a fate, as their sender was killed")
+		t.report.countf(1, "without a fate, as their sender was killed")
 	case t.receiverKilled(l.sent, next):
-		t.report.count(1, "without a fate, as their receiver was killed")
+		t.report.countf(1, "without a fate, as their receiver was killed")
 	default:
-		t.find("lost", "%d, sent at %.6f s", n, (l.sent.At - t.history.First).Seconds())
+		t.findf("lost", "%d, sent at %.6f s", n, (l.sent.At - t.history.First).Seconds())
 	}
 }
 

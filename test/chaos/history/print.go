@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -10,8 +11,7 @@ import (
 
 // Print writes the verdict as text: figures, then findings, the worst first.
 func (v *Verdict) Print(w io.Writer) {
-	word := map[Level]string{Failure: "FAILED", Undecided: "UNDECIDED", Permitted: "passed"}[v.Level()]
-	fmt.Fprintf(w, "%s, %v", word, (v.Last - v.First).Round(time.Millisecond))
+	fmt.Fprintf(w, "%s, %v", v.word(), (v.Last - v.First).Round(time.Millisecond))
 	if v.Plan != nil {
 		fmt.Fprintf(w, ", seed %d: %s", v.Plan.Seed, v.Plan.Text)
 	}
@@ -123,7 +123,7 @@ func (s *Shortest) plain() string {
 		case c.list != nil:
 			all = append(all, shortened(ListText(c.list.values()...)))
 		default:
-			all = append(all, fmt.Sprint(c.sum))
+			all = append(all, strconv.FormatInt(c.sum, 10))
 		}
 	}
 	return strings.Join(all, ", ")
@@ -132,11 +132,7 @@ func (s *Shortest) plain() string {
 func printOperations(w io.Writer, v *Verdict, operations []*Operation) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, op := range operations {
-		result := shortened(op.Result)
-		if op.Outcome != OK {
-			result = op.Outcome.String() + ", " + op.Error
-		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s %s: %s\t%s\t%s\n", op.Client, v.moment(op.Start), v.moment(op.End), op.Do, op.Argument, result, op.Token, op.Call)
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", op.Client, v.moment(op.Start), v.moment(op.End), describe(op), op.Token, op.Call)
 	}
 	_ = table.Flush()
 }

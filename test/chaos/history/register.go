@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,7 +15,7 @@ var registers = sort{
 			return nil
 		case DoWrite, DoCAS:
 			if c.value == "" {
-				return fmt.Errorf("a register's values are not empty")
+				return errors.New("a register's values are not empty")
 			}
 			return nil
 		}

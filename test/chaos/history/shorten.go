@@ -136,7 +136,7 @@ func (s *Shortest) explain() string {
 	if value, ok := last.seen(); ok && s.sort == &registers {
 		writers, _ := writersOf(s.calls)
 		if value != "" && writers[value] == nil {
-			text += fmt.Sprintf("; nobody whose write may have run has written %s", value)
+			text += "; nobody whose write may have run has written " + value
 		}
 	}
 	return text

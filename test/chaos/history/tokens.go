@@ -16,7 +16,7 @@ func CheckTokens(h *History, _ Options) Report {
 		if op.Outcome == OK && !op.Token.IsZero() {
 			g := grain{op.Kind, op.Identity}
 			answered[g] = append(answered[g], op)
-			r.count(1, "answers with a token")
+			r.countf(1, "answers with a token")
 		}
 	}
 	for _, g := range sortedGrains(answered) {
@@ -39,7 +39,7 @@ func (h *History) tokensOf(r *Report, g grain, began []*Operation) {
 		if newest == nil || op.Token.Compare(newest.Token) >= 0 {
 			continue
 		}
-		r.count(1, "answers that went back, %s", g.kind)
+		r.countf(1, "answers that went back, %s", g.kind)
 		r.find(Finding{
 			Rule: "token went back", Level: h.level(g.kind), Kind: g.kind, Identity: g.identity, At: op.End,
 			Text: fmt.Sprintf("%s of %s was answered with token %s, and began after %s of %s had been answered with token %s",

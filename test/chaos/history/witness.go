@@ -41,7 +41,7 @@ func bySum(calls []*call, makes string) []*call {
 	return all
 }
 
-func btoi(b bool) int {
+func btoi(b bool) int64 {
 	if b {
 		return 1
 	}
@@ -82,53 +82,59 @@ func witnessCounter(calls []*call) (order []*call, exact bool) {
 // the open one that began first.
 func witnessList(calls []*call) (order []*call, exact bool) {
 	listed := longest(calls).values()
-	open := map[string]*call{}
-	var rest []*call // open and not listed, in order of Start
+	left := map[string]*call{} // appends that have no place yet
 	for _, c := range calls {
-		if c.Do == DoAppend && open[c.value] != nil {
+		if c.Do == DoAppend && left[c.value] != nil {
 			return nil, false
-		}
-		if c.Do == DoAppend {
-			open[c.value] = c
-		}
-		if c.open && !slices.Contains(listed, c.value) {
-			rest = append(rest, c)
+		} else if c.Do == DoAppend {
+			left[c.value] = c
 		}
 	}
-	length := int64(0)
 	put := func(c *call) {
-		order, length = append(order, c), length+1
-		delete(open, c.value)
+		order = append(order, c)
+		delete(left, c.value)
 	}
+	rest := unlisted(calls, listed)
+	length := int64(0)
 	for _, c := range bySum(calls, DoAppend) {
-		before := c.sum
-		if c.Do == DoAppend {
-			before--
-		}
-		for length < before {
+		for ; length < c.sum-btoi(c.Do == DoAppend); length++ {
+			var next *call
 			if length < int64(len(listed)) {
-				next := open[listed[length]]
-				if next == nil || !next.open {
-					return nil, true
-				}
-				put(next)
+				next = left[listed[length]]
 			} else if len(rest) > 0 {
-				put(rest[0])
-				rest = rest[1:]
-			} else {
+				next, rest = rest[0], rest[1:]
+			}
+			if next == nil || !next.open {
 				return nil, true
 			}
+			put(next)
 		}
-		if c.Do == DoAppend {
-			put(c)
-		} else {
+		if c.Do == DoRead {
 			order = append(order, c)
+			continue
 		}
+		put(c)
+		length++
 	}
 	for _, c := range calls {
-		if c.open && open[c.value] == c {
+		if c.open && left[c.value] == c {
 			order = append(order, c)
 		}
 	}
 	return order, true
+}
+
+// unlisted gives the open appends that are not in a list, in order of Start.
+func unlisted(calls []*call, list []string) []*call {
+	there := map[string]bool{}
+	for _, value := range list {
+		there[value] = true
+	}
+	var all []*call
+	for _, c := range calls {
+		if c.open && !there[c.value] {
+			all = append(all, c)
+		}
+	}
+	return all
 }

@@ -36,7 +36,7 @@ func muddle(seed uint64, workload string) []*Operation {
 // TestWitness compares what bounds and witnesses tell with porcupine's own search, on many small histories; and holds what is left
 // without some calls to its promise: if that is not linearizable, neither is the whole.
 func TestWitness(t *testing.T) {
-	const histories = 3000
+	const histories = 1000
 	for _, workload := range []string{Register, Counter, List} {
 		right, wrong, exact := 0, 0, 0
 		for seed := range uint64(histories) {

@@ -110,7 +110,8 @@ func useNetwork(t *testing.T, n *network.Network) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	_, _, _ = l.Close(), server.Close(), open.Close()
+	_, _ = l.Close(), server.Close()
+	_ = open.Close()
 }
 
 func openFiles(t *testing.T) int {

@@ -178,6 +178,9 @@ func (p *pair) write(to *net.TCPConn, l, opposite *link, pieces <-chan piece) {
 			p.abort()
 			return
 		}
+		if len(next.bytes) > 0 {
+			l.passed(len(next.bytes)) // before anybody can see that it has
+		}
 		_, err := to.Write(next.bytes)
 		if err == nil && errors.Is(next.end, io.EOF) {
 			err = to.CloseWrite()
@@ -190,8 +193,6 @@ func (p *pair) write(to *net.TCPConn, l, opposite *link, pieces <-chan piece) {
 		case next.end != nil && !errors.Is(next.end, io.EOF):
 			p.abort()
 			return
-		case len(next.bytes) > 0:
-			l.passed(len(next.bytes))
 		}
 	}
 }

@@ -1,0 +1,132 @@
+package automanaged
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/granary-go/granary/actor"
+	"github.com/granary-go/granary/internal/servertest"
+	"github.com/granary-go/granary/remote"
+	pb "github.com/granary-go/granary/wire/membershippb"
+)
+
+// guardedBy gives a member the bounds of a remote.
+func guardedBy(p *process, opts ...remote.ConfigOption) *remote.Remote {
+	r := remote.NewRemote(actor.NewActorSystem(actor.WithLogger(slog.New(slog.DiscardHandler))), remote.Configure("127.0.0.1", 0, opts...))
+	p.request.Guard = r.Guard()
+	return r
+}
+
+// elsewhere dials from another host of the loopback.
+func elsewhere(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}).DialContext(ctx, "tcp", address)
+}
+
+// A flood at the ping port of a member, in connections and in requests that never come: it
+// answers the other member and newcomers, and is bounded.
+func TestPingPortUnderAttack(t *testing.T) {
+	noLeaks(t)
+	const ofHost, more, incoming = 4, 100, 4
+	ports := []int{servertest.Port(t), servertest.Port(t)}
+	hosts := []string{fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])}
+	var all []*process
+	for _, port := range ports {
+		all = append(all, newProcess(t, NewWithConfig(5*time.Second, port, hosts...), "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", servertest.Port(t))))
+	}
+	a, b := all[0], all[1]
+	guard := guardedBy(a, remote.WithStrangerLimits(2*ofHost, ofHost), remote.WithRequestLimits(64, 4*incoming), remote.WithRequestTimeouts(3*time.Second, time.Minute))
+	a.open()
+	a.holds(a)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+
+	var conns []net.Conn
+	for range regular + ofHost + more {
+		c, err := elsewhere(t.Context(), hosts[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	// The last one is turned away, while those before are held.
+	last := conns[len(conns)-1]
+	_ = last.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadAll(last); err != nil && isTimeout(err) {
+		t.Error("a connection too many is kept")
+	}
+	// The accepting side may be slower than the flood.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for guard.Stats().Refused < more {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("%d were turned away, want %d", guard.Stats().Refused, more)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if most := before.HeapAlloc + 192<<20; after.HeapAlloc > most {
+		t.Errorf("the heap grew from %d to %d", before.HeapAlloc, after.HeapAlloc)
+	}
+	b.open() // from the other host
+	allHold(t, a, b)
+	_ = conns[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadAll(conns[0]); err != nil && isTimeout(err) {
+		t.Error("a connection that says nothing is kept")
+	}
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	requestsThatNeverCome(t, hosts[0])
+	allHold(t, a, b)
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error)
+	return ok && e.Timeout()
+}
+
+// requestsThatNeverCome are all cancelled, and one that comes is answered meanwhile.
+func requestsThatNeverCome(t *testing.T, address string) {
+	t.Helper()
+	client, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(elsewhere))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range 32 {
+		method := []string{pb.Membership_Ping_FullMethodName, pb.Membership_Watch_FullMethodName}[i%2]
+		s, err := client.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			if err := s.RecvMsg(&pb.PingResponse{}); err == nil || ctx.Err() != nil {
+				t.Errorf("a request that never came: %v", err)
+			}
+		})
+	}
+	g := wireGreeting()
+	g.Cluster = "other"
+	if _, err := pb.NewMembershipClient(client).Ping(ctx, &pb.PingRequest{Greeting: g}); err == nil || ctx.Err() != nil {
+		t.Errorf("a ping of another cluster: %v; want that it is answered", err)
+	}
+	all.Wait()
+}

@@ -1,0 +1,3 @@
+// Package catalog is the service Article in its version 2: what is generated from catalog.proto. Both versions have one
+// name in protobuf, as they are one service; a program has either.
+package catalog
