@@ -38,7 +38,7 @@ func (r *Remote) guard(l net.Listener, regular int) *door.Door {
 	return door.New(l, r.config.maxStrangers+regular, r.config.strangersOfHost+regular, func(from net.Addr, why string) {
 		r.stats.refused.Add(1)
 		if r.often() != actor.Closed {
-			r.logger.Warn("remote: connections are turned away (WithStrangerLimits)", "port", l.Addr(), "peer", from, "reason", why)
+			r.logger.Warn("remote: connections are turned away (WithStrangerLimits)", "on", l.Addr(), "peer", from, "reason", why)
 		}
 	})
 }

@@ -257,7 +257,7 @@ func (c *client) callFor(workload, kind, identity string, a ask) (result string,
 	return result, nil
 }
 
-// ran reports whether docs/using.md says of an error that the call may have run.
+// ran reports whether docs/guides/calling-grains.md says of an error that the call may have run.
 func ran(err error) bool {
 	if errors.Is(err, cluster.ErrUnknownOutcome) {
 		return true

@@ -41,7 +41,7 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return fmt.Errorf("history: %q is no outcome: use unknown, ok or refused", text)
 }
 
-// Mode is what a kind promises when the network splits; see docs/guarantees.md.
+// Mode is what a kind promises when the network splits; see docs/guides/guarantees.md.
 type Mode string
 
 // The modes. What best effort does not promise is counted and not judged.
