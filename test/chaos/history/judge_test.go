@@ -18,7 +18,7 @@ func TestJudge(t *testing.T) {
 		rules  string
 	}{
 		"good":        {func(*History) {}, ""},
-		"no plan":     {func(h *History) { h.Plans = nil }, "plan plan"},
+		"no plan":     {func(h *History) { h.Plans = nil }, "plan, plan"},
 		"two plans":   {func(h *History) { h.Plans = append(h.Plans, h.Plans[0]) }, "plan"},
 		"no mode":     {func(h *History) { h.Plans[0].Modes = nil }, "plan"},
 		"odd mode":    {func(h *History) { h.Plans[0].Modes["K"] = "exactly once" }, "plan"},
@@ -32,7 +32,7 @@ func TestJudge(t *testing.T) {
 		"crash":        {func(h *History) { h.Processes = []*Process{{Name: "m1.1", Closed: Never, Killed: Never}} }, "crash"},
 		"leak":         {func(h *History) { h.Gauges = []*Gauge{{}, {After: true, Goroutines: 21}} }, "leak"},
 		"message":      {func(h *History) { h.Messages = []*Message{{Event: Sent}} }, "lost"},
-		"account":      {func(h *History) { h.Accounts = []*Account{{Kind: "K", Balance: 1}} }, "balance sum"},
+		"account":      {func(h *History) { h.Accounts = []*Account{{Kind: "K", Balance: 1}} }, "balance, sum"},
 		"overlap":      {func(h *History) { h.Turns = turns(t, "m 1.1 1-2\nn 1.2 3-4\nm 1.1 5-6") }, "overlap"},
 		"token":        {func(h *History) { h.Operations[1].Token = Token{1, 0} }, "token went back"},
 		"linearizable": {func(h *History) { h.Operations[1].Result = "y" }, "not linearizable"},
@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 			for _, f := range v.Findings(Failure) {
 				rules = append(rules, f.Rule)
 			}
-			if got := strings.Join(rules, " "); got != c.rules || v.Passed() != (c.rules == "") {
+			if got := strings.Join(rules, ", "); got != c.rules || v.Passed() != (c.rules == "") {
 				t.Errorf("found %q, passed %v, want %q: %+v", got, v.Passed(), c.rules, v.Findings(Failure))
 			}
 			var text strings.Builder

@@ -13,11 +13,16 @@ import (
 // maxSteps bounds the steps of porcupine's search, for one identity, that lead to nothing new.
 const maxSteps = 50_000_000
 
+// maxConfirmed bounds the identities, beyond those of [Options.Shorten], whose history is shortened only to have porcupine say that
+// it fails. Of more, and of those that it cannot be said of, the finding is [Undecided].
+const maxConfirmed = 10
+
 // CheckLinearizable checks each identity of the workloads [Register], [Counter] and [List] by itself: there is one order of its
 // operations, each somewhere between its Start and End, in which every answer is right. Refused operations are left out. Unknown
 // ones are open-ended, and may or may not have taken effect.
 //
-// A check ends after [Options.Timeout], or when it would need more than [Options.Memory]; it then is [Undecided]. Unique values keep it short: what was seen of an open operation bounds it, and what nobody saw need not have run.
+// Where values are unique a witness is looked for without a search, and porcupine verifies it (witness.go). Its own search ends after
+// [Options.Timeout], or when it would need more than [Options.Memory]; what it could neither find nor refute is [Undecided].
 // Identities are checked one by one, and not as porcupine's partitions, so that each has a result, a timeout and a memory of its own.
 func CheckLinearizable(h *History, o Options) Report {
 	o = o.withDefaults()
@@ -25,14 +30,14 @@ func CheckLinearizable(h *History, o Options) Report {
 	subjects := h.subjects()
 	results := make([]result, len(subjects))
 	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(o) })
-	left := o.Shorten
+	left := max(o.Shorten, 0)
 	for i, s := range subjects {
 		r.countf(int64(len(s.operations)), "operations checked")
 		r.countf(1, "identities checked")
 		if results[i].verdict == porcupine.Ok {
 			continue
 		}
-		shorten := !results[i].malformed && (left > 0 || results[i].refuted && results[i].verdict == porcupine.Unknown)
+		shorten := !results[i].malformed && (left > 0 || left > -maxConfirmed && results[i].refuted && results[i].verdict == porcupine.Unknown)
 		if shorten {
 			left--
 		}
