@@ -3,7 +3,6 @@ package network_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -53,20 +52,6 @@ func TestRunGivesErrorsBack(t *testing.T) {
 			t.Error("ran on a thread that has ended")
 		}
 	})
-}
-
-// TestThreadsAreNotTheFirst uses many hosts, so that one would get the first thread of the process, which cannot end.
-func TestThreadsAreNotTheFirst(t *testing.T) {
-	n := newNetwork(t, network.Proxies)
-	for i := range 30 {
-		h := host(t, n, strconv.Itoa(i))
-		_ = h.Run(func() error {
-			if self, err := os.Readlink("/proc/thread-self"); err != nil || self == fmt.Sprintf("%d/task/%[1]d", os.Getpid()) {
-				t.Errorf("%s, %v", self, err)
-			}
-			return nil
-		})
-	}
 }
 
 func TestDialFails(t *testing.T) {

@@ -11,8 +11,6 @@ import (
 
 var errNotLinux = errors.New("network namespaces are there on Linux only")
 
-func firstThread() bool { return false }
-
 func enterNamespace(netip.Prefix, int) (*os.File, error) { return nil, errNotLinux }
 
 func openNamespace() (*os.File, error) { return nil, errNotLinux }

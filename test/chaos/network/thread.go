@@ -8,12 +8,14 @@ import (
 var errThreadEnded = errors.New("network: the host is closed")
 
 // A thread is one of the operating system's that runs what it is given, one function after the other, and nothing else.
-// What a function makes is where the thread is: processes, sockets. A process that is to die with its parent dies with
-// the thread that started it, so a thread lives as long as its host.
+// What a function makes is where the thread is: processes, sockets.
+//
+// A process that is to die with its parent dies with the thread that started it. Before this was a thread of a host it may have
+// started anything, and so it does not end with its host: it goes home, and is Go's again.
 type thread struct {
 	calls chan call
 	stop  chan struct{} // closed by close
-	ended chan struct{} // closed when the goroutine that holds the thread is about to end
+	ended chan struct{} // closed when nothing more runs on it
 }
 
 type call struct {
@@ -21,7 +23,7 @@ type call struct {
 	done chan error // has room for the result; closed without one when f has ended the thread
 }
 
-// newThread starts a thread that runs enter first. If that fails there is no thread.
+// newThread takes a thread that runs enter first. If that fails there is none.
 func newThread(enter func() error) (*thread, error) {
 	t := &thread{calls: make(chan call), stop: make(chan struct{}), ended: make(chan struct{})}
 	entered := make(chan error, 1)
@@ -33,21 +35,21 @@ func newThread(enter func() error) (*thread, error) {
 	return t, nil
 }
 
-// begin finds a thread that can end: the first one of a process cannot before the process does.
+// begin holds a thread until it may go. One that cannot go home ends, with what it has started.
 func (t *thread) begin(enter func() error, entered chan<- error) {
 	runtime.LockOSThread()
-	if !firstThread() {
-		t.live(enter, entered)
-		return // with the lock, which ends the thread
+	home, err := openNamespace()
+	if err != nil {
+		runtime.UnlockOSThread()
+		entered <- err
+		close(t.ended)
+		return
 	}
-	locked := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		close(locked)
-		t.live(enter, entered)
-	}()
-	<-locked
-	runtime.UnlockOSThread()
+	defer home.Close()
+	t.live(enter, entered)
+	if enterOpen(home) == nil {
+		runtime.UnlockOSThread()
+	}
 }
 
 func (t *thread) live(enter func() error, entered chan<- error) {
