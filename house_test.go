@@ -63,6 +63,7 @@ var floors = []room{
 	{floor: 5, path: "cluster/health"},
 	{floor: 5, path: "cluster/clustertest", kit: true},
 	{floor: 5, path: "cluster/drivertest", kit: true},
+	{floor: 6, path: "internal/lookuptest", kit: true},
 
 	{floor: 4, path: "cluster"},
 
