@@ -114,6 +114,8 @@ var planted = []struct {
 		"package comments", "actor has no package comment"},
 	{"long file", map[string]string{"actor/long.go": source("actor") + strings.Repeat("\n", maxLines)},
 		"file length", "actor/long.go has"},
+	{"long function", map[string]string{"actor/long.go": source("actor") + "func long() {" + strings.Repeat("\n", maxFunction+2) + "}\n"},
+		"function length", "actor/long.go:3: long has 61 lines"},
 	{"code that sleeps", map[string]string{"actor/a.go": source("actor", "time") + "func f() { time.Sleep(1) }\n"},
 		"sleeping", "actor/a.go:4 sleeps"},
 	{"tests that sleep", map[string]string{"actor/a_test.go": source("actor", "time") + strings.Repeat("\n", 1000) + "func f() { time.Sleep(1); time.Sleep(1) }\n"},

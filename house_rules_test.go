@@ -26,6 +26,7 @@ var rules = []rule{
 	{"folder names", checkNames},
 	{"package comments", checkComments},
 	{"file length", checkLength},
+	{"function length", checkFunctions},
 	{"sleeping", checkSleeps},
 	{"changelog", checkChangelog},
 }
@@ -253,6 +254,21 @@ func checkLength(t *tree) (found []string) {
 		for _, f := range p.files {
 			if !f.test && !f.generated && f.lines > maxLines {
 				found = append(found, fmt.Sprintf("%s has %d lines, more than %d: split it", f.path, f.lines, maxLines))
+			}
+		}
+	}
+	return found
+}
+
+// checkFunctions reports functions that are too long to be read at once.
+func checkFunctions(t *tree) (found []string) {
+	for _, p := range t.packages {
+		for _, f := range p.files {
+			for _, long := range f.long {
+				if !f.test && !f.generated {
+					found = append(found, fmt.Sprintf("%s:%d: %s has %d lines, more than %d: give a part of it a name",
+						f.path, long.line, long.name, long.lines, maxFunction))
+				}
 			}
 		}
 	}

@@ -33,6 +33,13 @@ type sourceFile struct {
 	documents bool // has a package comment
 	lines     int
 	sleeps    []int // lines that call time.Sleep
+	long      []longFunction
+}
+
+// A longFunction has more lines than maxFunction between its first and its last.
+type longFunction struct {
+	name        string
+	line, lines int
 }
 
 type sourceModule struct {
@@ -103,6 +110,14 @@ func readSource(fsys fs.FS, name string) (*sourceFile, error) {
 			return nil, err
 		}
 		f.imports = append(f.imports, imported)
+	}
+	for _, d := range syntax.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok {
+			first, last := fset.Position(fn.Pos()).Line, fset.Position(fn.End()).Line
+			if lines := last - first - 1; lines > maxFunction {
+				f.long = append(f.long, longFunction{fn.Name.Name, first, lines})
+			}
+		}
 	}
 	ast.Inspect(syntax, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Sleep" {

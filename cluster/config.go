@@ -134,20 +134,7 @@ func (c *Config) validate() error {
 	if c.remote == nil {
 		errs = append(errs, errors.New("no remote configuration: remote.Configure(host, port) makes one"))
 	}
-	seen := make(map[string]bool)
-	for _, k := range c.kinds {
-		if err := k.validate(); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := k.servedBy(c.provider); err != nil {
-			errs = append(errs, err)
-		}
-		if seen[k.name] {
-			errs = append(errs, fmt.Errorf("kind %q is registered twice", k.name))
-		}
-		seen[k.name] = true
-	}
+	errs = append(errs, c.validateKinds()...)
 	for _, t := range []struct {
 		what string
 		d    time.Duration
@@ -174,6 +161,24 @@ func (c *Config) validate() error {
 		}
 	}
 	return all
+}
+
+func (c *Config) validateKinds() (errs []error) {
+	seen := make(map[string]bool)
+	for _, k := range c.kinds {
+		if err := k.validate(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := k.servedBy(c.provider); err != nil {
+			errs = append(errs, err)
+		}
+		if seen[k.name] {
+			errs = append(errs, fmt.Errorf("kind %q is registered twice", k.name))
+		}
+		seen[k.name] = true
+	}
+	return errs
 }
 
 // checkLabels reports what a member cannot carry.

@@ -63,6 +63,24 @@ func TestGrainThatForwardsToADeadActor(t *testing.T) {
 	}
 }
 
+// A try that is not answered is given up after its own time-out, and the next one counts.
+func TestTryTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		const patience = 70 * time.Millisecond
+		var tries atomic.Int64
+		c := b.process(cluster.WithTryTimeout(patience), on("Deaf", func(ctx actor.Context) {
+			if tries.Add(1) > 1 {
+				ctx.Respond(wrapperspb.Int64(1))
+			}
+		}))
+		began := time.Now()
+		_, err := c.Call("x", "Deaf", wrapperspb.Int64(1), cluster.WithRetry(1))
+		if took := time.Since(began); err != nil || tries.Load() != 2 || took < patience || took > cluster.DefaultTryTimeout/2 {
+			t.Errorf("%v after %d tries and %v; want an answer to the second, which comes after %v", err, tries.Load(), took, patience)
+		}
+	})
+}
+
 // A call whose context has ended is not sent, also where the grain is known.
 func TestCallAfterTheEndOfItsContext(t *testing.T) {
 	w := newWorld(t)

@@ -56,29 +56,36 @@ func (s *server) localProbe(ctx context.Context, r *pb.ProbeAsk) *pb.Answer {
 		var states []placement.OwnerState
 		states, err = slots.ProbeOwner(ctx, ids)
 		for _, o := range states {
-			f := &pb.Finding{Slot: o.State.String()}
-			if o.Entry != nil {
-				f.Phase, f.Term, f.Seq, f.Member = o.Entry.Phase.String(), o.Entry.Fence.Term, o.Entry.Fence.Seq, string(o.Entry.Host)
-			}
-			f.Promised = o.Term
-			out.Findings, out.Epoch = append(out.Findings, f), o.Epoch
+			out.Findings, out.Epoch = append(out.Findings, ownerFinding(o)), o.Epoch
 		}
 	} else {
 		var states []placement.HostState
 		states, err = slots.ProbeHost(ctx, ids)
 		for _, h := range states {
-			f := &pb.Finding{Promised: h.Promised, Term: h.Fence.Term, Seq: h.Fence.Seq}
-			switch h.Phase {
-			case placement.Running:
-				f.Phase = "running"
-			case placement.Stopping:
-				f.Phase = "stopping"
-			}
-			out.Findings, out.Epoch = append(out.Findings, f), h.Epoch
+			out.Findings, out.Epoch = append(out.Findings, hostFinding(h)), h.Epoch
 		}
 	}
 	if err != nil {
 		return failed(s.self(), pb.Reason_REASON_SILENT, clean(err.Error(), maxText))
 	}
 	return &pb.Answer{What: &pb.Answer_Probe{Probe: out}}
+}
+
+func ownerFinding(o placement.OwnerState) *pb.Finding {
+	f := &pb.Finding{Slot: o.State.String(), Promised: o.Term}
+	if o.Entry != nil {
+		f.Phase, f.Term, f.Seq, f.Member = o.Entry.Phase.String(), o.Entry.Fence.Term, o.Entry.Fence.Seq, string(o.Entry.Host)
+	}
+	return f
+}
+
+func hostFinding(h placement.HostState) *pb.Finding {
+	f := &pb.Finding{Promised: h.Promised, Term: h.Fence.Term, Seq: h.Fence.Seq}
+	switch h.Phase {
+	case placement.Running:
+		f.Phase = "running"
+	case placement.Stopping:
+		f.Phase = "stopping"
+	}
+	return f
 }

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/redis/redistest"
+	"github.com/granary-go/granary/internal/lookuptest"
 )
 
 // counted counts the operations of lookups in the store.
@@ -40,14 +43,18 @@ func (c countedStore) Claim(ctx context.Context, e driver.Entry, over driver.Fen
 	return c.EntryStore.Claim(ctx, e, over)
 }
 
-// lookupsToCompare set a fleet up with the default lookup, of the members, and with
-// the one in Redis, whose operations are counted.
-func lookupsToCompare(b *testing.B) map[string]func(*fleet, *atomic.Int64) {
-	return map[string]func(*fleet, *atomic.Int64){
-		"members": func(f *fleet, _ *atomic.Int64) { f.lookup = []cluster.Option{} },
-		"redis": func(f *fleet, n *atomic.Int64) {
-			f.options = redistest.Start(b).Options()
-			f.lookup = []cluster.Option{cluster.WithIdentityLookup(counted{New(f.options), n})}
+// lookupsToCompare make a fleet with the default lookup, of the members, and with
+// the one in Redis, whose operations are counted; of that they give the options, too.
+func lookupsToCompare(b *testing.B) map[string]func(*atomic.Int64) (*lookuptest.Fleet, *redis.UniversalOptions) {
+	return map[string]func(*atomic.Int64) (*lookuptest.Fleet, *redis.UniversalOptions){
+		"members": func(*atomic.Int64) (*lookuptest.Fleet, *redis.UniversalOptions) {
+			f := lookuptest.New(b, nil)
+			f.Lookup = nil
+			return f, nil
+		},
+		"redis": func(n *atomic.Int64) (*lookuptest.Fleet, *redis.UniversalOptions) {
+			options := redistest.Start(b).Options()
+			return lookuptest.New(b, counted{New(options), n}), options
 		},
 	}
 }
@@ -61,11 +68,10 @@ func BenchmarkColdCalls(b *testing.B) {
 	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {
 			var operations atomic.Int64
-			f := newFleet(b, nil)
-			lookup(f, &operations)
-			members := []*cluster.Cluster{f.member(), f.member(), f.member()}
+			f, options := lookup(&operations)
+			members := []*cluster.Cluster{f.Member(), f.Member(), f.Member()}
 			for _, m := range members {
-				if _, err := add(b.Context(), m, "warm"); err != nil {
+				if _, err := lookuptest.Add(b.Context(), m, "warm"); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -78,7 +84,7 @@ func BenchmarkColdCalls(b *testing.B) {
 				wg.Go(func() {
 					for i := next.Add(1) - 1; i < int64(2*b.N); i = next.Add(1) - 1 {
 						began := time.Now()
-						if _, err := add(b.Context(), members[i%3], fmt.Sprint("cold-", i/2)); err != nil {
+						if _, err := lookuptest.Add(b.Context(), members[i%3], fmt.Sprint("cold-", i/2)); err != nil {
 							b.Errorf("call %d: %v", i, err)
 						}
 						took[i] = time.Since(began)
@@ -91,11 +97,14 @@ func BenchmarkColdCalls(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
 			b.ReportMetric(float64(operations.Load())/float64(b.N), "store-operations/grain")
-			if f.starts.Load() != int64(b.N)+1 {
-				b.Errorf("%d activations of %d grains", f.starts.Load(), b.N+1)
+			if f.Starts() != int64(b.N)+1 {
+				b.Errorf("%d activations of %d grains", f.Starts(), b.N+1)
 			}
-			if f.options != nil && f.tokens() != b.N+1 {
-				b.Errorf("%d tokens were given out for %d grains", f.tokens(), b.N+1)
+			if options == nil {
+				return
+			}
+			if n := tokens(b, options); n != b.N+1 {
+				b.Errorf("%d tokens were given out for %d grains", n, b.N+1)
 			}
 		})
 	}
@@ -107,18 +116,14 @@ func BenchmarkColdCalls(b *testing.B) {
 func BenchmarkTakeover(b *testing.B) {
 	for name, lookup := range lookupsToCompare(b) {
 		b.Run(name, func(b *testing.B) {
-			f := newFleet(b, nil)
-			lookup(f, new(atomic.Int64))
-			a, c, gone := f.member(), f.member(), f.member()
-			f.addEach(a, b.N)
-			f.addEach(c, b.N)
-			f.mu.Lock()
-			f.removed[gone.MemberID()] = true
-			f.mu.Unlock()
+			f, _ := lookup(new(atomic.Int64))
+			a, c, gone := f.Member(), f.Member(), f.Member()
+			f.AddEach(a, b.N)
+			f.AddEach(c, b.N)
 			b.ResetTimer()
 			began := time.Now()
-			f.registry.Remove(gone.MemberID())
-			f.addEach(c, b.N)
+			f.Remove(gone)
+			f.AddEach(c, b.N)
 			b.StopTimer()
 			b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-all")
 		})
@@ -130,23 +135,23 @@ func BenchmarkTakeover(b *testing.B) {
 // members have written back what they host. Calls that fail are errors.
 func BenchmarkEmptied(b *testing.B) {
 	server := redistest.Start(b)
-	f := newFleet(b, server.Options())
-	a, c := f.member(), f.member()
-	f.addEach(a, b.N)
-	load := f.load(b.N, a, c)
-	load.more(b, 200)
+	f := lookuptest.New(b, New(server.Options()))
+	a, c := f.Member(), f.Member()
+	f.AddEach(a, b.N)
+	load := f.Load(b.N, a, c)
+	load.More(b, 200)
 	b.ResetTimer()
 	server.Empty(b)
 	began := time.Now()
-	if _, err := add(b.Context(), c, "cold"); err != nil {
+	if _, err := lookuptest.Add(b.Context(), c, "cold"); err != nil {
 		b.Error(err)
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-cold")
-	load.end()
-	f.whole(b.N + 1)
-	if f.starts.Load() != int64(b.N)+1 {
-		b.Errorf("%d activations of %d grains", f.starts.Load(), b.N+1)
+	load.End()
+	f.Whole(b.N + 1)
+	if f.Starts() != int64(b.N)+1 {
+		b.Errorf("%d activations of %d grains", f.Starts(), b.N+1)
 	}
 }
 
@@ -156,20 +161,20 @@ func BenchmarkEmptied(b *testing.B) {
 func BenchmarkOutage(b *testing.B) {
 	const cached, cold = 100, 100
 	server := redistest.Start(b)
-	f := newFleet(b, server.Options())
-	a, c := f.member(), f.member()
-	f.addEach(a, cached)
-	f.addEach(c, cached)
-	load := f.load(cached, a, c)
-	load.more(b, 100)
+	f := lookuptest.New(b, New(server.Options()))
+	a, c := f.Member(), f.Member()
+	f.AddEach(a, cached)
+	f.AddEach(c, cached)
+	load := f.Load(cached, a, c)
+	load.More(b, 100)
 	server.Stop()
-	before := load.calls.Load()
+	before := load.Calls()
 	var wg sync.WaitGroup
 	for i := range cold {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(b.Context(), 30*time.Second)
 			defer cancel()
-			if _, err := add(ctx, a, fmt.Sprint("cold-", i)); err != nil {
+			if _, err := lookuptest.Add(ctx, a, fmt.Sprint("cold-", i)); err != nil {
 				b.Error(err)
 			}
 		})
@@ -177,10 +182,10 @@ func BenchmarkOutage(b *testing.B) {
 	timer := time.NewTimer(10 * time.Second) // the outage itself
 	defer timer.Stop()
 	<-timer.C
-	b.ReportMetric(float64(load.calls.Load()-before), "cached-calls")
+	b.ReportMetric(float64(load.Calls()-before), "cached-calls")
 	server.Restart(b)
 	began := time.Now()
 	wg.Wait()
 	b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-cold")
-	load.end()
+	load.End()
 }

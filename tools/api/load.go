@@ -43,12 +43,8 @@ func load(ctx context.Context, root string) (map[string][]string, error) {
 	}
 	surfaces := map[string][]string{}
 	for _, pkg := range found {
-		var errs []error
-		for _, err := range pkg.Errors {
-			errs = append(errs, err)
-		}
-		if err := errors.Join(errs...); err != nil {
-			return nil, fmt.Errorf("%s does not build: %w", pkg.PkgPath, err)
+		if err := broken(pkg); err != nil {
+			return nil, err
 		}
 		dir, err := filepath.Rel(root, pkg.Dir)
 		if err != nil {
@@ -66,6 +62,17 @@ func load(ctx context.Context, root string) (map[string][]string, error) {
 		return nil, fmt.Errorf("%s has no public package: it is not the root of the house", root)
 	}
 	return surfaces, nil
+}
+
+func broken(pkg *packages.Package) error {
+	var errs []error
+	for _, err := range pkg.Errors {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s does not build: %w", pkg.PkgPath, errors.Join(errs...))
 }
 
 // fileName is the folder in words, since one folder of files is easier to look through than a tree of them; that of the

@@ -107,14 +107,6 @@ func Explore(t *testing.T, n int, seed uint64, p Plan) *Failure {
 	return nil
 }
 
-// Trace gives the faults that a seed draws for a cluster with so many members, the healing last.
-func (p Plan) Trace(seed uint64, members int) (trace []string) {
-	for _, s := range draw(seed, p.Faults, members) {
-		trace = append(trace, s.String())
-	}
-	return trace
-}
-
 func explore(t *testing.T, seed uint64, p Plan) (failure *Failure) {
 	t.Helper()
 	w := p.New()
