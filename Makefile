@@ -37,7 +37,7 @@ CHAOSTIME ?= 0
 CHAOSFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release
+.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release vuln
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -94,6 +94,9 @@ soak: ## SOAKACTORS actors spawned, fed, crashed, restarted and stopped at rando
 
 fuzz: ## each fuzz target for FUZZTIME
 	@./scripts/fuzz $(FUZZTIME)
+
+vuln: ## govulncheck over every module; GOVULNDB names a copy of the database where vuln.go.dev cannot be reached
+	@./scripts/vuln
 
 tables: setup ## every membership provider measured with real members and servers, half an hour; writes the table in docs/providers.md
 	@mkdir -p "$$(dirname "$(TABLES)")"

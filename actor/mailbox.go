@@ -97,11 +97,11 @@ type mailbox interface {
 	length() int
 }
 
-// MostCounted is from where on [MailboxLength] may stop counting.
-const MostCounted = 16384
+// mostCounted is from where on [MailboxLength] may stop counting.
+const mostCounted = 16384
 
 // MailboxLength tells how many messages wait for the actor, besides the one that it
-// handles; of more than [MostCounted] it tells at least so many. It takes longer the
+// handles; of more than 16,384 it tells at least so many. It takes longer the
 // more there are, up to some tens of nanoseconds. Like ctx it may be used only
 // by the actor, while it handles a message. That of a root context is 0.
 func MailboxLength(ctx SenderContext) int {
@@ -116,7 +116,7 @@ func MailboxLength(ctx SenderContext) int {
 	if c.special != nil && c.special.mailbox != nil {
 		return n + c.special.mailbox.length()
 	}
-	return n + c.user.Len(MostCounted)
+	return n + c.user.Len(mostCounted)
 }
 
 // exempt reports whether a message is the actor's or the system's own and must
@@ -285,7 +285,7 @@ func (p *priorityMailbox) pop() (env MessageEnvelope, ok bool) {
 // pushed is asked after pop found nothing: the heap is empty.
 func (p *priorityMailbox) pushed() bool { return p.arrived.Pushed() }
 
-func (p *priorityMailbox) length() int { return len(p.sorted) + p.arrived.Len(MostCounted) }
+func (p *priorityMailbox) length() int { return len(p.sorted) + p.arrived.Len(mostCounted) }
 
 func priorityOf(message any) (priority int) {
 	defer func() {

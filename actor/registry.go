@@ -14,15 +14,13 @@ const localAddress = "nonhost"
 
 const registryShards = 64
 
-// AddressResolver returns the process that stands for a PID of another address;
-// false if that address is not its business.
-type AddressResolver func(pid *PID) (Process, bool)
+type addressResolver func(pid *PID) (Process, bool)
 
 // ProcessRegistry knows the processes of one system by their ids. Its methods
 // may be called by any goroutine.
 type ProcessRegistry struct {
 	address    atomic.Pointer[string]
-	resolvers  atomic.Pointer[[]AddressResolver]
+	resolvers  atomic.Pointer[[]addressResolver]
 	mu         sync.Mutex // serialises writers of resolvers
 	sequence   atomic.Uint64
 	seed       maphash.Seed
@@ -50,12 +48,13 @@ func (r *ProcessRegistry) SetAddress(address string) { r.address.Store(&address)
 func (r *ProcessRegistry) Address() string { return *r.address.Load() }
 
 // RegisterAddressResolver adds a resolver for PIDs whose address is not this
-// system's. Resolvers are asked in the order of registration, on every send:
-// they should be fast and must not block.
+// system's: it returns the process that stands for such a PID, and false if that
+// address is not its business. Resolvers are asked in the order of registration,
+// on every send: they should be fast and must not block.
 func (r *ProcessRegistry) RegisterAddressResolver(resolver func(pid *PID) (Process, bool)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []AddressResolver
+	var all []addressResolver
 	if old := r.resolvers.Load(); old != nil {
 		all = slices.Clone(*old)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/granary-go/granary/cluster/driver"
-	pb "github.com/granary-go/granary/wire/grainpb"
+	pb "github.com/granary-go/granary/cluster/internal/grainpb"
 )
 
 // MaxCallDepth is how many grains may wait for each other in a row: a grain that

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	pb "github.com/granary-go/granary/cluster/internal/grainpb"
 	"github.com/granary-go/granary/cluster/internal/lookup/partition"
-	pb "github.com/granary-go/granary/wire/grainpb"
 )
 
 // GrainRequest calls one method of a grain. Generated code makes it; within

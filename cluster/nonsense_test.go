@@ -16,8 +16,8 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/internal/grainpb"
 	"github.com/granary-go/granary/remote"
-	"github.com/granary-go/granary/wire/grainpb"
 )
 
 // forged is sent as a message of the cluster's, with whatever bytes.

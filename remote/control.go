@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 var (

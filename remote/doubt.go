@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // doubtFor is how long messages that were written and not acknowledged when their

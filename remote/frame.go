@@ -6,7 +6,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // frameStream is the stream of a connection; both ends of gRPC's satisfy it. Frames

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // FuzzFrame compares the codec that does not copy batches with protobuf's own.

@@ -12,7 +12,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/door"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // maxHeaderBytes bounds the headers of a request to the port.

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 var (

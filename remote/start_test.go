@@ -19,7 +19,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 func TestStartWithABadConfiguration(t *testing.T) {

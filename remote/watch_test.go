@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // watcher spawns an actor that watches pid; what it is told arrives on the channel.

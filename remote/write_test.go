@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // brokenStream takes a number of frames and then breaks.

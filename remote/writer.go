@@ -4,7 +4,7 @@ import (
 	"errors"
 	"runtime"
 
-	"github.com/granary-go/granary/wire/remotepb"
+	"github.com/granary-go/granary/remote/internal/remotepb"
 )
 
 // errEnded ends the writer of a connection that has ended otherwise.

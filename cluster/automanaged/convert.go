@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 func greetingToWire(g view.Greeting) *pb.Greeting {

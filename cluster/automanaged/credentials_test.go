@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/internal/certtest"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // mutual makes credentials for both ends that trust each other and nobody else.

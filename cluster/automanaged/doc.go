@@ -92,7 +92,8 @@
 // (remote.WithTLS), which counts here, too, or with [Provider.WithCredentials]. A host
 // of the list that is a name is looked up and dialled by its addresses: a certificate
 // there holds for the name or the address. Who has a certificate of the cluster is
-// trusted with what it says of others.
+// trusted with what it says of others, and may become a member (docs/security.md). Connections
+// and requests that say nothing are bounded as at the cluster's own port (remote.WithStrangerLimits).
 //
 // # Limits
 //

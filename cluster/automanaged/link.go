@@ -18,9 +18,9 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // maxMessage bounds a message in either direction, in bytes. A view at all of

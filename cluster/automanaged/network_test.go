@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	pb "github.com/granary-go/granary/wire/membershippb"
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 )
 
 // memNetwork is a network in memory, for processes in a testing/synctest

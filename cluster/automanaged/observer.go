@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // observer is the session of a client: it follows the views of one member, and

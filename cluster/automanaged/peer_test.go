@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/internal/view"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 func wireEntry(name string) *pb.Entry {

@@ -14,8 +14,8 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // Defaults of a provider.

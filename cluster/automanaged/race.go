@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // race is an observer's search for a member to follow: it asks one candidate

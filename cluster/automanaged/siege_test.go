@@ -17,7 +17,7 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/internal/servertest"
 	"github.com/granary-go/granary/remote"
-	pb "github.com/granary-go/granary/wire/membershippb"
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 )
 
 // guardedBy gives a member the bounds of a remote.

@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/internal/certtest"
 	"github.com/granary-go/granary/remote"
-	pb "github.com/granary-go/granary/wire/membershippb"
 )
 
 // Members ping each other by the TLS of their cluster, unless they were given

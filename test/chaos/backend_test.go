@@ -42,6 +42,7 @@ const (
 	missed  = 4
 	// mongoIdle is when connections that a storm has left close: what a process holds is looked at afterwards.
 	mongoIdle = 5 * time.Second
+	redisIdle = 2 // connections that are kept; the others close when they are of no use
 )
 
 // A setting is what a cluster of a run stands on.
@@ -194,5 +195,5 @@ func (w *where) option() cluster.Option {
 	case w.System == "mongo":
 		return cluster.WithIdentityLookup(mongo.New(options.Client().ApplyURI("mongodb://" + w.Address).SetMaxConnIdleTime(mongoIdle)))
 	}
-	return cluster.WithIdentityLookup(redis.New(&goredis.UniversalOptions{Addrs: []string{w.Address}}))
+	return cluster.WithIdentityLookup(redis.New(&goredis.UniversalOptions{Addrs: []string{w.Address}, MaxIdleConns: redisIdle}))
 }

@@ -153,8 +153,16 @@ func (w *workshop) run(ctx context.Context, u unit) error {
 	return nil
 }
 
+// needTime skips a test of plain `make test`: the blocks are many packages to compile.
+func needTime(t *testing.T) {
+	if os.Getenv("GRANARY_TEST_SERVERS") == "" {
+		t.Skip("needs the programs of the documents, which `make test-all` builds")
+	}
+}
+
 // Every Go block of README.md and of docs/ compiles, and prints what the page says.
 func TestBlocks(t *testing.T) {
+	needTime(t)
 	w := newWorkshop(t)
 	units := unitsOf(t, w, pages(t))
 	if out, err := w.build(t.Context(), units); err != nil {
@@ -183,6 +191,7 @@ func TestBlocks(t *testing.T) {
 
 // Blocks that are wrong are found, each by its own fault.
 func TestWrongBlocksAreFound(t *testing.T) {
+	needTime(t)
 	w := newWorkshop(t)
 	wrong := page{name: "docs/wrong.md", text: "# Wrong\n\n```go\nsystem.Nothing()\n```\n\n" +
 		"```go\nfunc f() int { return \"text\" }\n```\n\n" +

@@ -2,7 +2,7 @@
 //
 //   - Every link leads somewhere: to a file of the tree and, with a #fragment, to a heading of it. Links to other hosts
 //     are looked at for their form alone; no test here uses the network.
-//   - Every Go block is compiled against this tree, and what prints is run.
+//   - Every Go block is compiled against this tree, and what prints is run: in `make test-all`, as it takes a minute.
 //   - The pages of reference that are made of the source are as the source is: go test ./docs -args -docs.write, in the
 //     folder test, writes them anew.
 //

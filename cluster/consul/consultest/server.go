@@ -16,9 +16,6 @@ import (
 	"github.com/granary-go/granary/internal/servertest"
 )
 
-// FolderVariable names the environment variable with the folder of the servers.
-const FolderVariable = servertest.Variable
-
 // Server is a Consul server, which is also an agent. It ends with its test. Its methods are called by one goroutine at a
 // time.
 type Server struct {

@@ -17,12 +17,8 @@ import (
 	"github.com/granary-go/granary/internal/servertest"
 )
 
-const (
-	// Variable names the folder that has the programs which `make test-all` builds.
-	Variable = servertest.Variable
-	// Skipped is what a test says that is skipped because they were not built.
-	Skipped = "needs kube-apiserver, which `make test-all` builds"
-)
+// skipped is what a test says that is skipped because the programs were not built.
+const skipped = "needs kube-apiserver, which `make test-all` builds"
 
 // Server is an API server with its etcd. Its methods that start and stop something are called by one goroutine at a time.
 type Server struct {

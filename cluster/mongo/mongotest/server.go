@@ -14,8 +14,8 @@ import (
 	"github.com/granary-go/granary/internal/servertest"
 )
 
-// Variable names the environment variable with the URI of a real MongoDB.
-const Variable = "GRANARY_TEST_MONGO_URI"
+// variable names the environment variable with the URI of a real MongoDB.
+const variable = "GRANARY_TEST_MONGO_URI"
 
 // Server is one FerretDB. It ends with its test. Its methods are called by one goroutine at a time.
 type Server struct {
@@ -70,9 +70,9 @@ func (s *Server) Empty(t testing.TB, database string) {
 // skips the test if it names none.
 func Real(t testing.TB) *options.ClientOptions {
 	t.Helper()
-	uri := os.Getenv(Variable)
+	uri := os.Getenv(variable)
 	if uri == "" {
-		t.Skipf("needs a MongoDB, whose URI %s gives", Variable)
+		t.Skipf("needs a MongoDB, whose URI %s gives", variable)
 	}
 	return clientOptions(uri)
 }

@@ -2,7 +2,7 @@ package directory
 
 import (
 	"github.com/granary-go/granary/cluster/driver"
-	pb "github.com/granary-go/granary/wire/directorypb"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/directorypb"
 )
 
 func wireToken(f driver.Fence) *pb.Token { return &pb.Token{Term: f.Term, Seq: f.Seq} }

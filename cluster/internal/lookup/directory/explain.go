@@ -8,8 +8,8 @@ import (
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/explanation"
 	"github.com/granary-go/granary/cluster/internal/lookup"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/directorypb"
 	machine "github.com/granary-go/granary/internal/directory"
-	pb "github.com/granary-go/granary/wire/directorypb"
 )
 
 // Explain asks the store, and then the member that its entry names. It activates

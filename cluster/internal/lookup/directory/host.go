@@ -5,8 +5,8 @@ import (
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/directorypb"
 	machine "github.com/granary-go/granary/internal/directory"
-	pb "github.com/granary-go/granary/wire/directorypb"
 )
 
 // Events that stay in the process.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/internal/lookup"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/directorypb"
 	machine "github.com/granary-go/granary/internal/directory"
 	"github.com/granary-go/granary/internal/placement"
-	pb "github.com/granary-go/granary/wire/directorypb"
 )
 
 func grain(name string) driver.Identity { return driver.Identity{Kind: "k", Name: name} }

@@ -9,8 +9,8 @@ import (
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/internal/lookup"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/directorypb"
 	machine "github.com/granary-go/granary/internal/directory"
-	pb "github.com/granary-go/granary/wire/directorypb"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/granary-go/granary/cluster/driver"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/placementpb"
 	"github.com/granary-go/granary/internal/placement"
-	pb "github.com/granary-go/granary/wire/placementpb"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/cluster/explanation"
-	pb "github.com/granary-go/granary/wire/placementpb"
+	pb "github.com/granary-go/granary/cluster/internal/lookup/placementpb"
 )
 
 var (

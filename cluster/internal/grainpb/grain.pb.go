@@ -374,7 +374,7 @@ const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\vGrainCancel\x12\x1e\n" +
 	"\n" +
 	"activation\x18\x01 \x01(\tR\n" +
-	"activationB,Z*github.com/granary-go/granary/wire/grainpbb\x06proto3"
+	"activationB8Z6github.com/granary-go/granary/cluster/internal/grainpbb\x06proto3"
 
 var (
 	file_wire_grainpb_grain_proto_rawDescOnce sync.Once

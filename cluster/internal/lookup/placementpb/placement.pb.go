@@ -1462,7 +1462,7 @@ const file_wire_placementpb_placement_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12\x12\n" +
 	"\x04host\x18\x04 \x01(\tR\x04host\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12\x12\n" +
-	"\x04term\x18\x06 \x01(\x04R\x04termB0Z.github.com/granary-go/granary/wire/placementpbb\x06proto3"
+	"\x04term\x18\x06 \x01(\x04R\x04termBCZAgithub.com/granary-go/granary/cluster/internal/lookup/placementpbb\x06proto3"
 
 var (
 	file_wire_placementpb_placement_proto_rawDescOnce sync.Once

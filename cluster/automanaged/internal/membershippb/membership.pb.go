@@ -726,7 +726,7 @@ const file_wire_membershippb_membership_proto_rawDesc = "" +
 	"\n" +
 	"Membership\x12O\n" +
 	"\x04Ping\x12\".granary.membership.v1.PingRequest\x1a#.granary.membership.v1.PingResponse\x12T\n" +
-	"\x05Watch\x12#.granary.membership.v1.WatchRequest\x1a$.granary.membership.v1.WatchResponse0\x01B1Z/github.com/granary-go/granary/wire/membershippbb\x06proto3"
+	"\x05Watch\x12#.granary.membership.v1.WatchRequest\x1a$.granary.membership.v1.WatchResponse0\x01BIZGgithub.com/granary-go/granary/cluster/automanaged/internal/membershippbb\x06proto3"
 
 var (
 	file_wire_membershippb_membership_proto_rawDescOnce sync.Once

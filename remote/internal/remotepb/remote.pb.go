@@ -2011,7 +2011,7 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\x0fOUTCOME_INVALID\x10\x04\x12\x12\n" +
 	"\x0eOUTCOME_FAILED\x10\x052M\n" +
 	"\bRemoting\x12A\n" +
-	"\aConnect\x12\x18.granary.remote.v1.Frame\x1a\x18.granary.remote.v1.Frame(\x010\x01B-Z+github.com/granary-go/granary/wire/remotepbb\x06proto3"
+	"\aConnect\x12\x18.granary.remote.v1.Frame\x1a\x18.granary.remote.v1.Frame(\x010\x01B8Z6github.com/granary-go/granary/remote/internal/remotepbb\x06proto3"
 
 var (
 	file_wire_remotepb_remote_proto_rawDescOnce sync.Once

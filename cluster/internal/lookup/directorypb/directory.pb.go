@@ -569,7 +569,7 @@ const file_wire_directorypb_directory_proto_rawDesc = "" +
 	"\x05token\x18\x02 \x01(\v2\x1b.granary.directory.v1.TokenR\x05token\x12\x10\n" +
 	"\x03era\x18\x03 \x01(\x04R\x03era\x12\x18\n" +
 	"\afounder\x18\x04 \x01(\tR\afounder\x12\x12\n" +
-	"\x04open\x18\x05 \x01(\bR\x04openB0Z.github.com/granary-go/granary/wire/directorypbb\x06proto3"
+	"\x04open\x18\x05 \x01(\bR\x04openBCZAgithub.com/granary-go/granary/cluster/internal/lookup/directorypbb\x06proto3"
 
 var (
 	file_wire_directorypb_directory_proto_rawDescOnce sync.Once
