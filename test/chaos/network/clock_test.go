@@ -55,7 +55,7 @@ func TestInTimeRefuses(t *testing.T) {
 		offset time.Duration
 		want   string
 	}{
-		"no program":         {exec.Command("no-such-program"), 0, "no-such-program"},
+		"no program":         {exec.Command("./no-such-program"), 0, "no-such-program"},
 		"parts of a second":  {exec.Command("true"), time.Millisecond, "whole seconds"},
 		"before the machine": {exec.Command("true"), -1e6 * time.Hour, "cannot be had here"},
 	} {
