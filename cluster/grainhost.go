@@ -275,7 +275,9 @@ func respond(ctx actor.Context, message any) {
 	}
 }
 
-// CallGrain calls a method of a grain and checks the type of the reply.
+// CallGrain calls a method of a grain and checks the type of the reply. It is what
+// generated clients call: the kind comes before the identity, other than in
+// [Cluster.CallContext].
 func CallGrain[R proto.Message](
 	ctx context.Context, c *Cluster, kind, identity, method string, req proto.Message, opts ...GrainCallOption,
 ) (R, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestSlowConnections(t *testing.T) {
 			answersPings(c)
 		}, DefaultQuietTimeout + 2*time.Second},
 		"headers without an end": {func(c net.Conn) {
-			headers := append(start, http2Frame(http2Headers, 0, 1, "\x83")...) // :method POST
+			headers := slices.Concat(start, http2Frame(http2Headers, 0, 1, "\x83")) // :method POST
 			drips(c, step, func(i int) []byte {
 				if i == 0 {
 					return headers
@@ -300,7 +301,7 @@ func TestSpawnFlood(t *testing.T) {
 
 // Options that gRPC takes once are an error of Start.
 func TestServerOptionsThatAreTaken(t *testing.T) {
-	unary := grpc.ServerOption(grpc.InTapHandle(nil))
+	unary := grpc.InTapHandle(nil)
 	err := newProcess(t, Configure(hostA, 0, WithServerOptions(unary))).remote.Start()
 	if err == nil || !strings.Contains(err.Error(), "WithServerOptions") {
 		t.Error(err)

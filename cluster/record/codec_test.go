@@ -72,6 +72,27 @@ func TestMemberIsReadAsWritten(t *testing.T) {
 	}
 }
 
+// TestKeysOfALaterVersion reads what a later version may write within this format: docs/compatibility.md promises it.
+func TestKeysOfALaterVersion(t *testing.T) {
+	m := driver.Member{ID: "a", Address: "a:1", Kinds: []driver.Kind{{Name: "k"}}}
+	data, err := encodeRecord(record.Record{View: driver.View{Incarnation: "X", Epoch: 2, Previous: 1, Members: []driver.Member{m}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := bytes.ReplaceAll(data, []byte(`{"`), []byte(`{"later":{"x":[1]},"`))
+	if r, err := decodeRecord(later); err != nil || len(r.View.Members) != 1 || !r.View.Members[0].Hosts("k") {
+		t.Errorf("%s is read as %+v, %v", later, r, err)
+	}
+	data, err = encodeMember(m, record.About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later = bytes.ReplaceAll(data, []byte(`{"`), []byte(`{"later":{"x":[1]},"`))
+	if got, _, err := decodeMember("a", later); err != nil || !got.Hosts("k") {
+		t.Errorf("%s is read as %+v, %v", later, got, err)
+	}
+}
+
 func TestLargestRecordFits(t *testing.T) {
 	r := record.Record{View: driver.View{Incarnation: strings.Repeat("x", MaxText), Epoch: 2, Previous: 1}}
 	label := func(i int) string { return fmt.Sprintf("%0*d", MaxText, i) }

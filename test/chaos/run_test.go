@@ -196,9 +196,13 @@ func (c *crew) judge(r *result) {
 	if len(r.Findings) == 0 {
 		return
 	}
-	var text strings.Builder
+	var text, picture strings.Builder
 	v.Print(&text)
-	if err := os.WriteFile(filepath.Join(c.folder, "verdict.txt"), []byte(text.String()), 0o600); err != nil {
+	err = v.Picture(&picture, h)
+	for name, content := range map[string]string{"verdict.txt": text.String(), "verdict.html": picture.String()} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(c.folder, name), []byte(content), 0o600))
+	}
+	if err != nil {
 		c.t.Error(err)
 	}
 }
