@@ -118,8 +118,8 @@ func TestErrorsOfAGrain(t *testing.T) {
 // A member of an older version knows neither a new rpc nor the message that it takes.
 func TestRequestOfANewerVersion(t *testing.T) {
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Syntax: proto.String("proto3"), Name: proto.String("newer.proto"), Package: proto.String("newer"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Request")}},
+		Syntax: new("proto3"), Name: new("newer.proto"), Package: new("newer"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Request")}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -91,7 +91,10 @@ func open(s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Shutdown(true)) }()
-	return day{cluster: c, hosts: hosts}.run(ctx)
+	if err := (day{cluster: c, hosts: hosts}).run(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil // done, or told to end
 }
 
 // forget deletes what this run has stored. All members have ended.

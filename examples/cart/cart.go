@@ -115,14 +115,8 @@ func (c *cart) save(next *Saved) error {
 // contents makes a reply, which may be read while the cart changes.
 func (c *cart) contents() *Contents { return proto.CloneOf(c.saved.Contents) }
 
-// OnDeactivate could save; this cart has done so with each change, and only says that it rests.
-func (c *cart) OnDeactivate(cluster.GrainContext, cluster.DeactivationReason) error {
-	c.rested(c.ID())
-	return nil
-}
-
-// Terminate has nothing to do.
-func (*cart) Terminate() {}
+// Terminate says that the cart is put away. There is nothing to save, as each change was.
+func (c *cart) Terminate() { c.rested(c.ID()) }
 
 // ReceiveDefault drops what is no call of the service.
 func (*cart) ReceiveDefault(actor.Context) {}

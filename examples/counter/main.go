@@ -67,7 +67,7 @@ func host(s settings) (err error) {
 	return members.Serve(s.cluster(newKind(redisstore.New(client, "counter"))))
 }
 
-// count starts two members and a client, and tells the story.
+// count starts two members, and is their client.
 func count(s settings, name string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -81,7 +81,14 @@ func count(s settings, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Shutdown(true)) }()
+	if err := story(ctx, s, c, hosts, name); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil // told, or told to end
+}
 
+// story counts, kills the member that counts, and goes on.
+func story(ctx context.Context, s settings, c *cluster.Cluster, hosts members.Fleet, name string) error {
 	visits := GetCounterGrainClient(c, name)
 	last, err := add(ctx, visits, 3)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 const Patience = 2 * time.Minute
 
 // Build compiles the program in a folder, given relative to the test's own, as "." or "./member". It is deleted with the
-// test.
+// test. That a program has changed is unknown to go test, which may show a result that it has cached: -count=1 runs the test.
 func Build(t testing.TB, folder string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "program")

@@ -49,9 +49,10 @@ func newCourier(r role, system *actor.ActorSystem, recorder *history.Recorder) (
 	return c, err
 }
 
-// dead records a letter that was sent here and will not be delivered, as far as is known.
+// dead records a letter that will not be delivered, as far as is known: one that was sent here, or one that has come and
+// that the mailbox has not handled before it stopped.
 func (c *courier) dead(e *actor.DeadLetterEvent) {
-	if l, ok := parseLetter(e.Message); ok && l.from == c.name {
+	if l, ok := parseLetter(e.Message); ok {
 		l.record(c.recorder, history.Dead, e.Reason)
 	}
 }

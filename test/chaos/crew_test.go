@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,8 +40,8 @@ type station struct {
 	mu       sync.Mutex // held while something is done to the process, or its place is empty
 	process  *process.Process
 	in       io.WriteCloser
-	started  int  // processes so far
-	survivor bool // it is the first process still
+	started  atomic.Int32 // processes so far; read by faults of the network, too
+	survivor bool         // it is the first process still
 }
 
 // crew are the processes of a run, the network between them, and the services.
@@ -166,7 +167,7 @@ func (c *crew) all(stations []*station, f func(*station) error) {
 func (s *station) role() role {
 	c := s.crew
 	r := role{
-		Name: fmt.Sprintf("%s.%d", s.name, s.started+1), Folder: c.folder, Host: s.host.Address(), Hosts: c.hosts, Backend: c.setting.backend,
+		Name: fmt.Sprintf("%s.%d", s.name, s.started.Load()+1), Folder: c.folder, Host: s.host.Address(), Hosts: c.hosts, Backend: c.setting.backend,
 		Lease: c.setting.lease, Pod: s.pod, Rate: s.rate, Client: s.client, Number: s.number, Seed: c.plan.Seed, Began: c.began, Cold: c.cold,
 	}
 	for _, v := range c.services {
@@ -180,7 +181,7 @@ func (s *station) role() role {
 }
 
 // processName is that of the last process that was started.
-func (s *station) processName() string { return fmt.Sprintf("%s.%d", s.name, s.started) }
+func (s *station) processName() string { return fmt.Sprintf("%s.%d", s.name, s.started.Load()) }
 
 // start starts the station's next process and waits until it takes part.
 func (s *station) start(offset time.Duration) error {
@@ -198,8 +199,8 @@ func (s *station) start(offset time.Duration) error {
 	if s.in, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
-	s.survivor = s.started == 0
-	s.started++
+	s.survivor = s.started.Load() == 0
+	s.started.Add(1)
 	name := s.processName()
 	hear := func(l process.Line) { s.crew.notes.add(name, l.Text) }
 	if s.process, err = process.StartBy(name, cmd, func() error { return s.host.Start(cmd) }, hear); err != nil {

@@ -10,7 +10,11 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// patience is how long a member may take to end when the program is told to. After that it is killed.
+const patience = 20 * time.Second
 
 // Process is a member that runs. Its methods are called by one goroutine at a time.
 type Process struct {
@@ -24,7 +28,8 @@ type Process struct {
 }
 
 // Start starts this program again with other arguments, and waits until it is a member; it must call [Serve]. What it logs
-// goes to this program's standard error. When ctx is done it is killed.
+// goes to this program's standard error. When ctx is done it is told to end, as by [Process.Stop], which is to be called all
+// the same.
 func Start(ctx context.Context, args ...string) (*Process, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -32,6 +37,8 @@ func Start(ctx context.Context, args ...string) (*Process, error) {
 	}
 	p := &Process{cmd: exec.CommandContext(ctx, program, args...)}
 	p.cmd.Stderr = os.Stderr
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = patience
 	if p.life, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -91,7 +98,11 @@ func (p *Process) wait() error {
 	p.ended = true
 	for p.lines.Scan() {
 	}
-	return errors.Join(p.cmd.Wait(), ignoreClosed(p.life.Close()))
+	err := p.cmd.Wait()
+	if p.cmd.ProcessState.Success() {
+		err = nil // that it was told to end by its context is no failure
+	}
+	return errors.Join(err, ignoreClosed(p.life.Close()))
 }
 
 // ignoreClosed drops the error of closing what Wait has closed.

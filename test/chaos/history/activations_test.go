@@ -74,6 +74,19 @@ func TestActivations(t *testing.T) {
 	}
 }
 
+// TestOverlapsAreCounted: each turn is compared with the first of all successors, and with the longest that goes on.
+func TestOverlapsAreCounted(t *testing.T) {
+	h := with(Lease, nil)
+	h.Turns = turns(t, "m 1.1 1-2\nn 1.2 8-9\no 1.3 3-4\nm 1.1 5-6")
+	if r := CheckActivations(h, Options{}); r.Counted("overlaps, K (lease)") != 2 || len(r.Findings) != 2 {
+		t.Errorf("%+v, want two overlaps", r)
+	}
+	h.Turns = turns(t, "m 1.1 1-9\nm 1.1 2-3\nm 1.1 5-6")
+	if r := CheckActivations(h, Options{}); len(r.Findings) != 2 {
+		t.Errorf("%+v, want two turns beside the first", r)
+	}
+}
+
 func TestSharedTokenOfActivations(t *testing.T) {
 	h := with(Lease, nil)
 	a := func(member string, seq uint64) *Activation {

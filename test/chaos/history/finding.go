@@ -104,8 +104,10 @@ func (r *Report) Counted(name string) int64 {
 
 // Options of [Judge]. The zero value has the defaults.
 type Options struct {
-	// Timeout bounds the check of one identity's operations. Defaults to 20 s. Memory is bounded, too ([CheckLinearizable]).
+	// Timeout bounds the check of one identity's operations. Defaults to 20 s.
 	Timeout time.Duration
+	// Memory bounds what porcupine remembers in it, roughly, in bytes: that grows with each step. Defaults to 256 MiB.
+	Memory int
 	// Shorten is for how many identities that failed the shortest history is looked for. Defaults to 3; negative for none.
 	Shorten int
 	// ShortenFor bounds the search for each of them. Defaults to 20 s.
@@ -117,6 +119,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
+	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
 	}
 	if o.Shorten == 0 {
 		o.Shorten = 3

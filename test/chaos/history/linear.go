@@ -6,38 +6,38 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// Of one identity's check. What porcupine remembers grows with each step that it takes, by a set of operations.
-const (
-	maxMemory = 256 << 20 // bytes that it remembers, roughly
-	maxSteps  = 50_000_000
-)
+// maxSteps bounds the steps of porcupine's search, for one identity, that lead to nothing new.
+const maxSteps = 50_000_000
+
+// maxConfirmed bounds the identities, beyond those of [Options.Shorten], whose history is shortened only to have porcupine say that
+// it fails. Of more, and of those that it cannot be said of, the finding is [Undecided].
+const maxConfirmed = 10
 
 // CheckLinearizable checks each identity of the workloads [Register], [Counter] and [List] by itself: there is one order of its
 // operations, each somewhere between its Start and End, in which every answer is right. Refused operations are left out. Unknown
 // ones are open-ended, and may or may not have taken effect.
 //
-// A check ends after [Options.Timeout], or when it has taken so many steps that it would need more than 256 MiB; it then is
-// [Undecided]. Unique values keep it short: what was seen of an open operation bounds it, and what nobody saw need not have run.
+// Where values are unique a witness is looked for without a search, and porcupine verifies it (witness.go). Its own search ends after
+// [Options.Timeout], or when it would need more than [Options.Memory]; what it could neither find nor refute is [Undecided].
 // Identities are checked one by one, and not as porcupine's partitions, so that each has a result, a timeout and a memory of its own.
 func CheckLinearizable(h *History, o Options) Report {
 	o = o.withDefaults()
 	r := Report{Oracle: "linearizability"}
 	subjects := h.subjects()
 	results := make([]result, len(subjects))
-	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(o.Timeout) })
-	left := o.Shorten
+	inParallel(len(subjects), func(i int) { results[i] = subjects[i].judge(o) })
+	left := max(o.Shorten, 0)
 	for i, s := range subjects {
 		r.countf(int64(len(s.operations)), "operations checked")
 		r.countf(1, "identities checked")
 		if results[i].verdict == porcupine.Ok {
 			continue
 		}
-		shorten := !results[i].malformed && (left > 0 || results[i].refuted && results[i].verdict == porcupine.Unknown)
+		shorten := !results[i].malformed && (left > 0 || left > -maxConfirmed && results[i].refuted && results[i].verdict == porcupine.Unknown)
 		if shorten {
 			left--
 		}
@@ -60,7 +60,7 @@ func (h *History) notLinearizable(s *subject, found result, o Options, shorten b
 		f.Rule, f.Level = "malformed operation", Failure
 		return f
 	case shorten && (found.refuted || found.verdict == porcupine.Illegal):
-		if short := s.shorten(o); s.sort.search(short.calls, o.Timeout).verdict == porcupine.Illegal {
+		if short := s.shorten(o); s.sort.search(short.calls, o).verdict == porcupine.Illegal {
 			f.Shortest, f.Operations, f.At = short, short.Operations, short.At
 			f.Text = s.workload + ": " + short.Text
 			return f
@@ -113,12 +113,12 @@ type result struct {
 }
 
 // judge checks all of it.
-func (s *subject) judge(timeout time.Duration) result {
+func (s *subject) judge(o Options) result {
 	calls, err := callsUntil(s.sort, s.operations, Never)
 	if err != nil {
 		return result{verdict: porcupine.Illegal, why: err.Error(), malformed: true}
 	}
-	return s.sort.check(calls, timeout)
+	return s.sort.check(calls, o)
 }
 
 // look looks for a witness. Without one, a history that is not refuted may still be right.
@@ -131,18 +131,18 @@ func (s *sort) look(calls []*call) (witness []*call, found, refuted bool) {
 }
 
 // fails reports whether calls are not linearizable, as far as it can be told in a time.
-func (s *sort) fails(calls []*call, timeout time.Duration) bool {
+func (s *sort) fails(calls []*call, o Options) bool {
 	calls = s.bound(calls)
 	_, found, refuted := s.look(calls)
-	return !found && (refuted || s.search(calls, timeout).verdict == porcupine.Illegal)
+	return !found && (refuted || s.search(calls, o).verdict == porcupine.Illegal)
 }
 
 // check has porcupine verify a witness, or search for one itself.
-func (s *sort) check(calls []*call, timeout time.Duration) result {
+func (s *sort) check(calls []*call, o Options) result {
 	calls = s.bound(calls)
 	witness, found, refuted := s.look(calls)
 	if !found {
-		r := s.search(calls, timeout)
+		r := s.search(calls, o)
 		r.refuted = refuted
 		return r
 	}
@@ -151,15 +151,15 @@ func (s *sort) check(calls []*call, timeout time.Duration) result {
 		all[i].Call, all[i].Return = int64(2*i), int64(2*i+1)
 	}
 	if !porcupine.CheckOperations(s.model(s.step), all) {
-		return s.search(calls, timeout)
+		return s.search(calls, o)
 	}
 	return result{verdict: porcupine.Ok}
 }
 
 // search has porcupine search, within limits.
-func (s *sort) search(calls []*call, timeout time.Duration) result {
+func (s *sort) search(calls []*call, o Options) result {
 	steps, remembered := 0, 0
-	mostSteps, mostRemembered := maxSteps, maxMemory/(len(calls)/8+128)
+	mostSteps, mostRemembered := maxSteps, o.Memory/(len(calls)/8+128)
 	model := s.model(func(state any, c *call) (bool, any) {
 		steps++
 		if steps > mostSteps || remembered > mostRemembered {
@@ -171,10 +171,10 @@ func (s *sort) search(calls []*call, timeout time.Duration) result {
 		}
 		return ok, state
 	})
-	verdict := porcupine.CheckOperationsTimeout(model, operations(calls), timeout)
+	verdict := porcupine.CheckOperationsTimeout(model, operations(calls), o.Timeout)
 	switch {
 	case verdict == porcupine.Unknown:
-		return result{verdict: verdict, why: fmt.Sprintf("it takes longer than %v", timeout)}
+		return result{verdict: verdict, why: fmt.Sprintf("it takes longer than %v", o.Timeout)}
 	case verdict == porcupine.Illegal && (steps > mostSteps || remembered > mostRemembered):
 		return result{verdict: porcupine.Unknown, why: fmt.Sprintf("it takes more than %d steps", min(steps, mostSteps))}
 	case verdict == porcupine.Illegal:

@@ -32,6 +32,8 @@ func TestLinearizable(t *testing.T) {
 		{"unknown exchange", Register, "a 1-2 write x\n b 3-? cas x>y\n a 4-5 read = x\n a 6-7 read = y", false},
 		{"chain of unknown exchanges", Register, "a 1-? cas >x\n b 2-? cas x>y\n a 6-7 read = y", false},
 		{"chain that lacks one", Register, "a 1-! cas >x\n b 2-? cas x>y\n a 6-7 read = y", true},
+		{"write that touches", Register, "a 1-5 write x\n b 5-6 write y\n c 9-10 read = x", false},
+		{"write between", Register, "a 1-5 write x\n b 6-7 write y\n c 9-10 read = x", true},
 		{"a value twice", Register, "a 1-? write x\n b 2-3 write x\n c 4-5 write y\n c 6-7 read = x", false},
 
 		{"sums", Counter, "a 1-2 add 1 = 1\n b 3-4 add 1 = 2\n b 5-6 read = 2", false},
@@ -58,6 +60,13 @@ func TestLinearizable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			operations := script(t, c.workload, c.text)
+			calls, err := callsUntil(sorts[c.workload], operations, Never)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, found, refuted := sorts[c.workload].look(sorts[c.workload].bound(calls)); found && c.bad || refuted && !c.bad {
+				t.Errorf("a witness is there: %v, refuted: %v", found, refuted)
+			}
 			want := map[bool]string{true: "not linearizable"}[c.bad]
 			expect(t, CheckLinearizable(with(Strict, operations), Options{Shorten: -1}), want, Failure)
 			expect(t, CheckLinearizable(with(BestEffort, operations), Options{Shorten: -1}), want, Permitted)
@@ -93,10 +102,18 @@ func TestUndecided(t *testing.T) {
 		text.WriteString("a 1-? write x\na 1-? write y\n")
 	}
 	text.WriteString("b 2-3 read = x\n b 4-5 read = z\n")
-	r := CheckLinearizable(with(BestEffort, script(t, Register, text.String())), Options{Timeout: 50 * time.Millisecond})
-	expect(t, r, "not linearizable", Undecided)
-	v := &Verdict{Reports: []Report{r}}
-	if v.Passed() || v.Level() != Undecided {
-		t.Errorf("the verdict is %v, want undecided", v.Level())
+	for part, o := range map[string]Options{
+		"longer than": {Timeout: time.Millisecond, Memory: 1 << 30},
+		"more than":   {Timeout: time.Hour, Memory: 1 << 20},
+	} {
+		r := CheckLinearizable(with(BestEffort, script(t, Register, text.String())), o)
+		expect(t, r, "not linearizable", Undecided)
+		if !strings.Contains(r.Findings[0].Text, part) {
+			t.Errorf("%q is not in %q", part, r.Findings[0].Text)
+		}
+		v := &Verdict{Reports: []Report{r}}
+		if v.Passed() || v.Level() != Undecided {
+			t.Errorf("the verdict is %v, want undecided", v.Level())
+		}
 	}
 }

@@ -61,7 +61,7 @@ func TestPicture(t *testing.T) {
 	}
 	for _, part := range []string{
 		"FAILED", "seed 42", "two members &amp; &lt;three&gt; clients", "not linearizable", "overlap", "token went back", "partition",
-		`class="bad edge"`, "activation on m1.1 (m1.1)", "srcdoc=", "jump to first error", "render(data)", "worst unavailability",
+		`class="bad edge"`, "activation on m1.1 (m1.1)", "srcdoc=", "jump to first error", `\u0026lt;b\u0026gt;v`, "render(data)", "worst unavailability",
 	} {
 		if !strings.Contains(page.String(), part) {
 			t.Errorf("%q is not in the page", part)

@@ -27,7 +27,7 @@ func (s *Shortest) Open(op *Operation) bool { return op.Outcome == Unknown || op
 
 // shorten looks for the shortest history of a subject that is not linearizable.
 func (s *subject) shorten(o Options) *Shortest {
-	search := &search{subject: s, until: now() + o.ShortenFor, timeout: o.Timeout}
+	search := &search{subject: s, until: now() + o.ShortenFor, options: o}
 	at := search.prefix()
 	calls, _ := callsUntil(s.sort, s.operations, at) // they have been parsed before
 	began := len(calls)
@@ -53,7 +53,7 @@ func keep(calls, others []*call) []*call {
 type search struct {
 	*subject
 	until   time.Duration // when it ends
-	timeout time.Duration // of a check
+	options Options
 }
 
 func (s *search) over() bool { return now() > s.until }
@@ -72,7 +72,7 @@ func (s *search) prefix() time.Duration {
 	for low < high && !s.over() {
 		middle := (low + high) / 2
 		calls, _ := callsUntil(s.sort, s.operations, ends[middle]) // they have been parsed before
-		if s.sort.fails(calls, s.timeout) {
+		if s.sort.fails(calls, s.options) {
 			high = middle
 		} else {
 			low = middle + 1
@@ -107,7 +107,7 @@ func (s *search) removeLots(whole []*call, backward bool) []*call {
 			for _, c := range lot {
 				try[c.Operation] = true
 			}
-			if left := s.sort.without(whole, try); len(left) < len(calls) && s.sort.fails(left, s.timeout) {
+			if left := s.sort.without(whole, try); len(left) < len(calls) && s.sort.fails(left, s.options) {
 				gone, calls = missing(whole, left), left
 			}
 		}

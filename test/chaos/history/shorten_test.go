@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/anishathalye/porcupine"
 )
 
 // TestGenerated judges histories that are right, with unknown outcomes and refusals.
@@ -109,6 +111,31 @@ func stale(all []*Operation, op *Operation, like func(*Operation) bool, answer f
 		}
 	}
 	return false
+}
+
+// TestManyClients judges what porcupine alone cannot: thirty clients of one identity, all the time. A wrong answer is found there, too.
+func TestManyClients(t *testing.T) {
+	little := Options{Shorten: -1, Memory: 4 << 20}
+	for _, workload := range []string{Register, Counter, List} {
+		operations := generate(1, workload, "a", 30, 1200, 4)
+		expect(t, CheckLinearizable(with(Strict, operations), little), "", Failure)
+		if workload == List {
+			continue // porcupine's search is short: lists tell their order
+		}
+		bad := spoil(operations, operations[600].Start, func(op *Operation) bool {
+			return op.Do == DoRead && stale(operations, op, func(o *Operation) bool { return o.Do == DoAdd || o.Do == DoWrite },
+				func(o *Operation) string { return map[string]string{Register: o.Argument, Counter: o.Result}[workload] })
+		})
+		calls, _ := callsUntil(sorts[workload], operations, Never)
+		if v := sorts[workload].search(calls, little.withDefaults()).verdict; v != porcupine.Unknown {
+			t.Errorf("%s: porcupine says %s, want that it gives up", workload, v)
+		}
+		r := CheckLinearizable(with(Strict, operations), little)
+		expect(t, r, "not linearizable", Failure)
+		if len(r.Findings) != 1 || r.Findings[0].Shortest == nil || !slices.Contains(r.Findings[0].Operations, bad) {
+			t.Errorf("%s: %+v, want the history with %+v", workload, r.Findings, bad)
+		}
+	}
 }
 
 // TestShortestIsPrinted looks at a shortest history as it is printed.

@@ -30,7 +30,15 @@ func muddle(seed uint64, workload string) []*Operation {
 			a.Outcome, a.End = Unknown, Never
 		}
 	}
-	return operations
+	if seed%2 == 1 { // many at the same moment
+		for _, op := range operations {
+			op.Start = op.Start.Round(700)
+			if op.End != Never {
+				op.End = max(op.End.Round(700), op.Start)
+			}
+		}
+	}
+	return sortOperations(operations)
 }
 
 // TestWitness compares what bounds and witnesses tell with porcupine's own search, on many small histories; and holds what is left

@@ -76,38 +76,10 @@ func witnessRegister(calls []*call) (order []*call, exact bool) {
 	return order, true
 }
 
-// inOrder sorts blocks: those that take time by it, the others to the first moment at which there is room.
+// inOrder sorts blocks: those that take time by its beginning; the others by the first moment at which they can be, which is within
+// the time of another only if they come behind it.
 func inOrder(blocks []*block) []*block {
-	var long []*block
-	for _, b := range blocks {
-		if b.first < b.last {
-			long = append(long, b)
-		}
-	}
-	slices.SortFunc(long, func(a, b *block) int { return cmp.Compare(a.first, b.first) })
-	type placed struct {
-		*block
-		at   time.Duration
-		long int
-	}
-	all := make([]placed, 0, len(blocks))
-	for _, b := range blocks {
-		if b.first < b.last {
-			all = append(all, placed{b, b.first, 1})
-			continue
-		}
-		at := b.last
-		// The last of those that begin before.
-		n, _ := slices.BinarySearchFunc(long, at, func(l *block, at time.Duration) int { return cmp.Compare(l.first, at) })
-		if n > 0 {
-			at = max(at, long[n-1].last)
-		}
-		all = append(all, placed{b, at, 0})
-	}
-	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Or(cmp.Compare(a.at, b.at), a.long-b.long) })
-	sorted := make([]*block, len(all))
-	for i, p := range all {
-		sorted[i] = p.block
-	}
-	return sorted
+	return slices.SortedStableFunc(slices.Values(blocks), func(a, b *block) int {
+		return cmp.Or(cmp.Compare(min(a.first, a.last), min(b.first, b.last)), cmp.Compare(btoi(a.first < a.last), btoi(b.first < b.last)))
+	})
 }
