@@ -107,7 +107,7 @@ tables: setup ## every membership provider measured with real members and server
 CHAOS = mkdir -p bin/chaos && servers=$$($(GO) run ./tools/servers) && eval "$$servers" && cd test/chaos && $(GO) test -v -count=1 -timeout=12h
 
 chaos: setup-all ## faults by SEED, for FOR, done to real processes in a network that breaks; a checker judges what all have recorded. ON names what the cluster stands on
-	@$(CHAOS) -run='^TestChaos$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.on="$(ON)" -chaos.for=$(FOR) -chaos.cold=$(COLD) $(if $(SEED),-chaos.seed=$(SEED)) $(CHAOSFLAGS)
+	@seed="$(SEED)"; $(CHAOS) -run='^TestChaos$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.on="$(ON)" -chaos.for=$(FOR) -chaos.cold=$(COLD) $${seed:+-chaos.seed=$$seed} $(CHAOSFLAGS)
 
 chaos-table: setup-all ## 25 runs of 30 s on each provider and lookup, two hours; writes the table in docs/reliability.md. CHAOSTIME=30m does a portion
 	@$(CHAOS) -run='^TestTable$$' . -args -chaos.keep=$(CURDIR)/bin/chaos -chaos.table=$(CHAOSTABLE) -chaos.time=$(CHAOSTIME) -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
@@ -117,5 +117,6 @@ chaos-planted: setup-all ## faults planted in the product, and found by runs
 
 chaos-recovery: setup-all ## how long it takes until all grains answer again after each fault; writes the table in docs/reliability.md
 	@$(CHAOS) -run='^TestRecovery$$' . -args -chaos.recovery=$(CURDIR)/bin/recovery.json -chaos.docs=$(CURDIR)/docs/reliability.md $(CHAOSFLAGS)
+
 release: ## a release of all modules, VERSION=v0.1.0, tried, committed and tagged, not pushed; DRYRUN=yes does it all in a clone
-	@$(GO) run ./tools/release -version=$(VERSION) $(if $(filter yes,$(DRYRUN)),-dry-run)
+	@set --; [ "$(DRYRUN)" != yes ] || set -- -dry-run; $(GO) run ./tools/release -version="$(VERSION)" "$$@"

@@ -85,7 +85,7 @@ func rewrite(ctx context.Context, t *testing.T, dir string) {
 // start starts a program that ends with the test, at the latest.
 func start(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
-	p, err := process.Start(filepath.Base(name), exec.Command(name, args...), func(l process.Line) { t.Log(filepath.Base(name)+":", l.Text) }) //nolint:noctx // it is killed below
+	p, err := process.Start(filepath.Base(name), exec.Command(name, args...), func(l process.Line) { t.Log(filepath.Base(name)+":", l.Text) })
 	if err != nil {
 		t.Fatal(err)
 	}

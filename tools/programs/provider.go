@@ -27,9 +27,9 @@ var providers = map[string]string{
 	"realpath": standard, "rm": standard, "rmdir": standard, "sha256sum": standard, "sleep": standard,
 	"sort": standard, "stat": standard, "tail": standard, "tee": standard, "timeout": standard, "touch": standard,
 	"tr": standard, "uname": standard, "uniq": standard, "wc": standard,
-	// bash, dash, diffutils, findutils, grep, sed, dpkg, apt
+	// bash, dash, diffutils, findutils, grep, sed, dpkg, apt, util-linux
 	"bash": standard, "sh": standard, "diff": standard, "find": standard, "xargs": standard, "grep": standard,
-	"sed": standard, "dpkg-query": standard, "apt-get": standard,
+	"sed": standard, "dpkg-query": standard, "apt-get": standard, "unshare": standard,
 
 	// scripts/setup itself uses sudo where there is one.
 	"sudo": standard,

@@ -47,7 +47,7 @@ func testFencedStores(t *testing.T, program string) {
 func testProviders(t *testing.T, program string) {
 	t.Parallel()
 	drivertest.Providers(t, drivertest.ProviderService{
-		TTL:      time.Second,
+		TTL:      2 * time.Second,
 		Backends: 4,
 		Parallel: 16,
 		Start: func(t testing.TB) drivertest.Backend {

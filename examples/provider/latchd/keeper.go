@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"os"
 	"sync"
@@ -30,32 +31,44 @@ type bucket struct {
 	changed  chan struct{}    // closed by the next change
 }
 
-// keeper keeps all buckets, in memory and in a file.
-type keeper struct {
-	file string
+// change is a line of the file: what a key has become, or that it is gone.
+type change struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+	Gone   bool   `json:"gone,omitempty"`
+	Entry  entry  `json:"entry"`
+}
 
+// keeper keeps all buckets, in memory and as changes in a file.
+type keeper struct {
 	mu      sync.Mutex // guards the fields below
+	file    *os.File
 	buckets map[string]*bucket
 }
 
-// load reads what an earlier run has kept. No file is none.
-func load(file string) (*keeper, error) {
+// load reads what an earlier run has kept. No file is none; a line that a crash has cut off was never acknowledged.
+func load(name string) (*keeper, error) {
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	k := &keeper{file: file, buckets: map[string]*bucket{}}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return k, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &k.buckets)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for name, b := range k.buckets {
-		b.changed = make(chan struct{})
-		for key, e := range b.Keys {
-			b.Keys[key] = k.timed(name, key, e)
+	lines := json.NewDecoder(file)
+	whole := int64(0)
+	for {
+		var c change
+		if err := lines.Decode(&c); err != nil {
+			break
 		}
+		k.apply(c)
+		whole = lines.InputOffset()
 	}
+	if err := file.Truncate(whole); err != nil {
+		return nil, err
+	}
+	_, err = file.Seek(0, io.SeekEnd)
 	return k, err
 }
 
@@ -81,41 +94,42 @@ func (k *keeper) watch(name string) (bucket, <-chan struct{}) {
 	return bucket{Revision: b.Revision, Keys: maps.Clone(b.Keys)}, b.changed
 }
 
-// change gives a bucket its next revision. What do does is kept when change returns, and then seen by those who wait.
-func (k *keeper) change(b *bucket, do func(revision uint64)) error {
-	b.Revision++
-	do(b.Revision)
-	text, err := json.Marshal(k.buckets)
-	if err == nil {
-		err = os.WriteFile(k.file+".new", text, 0o600)
+// change gives a bucket its next revision: it is in the file before anybody sees it.
+func (k *keeper) change(c change) error {
+	c.Entry.Revision = k.bucket(c.Bucket).Revision + 1
+	if err := json.NewEncoder(k.file).Encode(c); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(k.file+".new", k.file)
-	}
-	close(b.changed)
-	b.changed = make(chan struct{})
-	return err
+	k.apply(c)
+	return nil
 }
 
-// timed makes an entry with a TTL end when that is over.
-func (k *keeper) timed(name, key string, e entry) entry {
-	if e.TTL > 0 {
-		e.ends = time.AfterFunc(e.TTL, func() { k.expire(name, key, e.Revision) })
+// apply makes a change in memory. A key with a TTL ends when that is over.
+func (k *keeper) apply(c change) {
+	b := k.bucket(c.Bucket)
+	if e := b.Keys[c.Key]; e.ends != nil {
+		e.ends.Stop()
 	}
-	return e
+	delete(b.Keys, c.Key)
+	if !c.Gone {
+		e := c.Entry
+		if e.TTL > 0 {
+			e.ends = time.AfterFunc(e.TTL, func() { k.expire(c.Bucket, c.Key, e.Revision) })
+		}
+		b.Keys[c.Key] = e
+	}
+	b.Revision = c.Entry.Revision
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 func (k *keeper) put(name, key string, since uint64, value []byte, ttl time.Duration) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	b := k.bucket(name)
-	if b.Keys[key].Revision != since {
+	if k.bucket(name).Keys[key].Revision != since {
 		return errChanged
 	}
-	return k.change(b, func(revision uint64) {
-		k.stop(b, key)
-		b.Keys[key] = k.timed(name, key, entry{Revision: revision, Value: value, TTL: ttl})
-	})
+	return k.change(change{Bucket: name, Key: key, Entry: entry{Value: value, TTL: ttl}})
 }
 
 func (k *keeper) renew(name, key string) (time.Duration, error) {
@@ -130,25 +144,18 @@ func (k *keeper) renew(name, key string) (time.Duration, error) {
 	return e.TTL, nil
 }
 
-func (k *keeper) stop(b *bucket, key string) {
-	if e := b.Keys[key]; e.ends != nil {
-		e.ends.Stop()
-	}
-	delete(b.Keys, key)
-}
-
 func (k *keeper) remove(name, key string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	b := k.bucket(name)
-	return k.change(b, func(uint64) { k.stop(b, key) })
+	return k.change(change{Bucket: name, Key: key, Gone: true})
 }
 
+// expire removes a key that was not renewed. If that cannot be written, it is there again after a crash, with its whole TTL.
 func (k *keeper) expire(name, key string, revision uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if b := k.bucket(name); b.Keys[key].Revision == revision {
-		_ = k.change(b, func(uint64) { delete(b.Keys, key) }) // the file has it a little longer, with its whole TTL
+	if k.bucket(name).Keys[key].Revision == revision {
+		_ = k.change(change{Bucket: name, Key: key, Gone: true})
 	}
 }
 
@@ -156,12 +163,10 @@ func (k *keeper) empty() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error
-	for _, b := range k.buckets {
-		errs = append(errs, k.change(b, func(uint64) {
-			for key := range b.Keys {
-				k.stop(b, key)
-			}
-		}))
+	for name, b := range k.buckets {
+		for key := range maps.Clone(b.Keys) {
+			errs = append(errs, k.change(change{Bucket: name, Key: key, Gone: true}))
+		}
 	}
 	return errors.Join(errs...)
 }

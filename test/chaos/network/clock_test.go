@@ -50,12 +50,13 @@ func uptime(t *testing.T, text string) float64 {
 }
 
 func TestInTimeRefuses(t *testing.T) {
+	missing := "no-such-program"
 	for name, change := range map[string]struct {
 		cmd    *exec.Cmd
 		offset time.Duration
 		want   string
 	}{
-		"no program":         {exec.Command("no-such-program"), 0, "no-such-program"},
+		"no program":         {exec.Command(missing), 0, missing},
 		"parts of a second":  {exec.Command("true"), time.Millisecond, "whole seconds"},
 		"before the machine": {exec.Command("true"), -1e6 * time.Hour, "cannot be had here"},
 	} {
