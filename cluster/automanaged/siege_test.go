@@ -16,9 +16,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/granary-go/granary/actor"
+	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/internal/servertest"
 	"github.com/granary-go/granary/remote"
-	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 )
 
 // guardedBy gives a member the bounds of a remote.

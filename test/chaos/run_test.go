@@ -51,7 +51,8 @@ type result struct {
 // run is one run: a crew, a plan, a verdict.
 func run(t *testing.T, s setting, p plan, length time.Duration) (r result) {
 	t.Helper()
-	folder, err := os.MkdirTemp(*keepFlag, fmt.Sprintf("chaos-%s-%d-", strings.ReplaceAll(s.name, " ", "-"), p.Seed))
+	folder, err := os.MkdirTemp( //nolint:usetesting // it is kept if the run fails
+		*keepFlag, fmt.Sprintf("chaos-%s-%d-", strings.ReplaceAll(s.name, " ", "-"), p.Seed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,13 +183,13 @@ func (c *crew) judge(r *result) {
 		for _, count := range report.Counts {
 			r.Counts[report.Oracle+": "+count.Name] = count.Value
 		}
-		for level := history.Failure; level < history.Permitted; level++ {
+		for level := range history.Permitted {
 			if n := report.Found(level); n > 0 {
 				r.Counts[report.Oracle+": "+level.String()] = int64(n)
 			}
 		}
 	}
-	for level := history.Failure; level < history.Permitted; level++ {
+	for level := range history.Permitted {
 		for _, f := range v.Findings(level) {
 			r.Findings = append(r.Findings, fmt.Sprintf("%s: %s: %s %s: %s", f.Level, f.Rule, f.Kind, f.Identity, f.Text))
 		}
