@@ -141,7 +141,11 @@ func Add(ctx context.Context, c *cluster.Cluster, identity string) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	return reply.(*wrapperspb.Int64Value).Value, nil
+	count, ok := reply.(*wrapperspb.Int64Value)
+	if !ok {
+		return 0, fmt.Errorf("%s answered with %T", identity, reply)
+	}
+	return count.Value, nil
 }
 
 // AddEach calls the n grains counter-1 and so on, some at a time.

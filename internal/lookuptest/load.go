@@ -44,8 +44,10 @@ func (f *Fleet) Load(n int, from ...*cluster.Cluster) *Load {
 	return l
 }
 
-// Calls counts the calls that have ended, and Failed those of them that failed.
-func (l *Load) Calls() int64  { return l.calls.Load() }
+// Calls counts the calls that have ended.
+func (l *Load) Calls() int64 { return l.calls.Load() }
+
+// Failed counts those of them that failed.
 func (l *Load) Failed() int64 { return l.failed.Load() }
 
 // More waits until so many more calls have ended.

@@ -17,9 +17,6 @@ import (
 	"github.com/granary-go/granary/internal/servertest"
 )
 
-// skipped is what a test says that is skipped because the programs were not built.
-const skipped = "needs kube-apiserver, which `make test-all` builds"
-
 // Server is an API server with its etcd. Its methods that start and stop something are called by one goroutine at a time.
 type Server struct {
 	// Host is where the API server is reached, as https://127.0.0.1:port. It stays the same when it starts again.

@@ -101,11 +101,11 @@ func obey(c *cluster.Cluster, words []string) (string, error) {
 	switch {
 	case len(words) == 1 && words[0] == "view":
 		v := c.View()
-		text := fmt.Sprint(v.Incarnation, " ", v.Epoch)
+		words := []string{v.Incarnation, fmt.Sprint(v.Epoch)}
 		for _, m := range v.Members {
-			text += fmt.Sprint(" ", m.ID, "@", m.Address)
+			words = append(words, fmt.Sprint(m.ID, "@", m.Address))
 		}
-		return text, nil
+		return strings.Join(words, " "), nil
 	case len(words) == 4 && words[0] == "call":
 		return said(c.CallContext(ctx, words[2], words[1], wrapperspb.String(words[3])))
 	case len(words) == 3 && words[0] == "tell":

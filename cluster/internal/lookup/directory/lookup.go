@@ -27,7 +27,7 @@ const (
 	lastWork = 500 * time.Millisecond
 )
 
-// ErrStore: the store could not be reached. It is an error of Resolve, as those of package lookup are.
+// ErrStore says that the store could not be reached. It is an error of Resolve, as those of package lookup are.
 var ErrStore = errors.New("directory: the store of the identity lookup does not answer")
 
 // silent is what those are told to whom nobody has answered.
