@@ -72,7 +72,7 @@ func (c *Cluster) checkedCall(ctx context.Context, identity, kind string, messag
 	k.caller, _ = ctx.Value(grainKey{}).(*grainContext)
 	k.chain = k.caller.waits()
 	k.met = k.chain.meets(id)
-	if err := k.chain.refuse(id); err != nil {
+	if err := k.chain.refuse(id, k.caller != nil && k.caller.cluster == c); err != nil {
 		return nil, err
 	}
 	for _, o := range opts {

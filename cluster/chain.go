@@ -60,12 +60,13 @@ func (w *waiting) holds(id driver.Identity, f driver.Fence) bool {
 }
 
 // refuse gives the error of a call that no grain could answer, as far as the chain
-// alone tells; see holds for the rest. caller is the grain that calls.
-func (w *waiting) refuse(id driver.Identity) error {
+// alone tells; see holds for the rest. The grain that calls is of the cluster
+// that it calls in, or not: then one of the same identity is another.
+func (w *waiting) refuse(id driver.Identity, same bool) error {
 	switch {
 	case w == nil:
 		return nil
-	case w.identity == id && !w.open:
+	case same && w.identity == id && !w.open:
 		return w.cycle(id)
 	case w.depth >= MaxCallDepth:
 		return fmt.Errorf("%w: %d grains wait for each other, which is the limit: %s", ErrCallDepth, w.depth, w.path(id))

@@ -143,7 +143,7 @@ func Add(ctx context.Context, c *cluster.Cluster, identity string) (int64, error
 	}
 	count, ok := reply.(*wrapperspb.Int64Value)
 	if !ok {
-		return 0, fmt.Errorf("the reply is a %T", reply)
+		return 0, fmt.Errorf("%s answered with %T", identity, reply)
 	}
 	return count.Value, nil
 }

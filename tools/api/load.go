@@ -23,21 +23,7 @@ func load(ctx context.Context, root string) (map[string][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules, err := workspace(ctx, root)
-	if err != nil {
-		return nil, err
-	}
-	var patterns []string
-	for _, dir := range modules {
-		if !isPrivate(dir) {
-			patterns = append(patterns, "./"+filepath.ToSlash(filepath.Join(dir, "...")))
-		}
-	}
-	found, err := packages.Load(&packages.Config{
-		Context: ctx,
-		Dir:     root,
-		Mode:    packages.NeedName | packages.NeedFiles | packages.NeedTypes,
-	}, patterns...)
+	found, err := loadAll(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +48,25 @@ func load(ctx context.Context, root string) (map[string][]string, error) {
 		return nil, fmt.Errorf("%s has no public package: it is not the root of the house", root)
 	}
 	return surfaces, nil
+}
+
+// loadAll loads the packages of the modules that may have public ones.
+func loadAll(ctx context.Context, root string) ([]*packages.Package, error) {
+	modules, err := workspace(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	var patterns []string
+	for _, dir := range modules {
+		if !isPrivate(dir) {
+			patterns = append(patterns, "./"+filepath.ToSlash(filepath.Join(dir, "...")))
+		}
+	}
+	return packages.Load(&packages.Config{
+		Context: ctx,
+		Dir:     root,
+		Mode:    packages.NeedName | packages.NeedFiles | packages.NeedTypes,
+	}, patterns...)
 }
 
 func broken(pkg *packages.Package) error {

@@ -93,13 +93,20 @@ func runAll(ctx context.Context, c *counter, root string, atOnce int, flags []st
 	}
 	all.Wait()
 	for _, dir := range modules {
-		for _, d := range doubtful[dir] {
-			if err := tryAlone(ctx, c, filepath.Join(root, dir), flags, d); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", dir, err))
-			}
-		}
+		errs = append(errs, tryAllAlone(ctx, c, root, dir, flags, doubtful[dir]))
 	}
 	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// tryAllAlone tests what failed of a module beside another one, package by package.
+func tryAllAlone(ctx context.Context, c *counter, root, dir string, flags []string, doubtful []doubt) error {
+	var errs []error
+	for _, d := range doubtful {
+		if err := tryAlone(ctx, c, filepath.Join(root, dir), flags, d); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", dir, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // tryAlone runs tests of the module at dir that failed beside another module, while no other runs.

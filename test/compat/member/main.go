@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func obey(c *cluster.Cluster, words []string) (string, error) {
 	switch {
 	case len(words) == 1 && words[0] == "view":
 		v := c.View()
-		words := []string{v.Incarnation, fmt.Sprint(v.Epoch)}
+		words := []string{v.Incarnation, strconv.FormatUint(v.Epoch, 10)}
 		for _, m := range v.Members {
 			words = append(words, fmt.Sprint(m.ID, "@", m.Address))
 		}
