@@ -22,6 +22,8 @@ import (
 const (
 	saving = 3 * time.Second // bounds each wait for the store
 	moving = 3 * time.Second // bounds each call of a teller
+	// sentHeader says when a call was made: a turn whose message was sent while its process was stopped began afterwards.
+	sentHeader = "sent"
 )
 
 // A grain is asked by words and answers with its token and words.
@@ -59,7 +61,13 @@ func beginTurn(ctx actor.Context, r *history.Recorder) (a fleet.Activation, end 
 	if err != nil {
 		panic(err)
 	}
-	return a, r.Turn(history.Turn{Kind: a.Kind, Identity: a.Identity, Member: string(a.Member), Token: history.Token(a.Fence)}).End
+	sent, err := strconv.ParseInt(ctx.MessageHeader()[sentHeader], 10, 64)
+	if err != nil {
+		sent = 0 // of a teller's calls nobody says it
+	}
+	return a, r.Turn(history.Turn{
+		Kind: a.Kind, Identity: a.Identity, Member: string(a.Member), Token: history.Token(a.Fence), Sent: time.Duration(sent),
+	}).End
 }
 
 // kept is what the store has of a grain.

@@ -34,6 +34,7 @@ type program struct{ dir, module, proto string }
 // migrate copies a program, follows the steps of the guide, and returns what was built, by the name of its package.
 func (p program) migrate(t *testing.T, packages ...string) map[string]string {
 	t.Helper()
+	servertest.Need(t, "the programs that are migrated")
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	root, err := filepath.Abs("../..")
