@@ -26,7 +26,7 @@ func (m *Machine) bootstrap() {
 	}
 	m.lead(View{
 		Incarnation: m.cfg.Incarnation,
-		Epoch:       nextEpoch(m.view.Epoch, m.wall(), m.self.Member.ID),
+		Epoch:       nextEpoch(max(m.view.Epoch, m.known(entries)), m.wall(), m.self.Member.ID),
 		Entries:     entries,
 	})
 }

@@ -60,7 +60,7 @@ func (m *Machine) coordinate() {
 		m.clash = false
 		v := View{
 			Incarnation: m.view.Incarnation, Previous: m.view.Epoch,
-			Epoch:   nextEpoch(m.view.Epoch, 0, m.self.Member.ID),
+			Epoch:   nextEpoch(max(m.view.Epoch, m.known(entries)), 0, m.self.Member.ID),
 			Entries: entries,
 		}
 		if unites {
@@ -144,6 +144,20 @@ func (m *Machine) unites(newcomers []Entry) bool {
 		p := m.peers[e.Ping]
 		return p != nil && p.last.Former != 0 && !slices.Contains(m.own, p.last.Former)
 	})
+}
+
+// known is the newest view that this process or one of these members was in under a former id, as far as they can be believed:
+// the terms of what a view unites are below its own.
+func (m *Machine) known(entries []Entry) (epoch uint64) {
+	if !m.ahead(m.cfg.Former) {
+		epoch = m.cfg.Former
+	}
+	for _, e := range entries {
+		if p := m.peers[e.Ping]; p != nil && p.last.Sender.Member.ID == e.Member.ID && !m.ahead(p.last.Former) {
+			epoch = max(epoch, p.last.Former)
+		}
+	}
+	return epoch
 }
 
 // welcome notes that a newcomer waits at an address.

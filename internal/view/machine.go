@@ -121,7 +121,12 @@ func (m *Machine) Step(now Time, e Event) []Effect {
 }
 
 // Former gives the newest view that this process was in as a member, under this id or, if it was in none, a former one.
-func (m *Machine) Former() uint64 { return max(m.member, m.cfg.Former) }
+func (m *Machine) Former() uint64 {
+	if m.member != 0 {
+		return m.member
+	}
+	return m.cfg.Former
+}
 
 // View gives the newest view that is known and whether this member is in it.
 func (m *Machine) View() (View, bool) { return m.view, m.phase == Joined }

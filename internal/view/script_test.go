@@ -709,3 +709,18 @@ func TestTellsItsFormerView(t *testing.T) {
 		t.Errorf("%+v, %d", g, m.Former())
 	}
 }
+
+// A view is above all that those it unites have seen.
+func TestUnitesAboveTheOtherSide(t *testing.T) {
+	s := joined(t)
+	before, _ := s.machine.View()
+	g := newcomer("b")
+	g.Former = before.Epoch + 5<<idBits
+	s.hear(g)
+	s.pass(0)
+	s.reply(g)
+	s.pass(second)
+	if v, _ := s.machine.View(); v.Previous != 0 || v.Epoch <= g.Former {
+		t.Errorf("the view %x, made from %x, unites one that was in %x", v.Epoch, v.Previous, g.Former)
+	}
+}

@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -23,6 +24,9 @@ func TestFormerMemberBesideTodays(t *testing.T) {
 		t.Skip("needs members of former revisions, which `make test-all` builds")
 	}
 	former, err := revisions(t.Context(), house, *revisionsFlag)
+	if errors.Is(err, errNoHistory) && *revisionsFlag == "" {
+		t.Skip(err) // a copy of the tree alone, which a CI may have, has nothing to compare
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ const pinned = "4cd1bfa"
 // before is the commit before this one.
 const before = "HEAD~1"
 
+// errNoHistory is the error where a revision that was not named is not there.
+var errNoHistory = errors.New("no history")
+
 // A revision is one that members are built from.
 type revision struct{ name, hash string }
 
@@ -46,8 +49,8 @@ func revisions(ctx context.Context, root, names string) (found []revision, err e
 	for name := range strings.SplitSeq(names, ",") {
 		hash, err := git(ctx, root, "rev-parse", "--quiet", "--verify", name+"^{commit}")
 		if err != nil {
-			return nil, fmt.Errorf("%s is not in the history of %s (%w): the test needs a git clone with its history. In a shallow one run "+
-				"`git fetch --unshallow --tags`; in a tree without git, run it in a clone; or name a revision that is there by -compat.revisions", name, root, err)
+			return nil, fmt.Errorf("%w: %s is not in that of %s (%w): the test needs a git clone with its history. In a shallow one run "+
+				"`git fetch --unshallow --tags`; in a tree without git, run it in a clone; or name a revision that is there by -compat.revisions", errNoHistory, name, root, err)
 		}
 		if !slices.ContainsFunc(found, func(r revision) bool { return r.hash == hash }) {
 			found = append(found, revision{name, hash})

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func firstThread() bool { return unix.Gettid() == unix.Getpid() }
+
 // enterNamespace moves the calling thread to a network namespace of its own and makes a device there with the address.
 // Whatever is sent through it is read from the file, whatever is written to the file arrives.
 func enterNamespace(address netip.Prefix, mtu int) (*os.File, error) {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 )
 
+func firstThread() bool { return false }
+
 var errNotLinux = errors.New("network namespaces are there on Linux only")
 
 func enterNamespace(netip.Prefix, int) (*os.File, error) { return nil, errNotLinux }

@@ -35,9 +35,25 @@ func newThread(enter func() error) (*thread, error) {
 	return t, nil
 }
 
-// begin holds a thread until it may go. One that cannot go home ends, with what it has started.
+// begin holds a thread until it may go, and not the first one of the process, whose place is taken for that of the process.
 func (t *thread) begin(enter func() error, entered chan<- error) {
 	runtime.LockOSThread()
+	if !firstThread() {
+		t.hold(enter, entered)
+		return
+	}
+	locked := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(locked)
+		t.hold(enter, entered)
+	}()
+	<-locked
+	runtime.UnlockOSThread()
+}
+
+// hold is called with the thread locked. A thread that cannot go home afterwards ends, with what it has started.
+func (t *thread) hold(enter func() error, entered chan<- error) {
 	home, err := openNamespace()
 	if err != nil {
 		runtime.UnlockOSThread()
