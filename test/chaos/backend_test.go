@@ -77,6 +77,9 @@ func (s setting) modes() map[string]history.Mode {
 	}
 }
 
+// stored are the kinds that keep what they have in a store that compares tokens.
+var stored = map[string]bool{registerKind: true, sumKind: true, listKind: true, accountKind: true}
+
 // service is a real server, at an address of the loopback.
 type service struct {
 	address     string

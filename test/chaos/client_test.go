@@ -231,8 +231,7 @@ func (c *client) callFor(workload, kind, identity string, a ask) (result string,
 		words = strings.Join([]string{a.do, a.call, identity, a.peer, a.argument}, " ")
 		kind, identity = tellerKind, fmt.Sprint("teller-", a.call[len(a.call)-1:])
 	}
-	ctx := cluster.WithHeader(context.Background(), sentHeader, strconv.FormatInt(int64(c.recorder.Now()), 10))
-	reply, err := c.cluster.CallContext(ctx, identity, kind, wrapperspb.String(words), cluster.WithTimeout(callTimeout))
+	reply, err := c.cluster.CallContext(sentNow(c.recorder), identity, kind, wrapperspb.String(words), cluster.WithTimeout(callTimeout))
 	switch {
 	case err == nil:
 	case ran(err):

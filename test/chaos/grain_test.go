@@ -63,7 +63,7 @@ func beginTurn(ctx actor.Context, r *history.Recorder) (a fleet.Activation, end 
 	}
 	sent, err := strconv.ParseInt(ctx.MessageHeader()[sentHeader], 10, 64)
 	if err != nil {
-		sent = 0 // of a teller's calls nobody says it
+		panic(err)
 	}
 	return a, r.Turn(history.Turn{
 		Kind: a.Kind, Identity: a.Identity, Member: string(a.Member), Token: history.Token(a.Fence), Sent: time.Duration(sent),
@@ -256,9 +256,18 @@ func (t *teller) move(words []string) error {
 		return fmt.Errorf("a teller does not %q", words)
 	}
 	id, from, to, n := words[1], words[2], words[3], words[4]
-	if _, err := t.member.cluster.Call(from, accountKind, request("move", id, "-"+n), cluster.WithTimeout(moving)); err != nil {
+	if err := t.call(from, request("move", id, "-"+n)); err != nil {
 		return err
 	}
-	_, err := t.member.cluster.Call(to, accountKind, request("move", id, n), cluster.WithTimeout(moving))
+	return t.call(to, request("move", id, n))
+}
+
+func (t *teller) call(account string, message *wrapperspb.StringValue) error {
+	_, err := t.member.cluster.CallContext(sentNow(t.member.recorder), account, accountKind, message, cluster.WithTimeout(moving))
 	return err
+}
+
+// sentNow is the context of a call that says when it was made.
+func sentNow(r *history.Recorder) context.Context {
+	return cluster.WithHeader(context.Background(), sentHeader, strconv.FormatInt(int64(r.Now()), 10))
 }

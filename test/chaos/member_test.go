@@ -91,7 +91,7 @@ func (m *member) do(word string) error {
 func (m *member) finish() error {
 	m.courier.rest()
 	if err := m.cluster.Shutdown(true); err != nil {
-		fmt.Println("left badly:", err)
+		fmt.Println(badlyWord, err)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ const (
 func table(all []result) string {
 	var b strings.Builder
 	b.WriteString("| on | runs | calls answered | failed: refused, unknown | faults | longest wait for a promised grain: median, worst | " +
-		"overlaps: promised, not promised | messages | lost, twice, out of order | findings |\n")
+		"overlaps: promised, not promised | messages | pairs with one lost, twice or out of order | findings |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range settings {
 		of := slices.DeleteFunc(slices.Clone(all), func(r result) bool { return r.Setting != s.name })

@@ -72,6 +72,7 @@ const (
 	memberWord = "member " // before the id under which it has joined
 	doneWord   = "done "   // before what it was told
 	upWord     = "up"      // it may be told things
+	badlyWord  = "left badly:"
 )
 
 func TestMain(m *testing.M) { fleet.Main(m, roleVariable, play) }

@@ -32,6 +32,7 @@ const calm = 2 * time.Second
 // result is what came of a run.
 type result struct {
 	Setting   string           `json:"setting"`
+	Revision  string           `json:"revision,omitempty"` // of the tree
 	Seed      uint64           `json:"seed"`
 	Network   string           `json:"network"`
 	Length    time.Duration    `json:"length"`
@@ -79,7 +80,27 @@ func run(t *testing.T, s setting, p plan, length time.Duration) (r result) {
 		t.Fatal(err)
 	}
 	c.judge(&r)
+	r.floors()
 	return r
+}
+
+// floors finds what a run has not shown.
+func (r *result) floors() {
+	faults := int64(0)
+	for name, n := range r.Counts {
+		if strings.HasPrefix(name, "processes: faults") {
+			faults += n
+		}
+	}
+	for what, n := range map[string]int64{
+		"an answer": int64(r.Answered), "a fault": faults, "a turn": r.Counts["activations: turns"], "a token": r.Counts["tokens: answers with a token"],
+		"an operation that is linearizable": r.Counts["linearizability: operations checked"], "a transfer": r.Counts["bank: transfers done"],
+		"a message": r.Counts["messages: delivered"], "a gauge to compare": r.Counts["gauges: gauges compared"],
+	} {
+		if n == 0 {
+			r.Findings = append(r.Findings, "a run without "+what+" shows nothing")
+		}
+	}
 }
 
 // program is what members and clients are processes of.
@@ -96,7 +117,7 @@ func program(t *testing.T) string {
 
 // live is the crew's life from the first call to the last, with all faults in between.
 func (c *crew) live(p plan, recorder *history.Recorder) (recovered time.Duration, err error) {
-	recorder.Plan(history.Plan{Seed: p.Seed, Text: c.setting.name + ", " + p.String(), Modes: c.setting.modes()})
+	recorder.Plan(history.Plan{Seed: p.Seed, Text: c.setting.name + ", " + p.String(), Modes: c.setting.modes(), Stored: stored})
 	n := &nemesis{crew: c, recorder: recorder}
 	if network.InTime(exec.CommandContext(c.t.Context(), "true"), p.Offset) == nil {
 		n.offset = p.Offset
@@ -135,12 +156,23 @@ func (c *crew) gauges(word string) error {
 
 // leave has all processes end gracefully.
 func (c *crew) leave(r *result) {
+	before, err := c.notes.with(badlyWord)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	for _, stations := range [][]*station{c.clients, c.members} {
 		for _, s := range stations {
 			if err := s.leave(); err != nil {
 				r.Findings = append(r.Findings, "at its end: "+err.Error())
 			}
 		}
+	}
+	after, err := c.notes.with(badlyWord)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, line := range after[len(before):] {
+		r.Findings = append(r.Findings, "at its end, with a whole network: "+line)
 	}
 }
 

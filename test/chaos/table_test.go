@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func TestTable(t *testing.T) {
 	for _, r := range results(t) {
 		done[fmt.Sprint(r.Setting, r.Seed)] = true
 	}
-	began := time.Now()
+	began, revision := time.Now(), treeOf(t)
 	var mu sync.Mutex // guards the file
 	places := make(chan struct{}, *besideFlag)
 	var wg sync.WaitGroup
@@ -58,13 +59,17 @@ func TestTable(t *testing.T) {
 			wg.Go(func() {
 				defer func() { <-places }()
 				t.Run(fmt.Sprintf("%s seed %d", s.name, seed+1), func(t *testing.T) {
-					r := run(t, s, newPlan(seed+1, portion, s.backend != "automanaged"), portion)
+					r := result{Setting: s.name, Seed: seed + 1, Findings: []string{"the run did not come to its end: its output says why"}}
+					defer func() { // also where it ends by t.Fatal
+						mu.Lock()
+						defer mu.Unlock()
+						r.Revision = revision
+						appendResult(t, r)
+					}()
+					r = run(t, s, newPlan(seed+1, portion, s.backend != "automanaged"), portion)
 					for _, f := range r.Findings {
 						t.Error(f)
 					}
-					mu.Lock()
-					defer mu.Unlock()
-					appendResult(t, r)
 				})
 			})
 		}
@@ -77,6 +82,15 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// treeOf gives the commit of the tree, with a plus where something differs from it.
+func treeOf(t *testing.T) string {
+	out, err := exec.CommandContext(t.Context(), "git", "describe", "--always", "--abbrev=12", "--dirty=+").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // results reads the runs that the file has.

@@ -76,7 +76,7 @@ func (b *bank) operation(op *Operation) {
 }
 
 func (b *bank) find(kind, identity, rule string, operations []*Operation, text string) {
-	f := Finding{Rule: rule, Level: b.history.level(kind), Kind: kind, Identity: identity, Text: text, Operations: operations}
+	f := Finding{Rule: rule, Level: b.history.stateLevel(kind), Kind: kind, Identity: identity, Text: text, Operations: operations}
 	if len(operations) > 0 {
 		f.At = operations[len(operations)-1].Start
 	}

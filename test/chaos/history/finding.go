@@ -149,6 +149,16 @@ func (h *History) Mode(kind string) Mode {
 	return ""
 }
 
+// stateLevel is how it counts that what a kind keeps was not kept: where a store refuses those with a successor, best effort is no excuse.
+func (h *History) stateLevel(kind string) Level {
+	for _, p := range h.Plans {
+		if p.Stored[kind] {
+			return Failure
+		}
+	}
+	return h.level(kind)
+}
+
 // level is how a broken promise of one activation counts for a kind.
 func (h *History) level(kind string) Level {
 	if h.Mode(kind) == BestEffort {

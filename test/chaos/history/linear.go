@@ -52,7 +52,7 @@ func CheckLinearizable(h *History, o Options) Report {
 // refuted by a shorter history that it can.
 func (h *History) notLinearizable(s *subject, found result, o Options, shorten bool) Finding {
 	f := Finding{
-		Rule: "not linearizable", Level: h.level(s.kind), Kind: s.kind, Identity: s.identity,
+		Rule: "not linearizable", Level: h.stateLevel(s.kind), Kind: s.kind, Identity: s.identity,
 		Text: fmt.Sprintf("%s, %d operations: %s", s.workload, len(s.operations), found.why),
 	}
 	switch {

@@ -70,6 +70,11 @@ func TestLinearizable(t *testing.T) {
 			want := map[bool]string{true: "not linearizable"}[c.bad]
 			expect(t, CheckLinearizable(with(Strict, operations), Options{Shorten: -1}), want, Failure)
 			expect(t, CheckLinearizable(with(BestEffort, operations), Options{Shorten: -1}), want, Permitted)
+			stored := with(BestEffort, operations)
+			for kind := range stored.Plans[0].Modes {
+				stored.Plans[0].Stored = map[string]bool{kind: true}
+			}
+			expect(t, CheckLinearizable(stored, Options{Shorten: -1}), want, Failure)
 		})
 	}
 }

@@ -12,7 +12,8 @@ import (
 //
 // What has no fate is lost, but for these, which are counted:
 //
-//   - its sender's process was killed: nobody was left to tell what became of it;
+//   - its sender's process was killed, and nobody was left to tell what became of it: no later one has arrived, or it was sent in the
+//     last seconds;
 //   - its receiver's process was killed after it was sent: it may have waited in a mailbox, and went with that. This is no
 //     excuse if the same process has handled a later one of that sender.
 //
@@ -147,13 +148,24 @@ func (t *traffic) fate(n uint64, l *letter, next *Message) {
 	case l.delivered != nil && l.dead != nil:
 		t.findf("two fates", "%d was delivered, and is a dead letter: %s", n, l.dead.Reason)
 	case l.delivered != nil || l.dead != nil || l.doubtful:
-	case t.history.ended(t.sender()) != Never:
+	case t.senderKilled(l.sent, next):
 		t.report.countf(1, "without a fate, as their sender was killed")
 	case t.receiverKilled(l.sent, next):
 		t.report.countf(1, "without a fate, as their receiver was killed")
 	default:
 		t.findf("lost", "%d, sent at %.6f s", n, (l.sent.At - t.history.First).Seconds())
 	}
+}
+
+// untold is how long before its end a process may not have told yet what became of a message: a connection that was lost leaves it in
+// doubt for ten seconds.
+const untold = 15 * time.Second
+
+// senderKilled reports whether a message has no fate because its sender's process was killed: later ones had not arrived, or it was
+// sent so late that it may have been in doubt.
+func (t *traffic) senderKilled(sent, next *Message) bool {
+	ended := t.history.ended(t.sender())
+	return ended != Never && (next == nil || sent.At > ended-untold)
 }
 
 // sender is the name of the sender's process.

@@ -155,6 +155,8 @@ type Plan struct {
 	Seed  uint64          `json:"seed"`
 	Text  string          `json:"text,omitempty"` // for people: provider, members, workloads
 	Modes map[string]Mode `json:"modes"`          // of each kind that has turns or operations
+	// Stored are the kinds whose state is in a store that refuses an activation with a successor, and is asked in each turn.
+	Stored map[string]bool `json:"stored,omitempty"`
 }
 
 // Process is a process of the run, from opening its record to closing it.

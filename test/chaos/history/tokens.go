@@ -41,7 +41,7 @@ func (h *History) tokensOf(r *Report, g grain, began []*Operation) {
 		}
 		r.countf(1, "answers that went back, %s", g.kind)
 		r.find(Finding{
-			Rule: "token went back", Level: h.level(g.kind), Kind: g.kind, Identity: g.identity, At: op.End,
+			Rule: "token went back", Level: h.stateLevel(g.kind), Kind: g.kind, Identity: g.identity, At: op.End,
 			Text: fmt.Sprintf("%s of %s was answered with token %s, and began after %s of %s had been answered with token %s",
 				op.Do, op.Client, op.Token, newest.Do, newest.Client, newest.Token),
 			Operations: []*Operation{newest, op},
