@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster/driver"
@@ -142,6 +143,9 @@ func (f *fleet) entries(slots []placement.Slot) (n int) {
 	return n
 }
 
+// patience bounds how long slots may take to open that a view has just moved.
+const patience = 30 * time.Second
+
 // audit fails the test unless the tables of the owners and the activations of
 // the hosts are the same n.
 func (f *fleet) audit(n int) {
@@ -150,6 +154,9 @@ func (f *fleet) audit(n int) {
 	var hosts []HostSurvey
 	for _, s := range f.seats {
 		owner, err := s.lookup.SurveyOwner(context.Background())
+		for began := time.Now(); err == nil && owner.Acquiring > 0 && time.Since(began) < patience; { // a view has just come
+			owner, err = s.lookup.SurveyOwner(context.Background())
+		}
 		if err != nil {
 			f.tb.Fatal(err)
 		}
