@@ -206,7 +206,7 @@ func WithPeerLimits(peers, dials int) ConfigOption {
 }
 
 // WithStrangerLimits bounds how many connections there may be at the port over which no
-// peer has introduced itself, and how many of them from one host: those of the handshakes
+// peer has introduced itself, and how many of them from one host (of IPv6, from one /64): those of the handshakes
 // under way, of who calls services at the port (cluster/admin, cluster/health, the
 // application's own), and of whoever else reaches it. One too many is closed before a byte of it
 // is read, and counted in [Stats]; whoever is connected goes on. Peers are bounded by

@@ -2,6 +2,7 @@ package door
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 )
 
@@ -165,10 +166,15 @@ func (v *visitor) Close() error {
 	return v.Conn.Close()
 }
 
+// hostOf is whose connections are counted together: those of an address, of IPv6 those of a network of 64 bits, all of which
+// one host may have.
 func hostOf(a net.Addr) string {
 	host, _, err := net.SplitHostPort(textOf(a))
 	if err != nil {
 		return textOf(a)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is6() {
+		return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 	}
 	return host
 }

@@ -46,7 +46,6 @@ type result struct {
 	Longest map[string]time.Duration `json:"longest,omitempty"`
 
 	verdict *history.Verdict
-	folder  string
 }
 
 // run is one run: a crew, a plan, a verdict.
@@ -57,7 +56,7 @@ func run(t *testing.T, s setting, p plan, length time.Duration) (r result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = result{Setting: s.name, Seed: p.Seed, Length: length, Members: p.Members, Counts: make(map[string]int64), folder: folder}
+	r = result{Setting: s.name, Seed: p.Seed, Length: length, Members: p.Members, Counts: make(map[string]int64)}
 	defer func() {
 		if len(r.Findings) == 0 && !t.Failed() {
 			_ = os.RemoveAll(folder)
