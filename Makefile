@@ -49,11 +49,14 @@ setup: ## install the Debian packages that the tests and scripts need
 setup-all: ## the same, and those that only test-all needs
 	@[ "$(SETUP)" = no ] || ./scripts/setup all
 
-# -p=3: packages that wait for leases leave a core to others, so three are tested at a time on two.
-test: setup ## all tests of all modules, with the race detector; closes with a line of counts
-	@$(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
+# The modules of which most tests want a server that is compiled, or which take minutes to compile themselves.
+LATER = ./cluster/k8s ./cluster/consul ./cluster/mongo ./test/providers ./test/chaos ./test/browser ./examples ./examples/member ./bench ./bench/peer/granary ./bench/peer/grpc
 
-test-all: setup-all ## the same, those in a browser, and those against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
+# -p=3: packages that wait for leases leave a core to others, so three are tested at a time on two.
+test: setup ## the tests of the core, the command, and what stands on servers that Debian packages, with the race detector; closes with a line of counts
+	@$(GO) run ./tools/testcount -later="$(LATER)" -- -timeout=10m -p=3 $(TESTFLAGS)
+
+test-all: setup-all ## the tests of all modules, also in a browser, and against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
 	@servers=$$($(GO) run ./tools/servers) && eval "$$servers" && ./scripts/fuzz $(TESTFUZZTIME) && $(GO) run ./tools/testcount -- -timeout=10m -p=3 $(TESTFLAGS)
 
 demo: ## a cluster of processes on this machine that loses a member while it is called

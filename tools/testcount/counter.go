@@ -30,6 +30,7 @@ type counter struct {
 	builds                  map[string]*strings.Builder // by package, what its compiler said
 	lacking                 map[string]int              // by server, tests that skipped since the last tellLacking for want of it
 	all                     bool                        // this is make test-all: nothing may be lacking
+	later                   []string                    // modules that only make test-all tests
 	broken                  []string                    // packages whose race detector broke, to be tested again
 	again                   bool                        // these are tested again: another break is a failure
 	repeated                int                         // packages that were tested again
@@ -235,6 +236,20 @@ func (c *counter) tellLacking(dir string) {
 	}
 	clear(c.lacking)
 	fmt.Fprintf(c.out, "== %s: make test-all adds what skipped here: %s\n", dir, strings.Join(parts, ", "))
+}
+
+// leaveOut gives the modules that are to be tested, and says which are not.
+func (c *counter) leaveOut(modules []string) ([]string, error) {
+	for _, dir := range c.later {
+		if !slices.Contains(modules, dir) {
+			return nil, fmt.Errorf("-later names %s, which go.work does not", dir)
+		}
+	}
+	if c.all || len(c.later) == 0 {
+		return modules, nil
+	}
+	fmt.Fprintf(c.out, "== make test-all adds the modules %s\n", strings.Join(c.later, ", "))
+	return slices.DeleteFunc(modules, func(dir string) bool { return slices.Contains(c.later, dir) }), nil
 }
 
 // withoutParents drops tests whose subtests are in the list too: they failed because those did.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -155,6 +156,39 @@ func TestModuleThatNeedsTheWorkspaceFails(t *testing.T) {
 	}
 	if line, _ := c.verdict(); line != "1 passed, 1 failed" || !strings.Contains(out.String(), "FAIL ./a: GOWORK=off go build") {
 		t.Errorf("closing line %q:\n%s", line, &out)
+	}
+}
+
+// What only make test-all tests is left out, is tested where there are servers, and has to be a module.
+func TestLeftOut(t *testing.T) {
+	root := t.TempDir()
+	files := map[string]string{"go.work": "go 1.26.0\n\nuse ./a\nuse ./b\nuse ./c\n"}
+	for _, name := range []string{"a", "b", "c"} {
+		files[name+"/go.mod"] = "module example.com/" + name + "\n\ngo 1.26.0\n"
+		files[name+"/a_test.go"] = "package a\nimport \"testing\"\nfunc TestA(*testing.T) {}\n"
+	}
+	write(t, root, files)
+	for _, test := range []struct {
+		later      []string
+		all        bool
+		line, says string
+		wantError  string
+		saysNot    string
+	}{
+		{later: []string{"./b"}, line: "2 passed, 0 failed", says: "make test-all adds the modules ./b", saysNot: "== ./b begins"},
+		{later: []string{"./b"}, all: true, line: "3 passed, 0 failed", says: "== ./b begins", saysNot: "test-all adds"},
+		{later: []string{"./b", "./d"}, line: "0 passed, 0 failed", wantError: "-later names ./d, which go.work does not"},
+	} {
+		var out strings.Builder
+		c := newCounter(&out)
+		c.all, c.later = test.all, test.later
+		if err := runAll(t.Context(), c, root, 2, nil); fmt.Sprint(err) != cmp.Or(test.wantError, "<nil>") {
+			t.Errorf("%q: %v", test.later, err)
+		}
+		line, _ := c.verdict()
+		if line != test.line || !strings.Contains(out.String(), test.says) || test.saysNot != "" && strings.Contains(out.String(), test.saysNot) {
+			t.Errorf("%q, all %t: closing line %q:\n%s", test.later, test.all, line, &out)
+		}
 	}
 }
 

@@ -11,6 +11,9 @@
 //
 // The first module is tested alone, the others three at a time ([-at-once N]): those of the providers mostly wait for leases.
 //
+// The modules of [-later], which take long to compile or want servers that do, are left out unless GRANARY_TEST_SERVERS
+// says that there are servers; a line says so.
+//
 // A test that wants a server which tools/servers builds skips where there is none, and says "needs consul, which `make
 // test-all` builds" (in one line); or installs, of what scripts/setup has besides. One line after each module adds these up. With GRANARY_TEST_SERVERS set, which says
 // that there are servers, such a skip is a failure.
