@@ -8,5 +8,5 @@
 //
 // appends what it measures to a file, a line a round, so that a run that was broken off goes on where it was, and writes
 // the table in docs/providers.md anew. The figures are no test of speed: they are medians and worst cases of a few rounds
-// on the machine at hand. In `make test` one round without a service shows that the scenario itself works.
+// on the machine at hand. In `make test-all` one round without a service shows that the scenario itself works.
 package providers
