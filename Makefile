@@ -37,7 +37,7 @@ CHAOSTIME ?= 0
 CHAOSFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all test test-all demo lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release vuln
+.PHONY: help setup setup-all test test-all demo first-hour lint generate check-generate bench benchmarks sim sim-mutations sim-exhaustive fuzz soak chaos chaos-table chaos-planted chaos-recovery tables api check-api release vuln
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -61,6 +61,9 @@ test-all: setup-all ## the tests of all modules, also in a browser, and against 
 
 demo: ## a cluster of processes on this machine that loses a member while it is called
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
+
+first-hour: ## how long it takes to the demo, to the README's first grain, and to green tests; FIRSTTESTS=no leaves these out
+	@./scripts/first-hour
 
 lint: ## formatting, vet, golangci-lint, the exported names in api/ and the rules of the house
 	@./scripts/lint
