@@ -94,12 +94,19 @@ func TestOneUnionForASide(t *testing.T) {
 // removed.
 func TestViewsAreBelieved(t *testing.T) {
 	s := joined(t)
-	v := s.machine.view
-	v.Epoch, v.Previous = v.Epoch+1<<idBits, 0
-	s.hear(member("stranger", v))
-	if now, in := s.machine.View(); !in || now.Epoch != v.Epoch || now.Previous != 0 {
-		t.Errorf("it goes by view %x from %x; want the one it was told", now.Epoch, now.Previous)
+	tells := func(v View) {
+		g := newcomer("stranger")
+		g.Incarnation, g.Epoch, g.View = v.Incarnation, v.Epoch, &v
+		s.hear(g)
 	}
-	s.hear(member("stranger", View{Incarnation: v.Incarnation, Epoch: v.Epoch + 1<<idBits, Previous: v.Epoch, Entries: []Entry{entry("stranger")}}))
+	v := s.machine.view
+	for range 3 {
+		v.Epoch, v.Previous = v.Epoch+1<<idBits, 0
+		tells(v)
+		if now, in := s.machine.View(); !in || now.Epoch != v.Epoch || now.Previous != 0 {
+			t.Errorf("it goes by view %x from %x; want the one it was told", now.Epoch, now.Previous)
+		}
+	}
+	tells(View{Incarnation: v.Incarnation, Epoch: v.Epoch + 1<<idBits, Previous: v.Epoch, Entries: []Entry{entry("stranger")}})
 	s.want("-")
 }
