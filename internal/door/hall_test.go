@@ -38,11 +38,11 @@ func TestWiden(t *testing.T) {
 	h := NewHall(1, time.Hour)
 	h.Widen(3)
 	h.Widen(2)
-	all := make([]context.Context, 4)
-	for i := range all {
-		var came func()
-		all[i], came = h.Expect(t.Context())
+	var all []context.Context
+	for range 4 {
+		ctx, came := h.Expect(t.Context())
 		defer came()
+		all = append(all, ctx)
 	}
 	if all[0].Err() == nil || all[1].Err() != nil || h.Waiting() != 3 {
 		t.Errorf("%v, %v; %d wait, and there is room for 3", all[0].Err(), all[1].Err(), h.Waiting())
