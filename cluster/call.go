@@ -71,8 +71,8 @@ func (c *Cluster) checkedCall(ctx context.Context, identity, kind string, messag
 	k := &call{cluster: c, id: id, message: message, header: HeaderFrom(ctx)}
 	k.caller, _ = ctx.Value(grainKey{}).(*grainContext)
 	k.chain = k.caller.waits()
-	k.met = k.chain.meets(id)
-	if err := k.chain.refuse(id, k.caller != nil && k.caller.cluster == c); err != nil {
+	k.met = k.chain.meets(c.config.name, id)
+	if err := k.chain.refuse(c.config.name, id, k.caller != nil && k.caller.cluster == c); err != nil {
 		return nil, err
 	}
 	for _, o := range opts {
@@ -201,8 +201,8 @@ func (k *call) mustNotSend(ctx context.Context, loc *location) error {
 		return fmt.Errorf("cluster: call %s: not sent: %w", k.id, timedOut(ctx.Err()))
 	case k.caller != nil && !k.caller.activation.mayAct():
 		return fmt.Errorf("cluster: call %s: not sent: %w", k.id, errFenced)
-	case k.met && k.chain.holds(k.id, loc.fence):
-		return k.chain.cycle(k.id)
+	case k.met && k.chain.holds(k.cluster.config.name, k.id, loc.fence):
+		return k.chain.cycle(k.cluster.config.name, k.id)
 	default:
 		return nil
 	}

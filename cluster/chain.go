@@ -18,6 +18,8 @@ const MaxCallDepth = 64
 // the call, and with it the turns that wait for that turn: together they are the
 // chain of the call. It does not change once it is made.
 type waiting struct {
+	// cluster is the name of the grain's cluster; empty where a member that does not tell it has passed the turn on.
+	cluster  string
 	identity driver.Identity
 	fence    driver.Fence // of the activation
 	depth    int          // of the chain, with this one
@@ -31,17 +33,17 @@ func (g *grainContext) waits() *waiting {
 	if g == nil || g.over.Load() {
 		return nil
 	}
-	self := &waiting{identity: g.activation.identity, fence: g.activation.fence, depth: 1, open: g.awaiting.Load()}
+	self := &waiting{cluster: g.cluster.config.name, identity: g.activation.identity, fence: g.activation.fence, depth: 1, open: g.awaiting.Load()}
 	if g.chain != nil && g.Err() == nil {
 		self.by, self.depth = g.chain, g.chain.depth+1
 	}
 	return self
 }
 
-// meets reports whether a turn of the identity is in the chain.
-func (w *waiting) meets(id driver.Identity) bool {
+// meets reports whether a turn of the identity, in a cluster of this name, is in the chain.
+func (w *waiting) meets(cluster string, id driver.Identity) bool {
 	for ; w != nil; w = w.by {
-		if w.identity == id && !w.open {
+		if w.identity == id && w.in(cluster) && !w.open {
 			return true
 		}
 	}
@@ -50,43 +52,52 @@ func (w *waiting) meets(id driver.Identity) bool {
 
 // holds reports whether a turn of this very activation is in the chain: it
 // could not come to the call before the call has returned.
-func (w *waiting) holds(id driver.Identity, f driver.Fence) bool {
+func (w *waiting) holds(cluster string, id driver.Identity, f driver.Fence) bool {
 	for ; w != nil; w = w.by {
-		if w.identity == id && w.fence == f && !w.open {
+		if w.identity == id && w.fence == f && w.in(cluster) && !w.open {
 			return true
 		}
 	}
 	return false
 }
 
+// in reports whether the turn may be one of a grain in a cluster of this name. Of a turn without a name nobody knows: it is
+// taken for one, so that no cycle is missed. Two clusters seldom give a grain the same token.
+func (w *waiting) in(cluster string) bool { return w.cluster == cluster || w.cluster == "" }
+
 // refuse gives the error of a call that no grain could answer, as far as the chain
 // alone tells; see holds for the rest. The grain that calls is of the cluster
 // that it calls in, or not: then one of the same identity is another.
-func (w *waiting) refuse(id driver.Identity, same bool) error {
+func (w *waiting) refuse(cluster string, id driver.Identity, same bool) error {
 	switch {
 	case w == nil:
 		return nil
 	case same && w.identity == id && !w.open:
-		return w.cycle(id)
+		return w.cycle(cluster, id)
 	case w.depth >= MaxCallDepth:
-		return fmt.Errorf("%w: %d grains wait for each other, which is the limit: %s", ErrCallDepth, w.depth, w.path(id))
+		return fmt.Errorf("%w: %d grains wait for each other, which is the limit: %s", ErrCallDepth, w.depth, w.path(cluster, id))
 	default:
 		return nil
 	}
 }
 
-func (w *waiting) cycle(id driver.Identity) error {
-	return fmt.Errorf("%w: %s", ErrCallCycle, w.path(id))
+func (w *waiting) cycle(cluster string, id driver.Identity) error {
+	return fmt.Errorf("%w: %s", ErrCallCycle, w.path(cluster, id))
 }
 
 // shownGrains is how many grains of either end of a chain an error names.
 const shownGrains = 4
 
-// path names the grains of the chain, the first caller first, and who is called.
-func (w *waiting) path(id driver.Identity) string {
+// path names the grains of the chain, the first caller first, and who is called. Those of another cluster than the one that is
+// called in are named with it.
+func (w *waiting) path(cluster string, id driver.Identity) string {
 	words := []string{id.String()}
 	for ; w != nil; w = w.by {
-		words = append(words, w.identity.String())
+		word := w.identity.String()
+		if !w.in(cluster) {
+			word += fmt.Sprintf(" (of cluster %q)", w.cluster)
+		}
+		words = append(words, word)
 	}
 	slices.Reverse(words)
 	if skipped := len(words) - 2*shownGrains; skipped > 0 {
@@ -102,7 +113,9 @@ func chainOut(w *waiting) []*pb.Waiting {
 	}
 	out := make([]*pb.Waiting, w.depth)
 	for ; w != nil; w = w.by {
-		out[w.depth-1] = &pb.Waiting{Kind: w.identity.Kind, Name: w.identity.Name, Term: w.fence.Term, Seq: w.fence.Seq, Open: w.open}
+		out[w.depth-1] = &pb.Waiting{
+			Kind: w.identity.Kind, Name: w.identity.Name, Term: w.fence.Term, Seq: w.fence.Seq, Open: w.open, Cluster: w.cluster,
+		}
 	}
 	return out
 }
@@ -114,8 +127,8 @@ func chainIn(in []*pb.Waiting) (w *waiting, err error) {
 	}
 	for i, turn := range in {
 		w = &waiting{
-			identity: driver.Identity{Kind: turn.GetKind(), Name: turn.GetName()},
-			fence:    driver.Fence{Term: turn.GetTerm(), Seq: turn.GetSeq()}, depth: i + 1, open: turn.GetOpen(), by: w,
+			cluster: turn.GetCluster(), identity: driver.Identity{Kind: turn.GetKind(), Name: turn.GetName()},
+			fence: driver.Fence{Term: turn.GetTerm(), Seq: turn.GetSeq()}, depth: i + 1, open: turn.GetOpen(), by: w,
 		}
 	}
 	return w, nil

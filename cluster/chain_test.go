@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/granary-go/granary/cluster"
+	"github.com/granary-go/granary/cluster/clustertest"
 )
 
 // A call that comes back to a grain that waits for it is refused at once: in the
@@ -156,4 +157,49 @@ func TestCallsNestedTooDeeply(t *testing.T) {
 			t.Error("the limit is another one")
 		}
 	})
+}
+
+// What is a cycle is told by the cluster, too: a grain calls the one of the same name elsewhere, and not itself by way of another
+// cluster. The clusters give the same tokens, so that these do not tell the two apart.
+func TestCallsAcrossClusters(t *testing.T) {
+	for _, members := range []int{1, 3} {
+		inBubble(t, func(t *testing.T, b *bubble) {
+			orders := newOrders()
+			clusters := make(map[string]*cluster.Cluster)
+			for _, name := range []string{"here", "there"} {
+				registry := clustertest.NewRegistry()
+				for range members {
+					c := b.start(b.named(name, registry.Provider(), orders.kind()), false)
+					clusters[name] = c
+					orders.words[name] = func(_ *relay, ctx cluster.GrainContext, rest []string) (string, error) {
+						return callRelay(ctx, clusters[name], rest[0], rest[1:]...)
+					}
+				}
+			}
+			for path, cycle := range map[string]string{
+				"there a":                        "",
+				"there b there a":                "",
+				"here b there a":                 "",
+				"there a here b there c":         "",
+				"here b there a there b":         "",
+				"there b here a":                 `Relay/a → Relay/b (of cluster "there") → Relay/a`,
+				"there a here a":                 `Relay/a → Relay/a (of cluster "there") → Relay/a`,
+				"there b here c there d here a":  "→ Relay/a",
+				"there b here c there b":         `Relay/a (of cluster "here") → Relay/b → Relay/c (of cluster "here") → Relay/b`,
+				"here b there c there d here b ": "→ Relay/b",
+			} {
+				began := time.Now()
+				_, err := callRelay(t.Context(), clusters["here"], "a", path)
+				switch {
+				case cycle == "" && err != nil:
+					t.Errorf("%s, members %d: %v", path, members, err)
+				case cycle != "" && (!errors.Is(err, cluster.ErrCallCycle) || !strings.Contains(err.Error(), cycle)):
+					t.Errorf("%s, members %d: %v; want ErrCallCycle of %s", path, members, err, cycle)
+				}
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("%s took %v", path, took)
+				}
+			}
+		})
+	}
 }

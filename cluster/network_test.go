@@ -147,7 +147,12 @@ func (b *bubble) process(opts ...cluster.Option) *cluster.Cluster {
 
 // build makes a process in the network.
 func (b *bubble) build(provider driver.Provider, opts ...cluster.Option) *cluster.Cluster {
-	return cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())), cluster.Configure("test", provider,
+	return b.named("test", provider, opts...)
+}
+
+// named makes one of a cluster of that name.
+func (b *bubble) named(name string, provider driver.Provider, opts ...cluster.Option) *cluster.Cluster {
+	return cluster.New(actor.NewActorSystem(actor.WithLogger(quiet())), cluster.Configure(name, provider,
 		remote.Configure("127.0.0.1", 0, remote.WithListener(b.network.listen), remote.WithDialer(b.network.dial)), opts...))
 }
 

@@ -22,7 +22,7 @@ func TestCallOfTheSameIdentity(t *testing.T) {
 		"at the end of the chain":       {&waiting{identity: driver.Identity{Kind: "a", Name: "b"}, depth: MaxCallDepth}, true, ErrCallDepth},
 		"there, and in another cluster": {&waiting{identity: self, depth: MaxCallDepth}, false, ErrCallDepth},
 	} {
-		if err := c.caller.refuse(self, c.same); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+		if err := c.caller.refuse("shop", self, c.same); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}

@@ -83,6 +83,9 @@ func shown(e *pb.Event) event {
 		out.Type, out.Text = "began", fmt.Sprintf("watching through %s: view %d, members: %d", from.called(), what.Began.GetEpoch(), what.Began.GetCount())
 	case *pb.Event_View:
 		out.Type, out.Text = "view", fmt.Sprintf("view %d, members: %d", what.View.GetEpoch(), what.View.GetCount())
+		if what.View.GetUnites() {
+			out.Text += "; it unites the sides of a split"
+		}
 	case *pb.Event_Joined:
 		about("joined", what.Joined.GetMember())
 	case *pb.Event_Left:

@@ -265,3 +265,13 @@ func TestLeftNotKnownHow(t *testing.T) {
 	f.events <- e
 	v.until("event", has(`"type":"left","text":"left, not known how: b:1 (B)"`))
 }
+
+// A view that unites the sides of a split is said to.
+func TestViewThatUnites(t *testing.T) {
+	f := newFake()
+	v := newBoard(t, f).view()
+	v.until("hello", has(`"events":[]`))
+	v.until("state", has(`"ready":2`))
+	f.events <- &pb.Event{What: &pb.Event_View{View: &pb.ViewChanged{Epoch: 9, Count: 2, Unites: true}}}
+	v.until("event", has(`"text":"view 9, members: 2; it unites the sides of a split"`))
+}

@@ -19,17 +19,21 @@ import (
 const maxHeaderBytes = 64 << 10
 
 // guardedPart is which part of the requests that may come in at the own port may do so at
-// another one.
+// another one, unless that one has more regular connections.
 const guardedPart = 4
 
 // Guard bounds what strangers can do to another port of this process, as [WithStrangerLimits],
 // [WithRequestLimits] and [WithRequestTimeouts] do at its own: with a quarter of the requests
-// that come in at a time. What is turned away counts in [Stats]. A cluster gives it to
+// that come in at a time, or one for each regular connection if these are more: behind a pause
+// of this process all of them may have one. What is turned away counts in [Stats]. A cluster gives it to
 // its membership provider.
 func (r *Remote) Guard() *driver.Guard {
 	hall := door.NewHall(max(r.config.maxIncoming/guardedPart, 1), r.config.requestTimeout)
 	return &driver.Guard{
-		Listen: func(l net.Listener, regular int) net.Listener { return r.guard(l, regular) },
+		Listen: func(l net.Listener, regular int) net.Listener {
+			hall.Widen(regular)
+			return r.guard(l, regular)
+		},
 		Expect: hall.Expect, MaxStreams: r.config.maxStreams, Quiet: r.config.quietTimeout,
 	}
 }

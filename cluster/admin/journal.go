@@ -94,14 +94,18 @@ func (j *journal) viewChanged(e *cluster.ClusterTopology) {
 	old, known := j.view, j.known
 	j.view, j.known = e.View, true
 	j.mu.Unlock()
-	events := []*pb.Event{{What: &pb.Event_View{View: viewOut(e.View, false)}}}
+	view := viewOut(e.View, false)
+	// Where nothing was known, or another incarnation, it may be a first one.
+	view.Unites = known && e.View.Previous == 0 && e.View.Incarnation == old.Incarnation
+	events := []*pb.Event{{What: &pb.Event_View{View: view}}}
 	for _, m := range e.Joined {
 		events = append(events, &pb.Event{What: &pb.Event_Joined{Joined: &pb.MemberChanged{Member: refTo(m), Epoch: e.View.Epoch}}})
 	}
 	for _, m := range e.Left {
 		// It may have said that it leaves in a view that was never published here.
 		silently := m.State == driver.Active
-		all := known && e.View.Previous == old.Epoch // epochs need not be consecutive
+		// Epochs need not be consecutive. Of one that unites two sides nobody can tell what was before it.
+		all := known && e.View.Previous == old.Epoch
 		events = append(events, &pb.Event{What: &pb.Event_Left{Left: &pb.MemberChanged{
 			Member: refTo(m), Epoch: e.View.Epoch, Lost: silently && all, UnknownHow: silently && !all,
 		}}})

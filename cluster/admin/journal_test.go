@@ -55,6 +55,34 @@ func TestHowAMemberLeft(t *testing.T) {
 	}
 }
 
+// A view that unites the sides of a split is told as one; who is not in it left nobody knows how. A first view is none.
+func TestViewThatUnites(t *testing.T) {
+	j := alone(t)
+	a, b := driver.Member{ID: "a"}, driver.Member{ID: "b"}
+	for _, v := range []driver.View{
+		{Incarnation: "i", Epoch: 10, Members: []driver.Member{a, b}},
+		{Incarnation: "i", Epoch: 20, Previous: 10, Members: []driver.Member{a, b}},
+		{Incarnation: "i", Epoch: 30, Members: []driver.Member{a}},
+		{Incarnation: "i", Epoch: 40, Previous: 30, Members: []driver.Member{a}},
+		{Incarnation: "other", Epoch: 50, Members: []driver.Member{a}},
+	} {
+		e := &cluster.ClusterTopology{View: v}
+		if v.Epoch == 30 {
+			e.Left = []driver.Member{b}
+		}
+		j.viewChanged(e)
+	}
+	all, _ := j.read(0)
+	for _, e := range all.Events {
+		if v := e.GetView(); v != nil && v.Unites != (v.Epoch == 30) {
+			t.Errorf("%v", v)
+		}
+		if left := e.GetLeft(); left != nil && (left.Lost || !left.UnknownHow) {
+			t.Errorf("%v", left)
+		}
+	}
+}
+
 // Dead letters of one type do not hide those of others, and the end of a burst is told.
 func TestSamplesByType(t *testing.T) {
 	var s samples

@@ -17,15 +17,21 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
 )
 
-// maxMessage bounds a message in either direction, in bytes. A view at all of
-// its limits would exceed it; one that anybody has does not.
-const maxMessage = 16 << 20
+const (
+	// maxMessage bounds an answer, in bytes. A view at all of its limits would
+	// exceed it; one that anybody has does not.
+	maxMessage = 16 << 20
+	// maxRequest bounds a request, in bytes, as anybody may send them: a ping of
+	// a member that is described at length, or with a view that is not.
+	maxRequest = 256 << 10
+)
 
 // links keeps a connection to each peer that answers and that the machine
 // remembers. One that fails is given
@@ -185,7 +191,11 @@ func (l *links) ping(ctx context.Context, s view.Send) view.Event {
 	if l.config.exchange != nil {
 		exchange = l.config.exchange
 	}
-	answer, err := exchange(ctx, s.Address, &pb.PingRequest{Greeting: greetingToWire(s.Greeting)})
+	request := &pb.PingRequest{Greeting: greetingToWire(s.Greeting)}
+	if request.Greeting.View != nil && proto.Size(request) > maxRequest {
+		request.Greeting.View = nil // whoever is behind asks for it: answers may be larger
+	}
+	answer, err := exchange(ctx, s.Address, request)
 	if err != nil {
 		return view.Failed{
 			Address: s.Address, Seq: s.Seq, Why: reason(err),

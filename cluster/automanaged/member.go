@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/view"
@@ -117,8 +118,15 @@ func (c config) describe(r driver.Request, bound net.Addr) (view.Entry, error) {
 	if err := e.Validate(); err != nil {
 		return view.Entry{}, fmt.Errorf("automanaged: %w", err)
 	}
+	if n := proto.Size(entryToWire(e)); n > maxDescription {
+		return view.Entry{}, fmt.Errorf("automanaged: the description of this member has %d bytes, its kinds and labels: the limit is %d; give them shorter names, or a process fewer of them",
+			n, maxDescription)
+	}
 	return e, checkCluster(r.Cluster)
 }
+
+// maxDescription bounds the description of a member, in bytes: it fits into a request with the rest of a greeting.
+const maxDescription = maxRequest - 8<<10
 
 func checkCluster(name string) error {
 	if err := view.CheckText("the cluster's name", name); err != nil {

@@ -31,6 +31,8 @@ const (
 	// largest view, and of the clients.
 	regular        = view.MaxMembers + maxWatchers
 	maxHeaderBytes = 64 << 10
+	// window is how much of a stream may be there that nobody has read, in bytes.
+	window = 64 << 10
 )
 
 // server answers on the ping port.
@@ -45,8 +47,9 @@ func (m *member) newServer(cluster string) *grpc.Server {
 	s := grpc.NewServer(append(m.config.guarded(),
 		grpc.Creds(m.config.server),
 		grpc.ConnectionTimeout(m.config.timeout()), // it also bounds how long one that says nothing holds up the end
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxSendMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.InitialWindowSize(window), // it does not grow then
 		grpc.WaitForHandlers(true),
 	)...)
 	pb.RegisterMembershipServer(s, &server{member: m, cluster: cluster})

@@ -8,16 +8,23 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/granary-go/granary/actor"
 	pb "github.com/granary-go/granary/cluster/automanaged/internal/membershippb"
+	"github.com/granary-go/granary/cluster/driver"
 	"github.com/granary-go/granary/internal/servertest"
+	"github.com/granary-go/granary/internal/view"
 	"github.com/granary-go/granary/remote"
 )
 
@@ -101,33 +108,127 @@ func isTimeout(err error) bool {
 	return ok && e.Timeout()
 }
 
-// requestsThatNeverCome are all cancelled, and one that comes is answered meanwhile.
+// requestsThatNeverCome are all cancelled, also more than there is room for, and one that comes is answered meanwhile.
 func requestsThatNeverCome(t *testing.T, address string) {
+	t.Helper()
+	const ofConn = 64 // as WithRequestLimits says
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for range regular/ofConn + 1 {
+		client := pingClient(t, address)
+		for i := range ofConn {
+			method := []string{pb.Membership_Ping_FullMethodName, pb.Membership_Watch_FullMethodName}[i%2]
+			s, err := client.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := s.RecvMsg(&pb.PingResponse{}); err == nil || ctx.Err() != nil {
+					t.Errorf("a request that never came: %v", err)
+				}
+			})
+		}
+	}
+	g := wireGreeting()
+	g.Cluster = "other"
+	if _, err := pb.NewMembershipClient(pingClient(t, address)).Ping(ctx, &pb.PingRequest{Greeting: g}); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("a ping of another cluster: %v; want that it is answered", err)
+	}
+	all.Wait()
+}
+
+func pingClient(t *testing.T, address string) *grpc.ClientConn {
 	t.Helper()
 	client, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(elsewhere))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// guarded is a member by itself, with the bounds of a remote, and where it is pinged.
+func guarded(t *testing.T, opts ...remote.ConfigOption) string {
+	t.Helper()
+	noLeaks(t)
+	address := servertest.Port(t)
+	p := newProcess(t, NewWithConfig(time.Second, address, fmt.Sprintf("127.0.0.1:%d", address)), "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", servertest.Port(t)))
+	guardedBy(p, opts...)
+	p.open()
+	p.holds(p)
+	return fmt.Sprintf("127.0.0.1:%d", address)
+}
+
+// Behind a pause of a member the pings of the largest view come in together: none is cancelled for another.
+func TestPingsThatComeInTogether(t *testing.T) {
+	client := pingClient(t, guarded(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var all sync.WaitGroup
-	for i := range 32 {
-		method := []string{pb.Membership_Ping_FullMethodName, pb.Membership_Watch_FullMethodName}[i%2]
-		s, err := client.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
+	var streams []grpc.ClientStream
+	for range view.MaxMembers - 1 { // as many as go over a connection
+		s, err := client.NewStream(ctx, &grpc.StreamDesc{}, pb.Membership_Ping_FullMethodName)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.Go(func() {
-			if err := s.RecvMsg(&pb.PingResponse{}); err == nil || ctx.Err() != nil {
-				t.Errorf("a request that never came: %v", err)
-			}
-		})
+		streams = append(streams, s)
 	}
 	g := wireGreeting()
 	g.Cluster = "other"
-	if _, err := pb.NewMembershipClient(client).Ping(ctx, &pb.PingRequest{Greeting: g}); err == nil || ctx.Err() != nil {
-		t.Errorf("a ping of another cluster: %v; want that it is answered", err)
+	for i, s := range streams {
+		err := s.SendMsg(&pb.PingRequest{Greeting: g})
+		if err == nil {
+			err = s.CloseSend()
+		}
+		if err == nil {
+			err = s.RecvMsg(new(pb.PingResponse))
+		}
+		if status.Code(err) != codes.FailedPrecondition {
+			t.Errorf("ping %d: %v; want that it is answered", i, err)
+		}
 	}
-	all.Wait()
+}
+
+// So that many requests can come in at a time, each of them is small.
+func TestLargePings(t *testing.T) {
+	client := pb.NewMembershipClient(pingClient(t, guarded(t)))
+	for size, want := range map[int]codes.Code{maxRequest / 2: codes.InvalidArgument, maxRequest: codes.ResourceExhausted} {
+		g := wireGreeting()
+		g.Cluster = strings.Repeat("x", size)
+		if _, err := client.Ping(t.Context(), &pb.PingRequest{Greeting: g}); status.Code(err) != want {
+			t.Errorf("a ping of %d bytes: %v; want %v", size, err, want)
+		}
+	}
+}
+
+// A view that is too large for a request reaches all members, and they leave; a member that is itself too large is told so.
+func TestLargeViews(t *testing.T) {
+	all := loopback(t, 4)
+	for _, p := range all {
+		p.provider.config.refresh = 2 * time.Second // to check such views takes its time
+		p.request.Member.Kinds = nil
+		for i := range 1000 {
+			p.request.Member.Kinds = append(p.request.Member.Kinds, driver.Kind{Name: fmt.Sprintf("%0100d", i)})
+		}
+		guardedBy(p)
+		p.open()
+	}
+	allHold(t, all...)
+	v, _ := all[0].session.(*member).machine.View()
+	if n := proto.Size(viewToWire(v)); n <= maxRequest {
+		t.Fatalf("the view has %d bytes", n)
+	}
+	first := slices.IndexFunc(all, func(p *process) bool { return p.id() == v.Entries[0].Member.ID })
+	all[first].leave()
+	rest := slices.Delete(slices.Clone(all), first, first+1)
+	allHold(t, rest...)
+	rest[0].crash()
+	allHold(t, rest[1:]...)
+
+	for i := range all[first].request.Member.Kinds {
+		all[first].request.Member.Kinds[i].Strategy = strings.Repeat("s", 300)
+	}
+	if err := all[first].tryOpen(); err == nil || !strings.Contains(err.Error(), "give them shorter names") {
+		t.Errorf("a member that is described at too great a length: %v", err)
+	}
 }

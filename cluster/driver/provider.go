@@ -57,7 +57,9 @@ type Guard struct {
 	// how many of them there are where nobody means ill.
 	Listen func(l net.Listener, regular int) net.Listener
 	// Expect gives a context for a request, which ends when it takes too long until it
-	// has come in whole, which came is to tell.
+	// has come in whole, which came is to tell. As many as there are regular connections
+	// come in at a time, at least; beyond the bound the one that has taken longest ends. Who
+	// listens bounds how large they are.
 	Expect func(ctx context.Context) (of context.Context, came func())
 	// MaxStreams is how many requests there may be at a time over one connection.
 	MaxStreams int

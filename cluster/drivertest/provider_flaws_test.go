@@ -204,6 +204,40 @@ func TestProvidersCatchesWithOneCase(t *testing.T) {
 	}
 }
 
+// unites has all views but the first follow none.
+type unites struct{ driver.Session }
+
+func (s unites) Watch(ctx context.Context, after uint64) (driver.View, error) {
+	v, err := s.Session.Watch(ctx, after)
+	v.Previous = 0
+	return v, err
+}
+
+// leaseless says that it has no leases.
+type leaseless struct{ driver.Provider }
+
+func (leaseless) Leases() bool { return false }
+
+// A view that unites two sides of a split is right where there are no leases, and a fault where there are.
+func TestProvidersCatchesUnions(t *testing.T) {
+	broken := func(p driver.Provider, _ func() driver.Provider) driver.Provider {
+		return flawed{p, func(s driver.Session) driver.Session { return unites{s} }}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if errs := drivertest.CheckProvider(t, changed(nil, broken), "a crash"); !contains(errs, "no view unites two sides") {
+			t.Errorf("with leases the kit found %v", errs)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := changed(nil, func(p driver.Provider, again func() driver.Provider) driver.Provider {
+			return leaseless{broken(p, again)}
+		})
+		if errs := drivertest.CheckProvider(t, s, "a crash"); len(errs) > 0 {
+			t.Errorf("without leases the kit found %v", errs)
+		}
+	})
+}
+
 // slowClock runs at two thirds of the rate, which no provider allows for.
 func slowClock() func() time.Duration {
 	var begun time.Time

@@ -60,6 +60,9 @@ func (tr *providerTrial) begin(m driver.Member, change ...func(*Setup)) *process
 		c(&p.setup)
 	}
 	p.provider = tr.service.New(p.setup)
+	tr.mu.Lock()
+	tr.splits = tr.splits || !p.provider.Leases()
+	tr.mu.Unlock()
 	for {
 		err := p.open()
 		if err == nil {

@@ -66,9 +66,11 @@ type providerTrial struct {
 
 	mu        sync.Mutex // guards the fields below
 	processes []*process
-	views     map[uint64]driver.View
-	errs      []error
-	trace     []string
+	// splits is set once there is a provider without leases: its views may unite two sides of a split.
+	splits bool
+	views  map[uint64]driver.View
+	errs   []error
+	trace  []string
 }
 
 func (tr *providerTrial) errorf(format string, args ...any) {

@@ -79,6 +79,8 @@ func (tr *providerTrial) follows(v, last driver.View, fail func(string, ...any))
 		fail("view %d was made from %d", v.Epoch, v.Previous)
 	case v.Incarnation != last.Incarnation:
 		return
+	case v.Previous == 0 && !tr.splits:
+		fail("view %d was made from 0, and there is %d: with leases a cluster does not split, so that no view unites two sides", v.Epoch, last.Epoch)
 	case v.Previous < last.Epoch && v.Previous != 0:
 		fail("view %d was made from %d, and there is %d", v.Epoch, v.Previous, last.Epoch)
 	}

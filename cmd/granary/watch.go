@@ -178,7 +178,11 @@ func eventText(e *pb.Event) string {
 	case *pb.Event_Began:
 		return fmt.Sprintf("watching: view %d of %s, members: %d", what.Began.GetEpoch(), printable(what.Began.GetIncarnation()), what.Began.GetCount())
 	case *pb.Event_View:
-		return fmt.Sprintf("view %d, members: %d", what.View.GetEpoch(), what.View.GetCount())
+		text := fmt.Sprintf("view %d, members: %d", what.View.GetEpoch(), what.View.GetCount())
+		if what.View.GetUnites() {
+			text += "; it unites the sides of a split"
+		}
+		return text
 	case *pb.Event_Joined:
 		return "joined: " + printable(called(what.Joined.GetMember()))
 	case *pb.Event_Left:

@@ -10,15 +10,22 @@ import (
 // Hall is where requests are that have not come in whole. Its methods may be called by any
 // goroutine.
 type Hall struct {
-	most     int
 	patience time.Duration
 
-	mu      sync.Mutex // guards waiting
-	waiting list.List  // of context.CancelFunc; who has waited longest is first
+	mu      sync.Mutex // guards what follows
+	most    int
+	waiting list.List // of context.CancelFunc; who has waited longest is first
 }
 
 // NewHall makes a hall for so many requests, each of which may take so long.
 func NewHall(most int, patience time.Duration) *Hall { return &Hall{most: most, patience: patience} }
+
+// Widen makes room for at least so many.
+func (h *Hall) Widen(most int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.most = max(h.most, most)
+}
 
 // Expect gives a context for a request, which ends when the request takes too long. Where
 // there is no room for one more the one that has waited longest ends, so that those who

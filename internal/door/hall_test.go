@@ -33,3 +33,18 @@ func TestHall(t *testing.T) {
 		}
 	})
 }
+
+func TestWiden(t *testing.T) {
+	h := NewHall(1, time.Hour)
+	h.Widen(3)
+	h.Widen(2)
+	var all []context.Context
+	for range 4 {
+		ctx, came := h.Expect(t.Context())
+		defer came()
+		all = append(all, ctx)
+	}
+	if all[0].Err() == nil || all[1].Err() != nil || h.Waiting() != 3 {
+		t.Errorf("%v, %v; %d wait, and there is room for 3", all[0].Err(), all[1].Err(), h.Waiting())
+	}
+}

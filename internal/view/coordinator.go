@@ -54,7 +54,7 @@ func (m *Machine) coordinate() {
 		before := len(entries)
 		entries = m.admit(entries)
 		changed = changed || len(entries) > before
-		unites = m.unites(entries[before:])
+		unites = slices.ContainsFunc(entries[before:], m.foreign)
 	}
 	if changed || m.clash {
 		m.clash = false
@@ -129,21 +129,26 @@ func (m *Machine) newcomers() []Entry {
 // admit adds the newcomers that can be taken in.
 func (m *Machine) admit(entries []Entry) []Entry {
 	for _, e := range m.newcomers() {
-		if m.obstacle(entries, e) == "" && !slices.Contains(m.dropped, e.Member.ID) {
+		if m.obstacle(entries, e) == "" && !slices.Contains(m.dropped, e.Member.ID) && !m.later(e) {
 			entries = append(entries, e)
 		}
 	}
 	return entries
 }
 
-// unites reports whether one of these newcomers comes of a view that others have made meanwhile: after a split, during which both
-// sides have granted activations. What its side has granted has tokens of terms that nobody here has seen, and what is granted
-// from now on must have higher ones: the view that takes it in follows none, so that all owners begin new terms.
-func (m *Machine) unites(newcomers []Entry) bool {
-	return slices.ContainsFunc(newcomers, func(e Entry) bool {
-		p := m.peers[e.Ping]
-		return p != nil && p.last.Former != 0 && !slices.Contains(m.own, p.last.Former)
-	})
+// foreign reports whether a newcomer comes of a view that others have made meanwhile: after a split, during which both sides have
+// granted activations. What its side has granted has tokens of terms that nobody here has seen, and what is granted from now on must
+// have higher ones: the view that takes it in follows none, so that all owners begin new terms. That is not needed for who comes of
+// a view below the latest that follows none: whatever is granted here has higher tokens since.
+func (m *Machine) foreign(e Entry) bool {
+	p := m.peers[e.Ping]
+	return p != nil && p.last.Former > m.anew && !slices.Contains(m.own, p.last.Former)
+}
+
+// later reports whether a newcomer has to wait, because a view was united with another a short time ago: whoever makes it up that it
+// comes of one could else keep all owners busy. Those that wait come in together.
+func (m *Machine) later(e Entry) bool {
+	return m.phase == Joined && m.united > 0 && m.now < m.united+Time(m.cfg.Missed)*m.cfg.Interval && m.foreign(e)
 }
 
 // known is the newest view that this process or one of these members was in under a former id, as far as they can be believed:

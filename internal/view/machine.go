@@ -53,6 +53,10 @@ type Machine struct {
 	// oldest first.
 	member uint64
 	own    []uint64
+	// anew is the latest view that follows none, as far as the known one is known to come of it one by one: all terms here are at
+	// least as high. 0 if that is not known. united is when this member last got such a view while it was in one.
+	anew   uint64
+	united Time
 	// clash is set when somebody goes by another view of the same epoch.
 	clash bool
 
@@ -211,6 +215,7 @@ func (m *Machine) adopt(v View) {
 	}
 	old := m.view
 	m.view = v
+	m.renewed(old)
 	for _, e := range old.Entries {
 		if _, still := v.at(e.Ping); !still && m.configured(e.Ping) {
 			m.hurry(m.learn(e.Ping)) // from now on at the pace of a dead host
@@ -226,6 +231,19 @@ func (m *Machine) adopt(v View) {
 			// nothing about the member that has come.
 			*p = peer{due: m.now, seq: p.seq, newest: m.seq, contact: m.now}
 		}
+	}
+}
+
+// renewed takes note of whether the view follows the one that was known.
+func (m *Machine) renewed(old View) {
+	switch {
+	case m.view.Previous == 0:
+		m.anew = m.view.Epoch
+		if m.phase == Joined {
+			m.united = m.now
+		}
+	case m.view.Previous != old.Epoch || m.view.Incarnation != old.Incarnation:
+		m.anew = 0
 	}
 }
 

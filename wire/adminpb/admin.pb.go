@@ -2856,7 +2856,10 @@ type ViewChanged struct {
 	Epoch       uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Count       uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// In order of seniority; only where a stream begins.
-	Members       []*MemberRef `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
+	Members []*MemberRef `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
+	// It takes in members that were in views of others, as after a split: it
+	// follows none, and all slots are acquired anew.
+	Unites        bool `protobuf:"varint,5,opt,name=unites,proto3" json:"unites,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2919,6 +2922,13 @@ func (x *ViewChanged) GetMembers() []*MemberRef {
 	return nil
 }
 
+func (x *ViewChanged) GetUnites() bool {
+	if x != nil {
+		return x.Unites
+	}
+	return false
+}
+
 type MemberChanged struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Member *MemberRef             `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -2927,7 +2937,7 @@ type MemberChanged struct {
 	// cut off or was removed.
 	Lost bool `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
 	// Of one that left: nobody here knows how, because a view in between, which may
-	// have shown it as leaving, was not seen.
+	// have shown it as leaving, was not seen, or may not have been.
 	UnknownHow    bool `protobuf:"varint,4,opt,name=unknown_how,json=unknownHow,proto3" json:"unknown_how,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4989,12 +4999,13 @@ const file_wire_adminpb_admin_proto_rawDesc = "" +
 	"connection\x122\n" +
 	"\x06missed\x18\x13 \x01(\v2\x18.granary.admin.v1.MissedH\x00R\x06missed\x123\n" +
 	"\x06silent\x18\x14 \x01(\v2\x19.granary.admin.v1.FailureH\x00R\x06silentB\x06\n" +
-	"\x04what\"\x92\x01\n" +
+	"\x04what\"\xaa\x01\n" +
 	"\vViewChanged\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x125\n" +
-	"\amembers\x18\x04 \x03(\v2\x1b.granary.admin.v1.MemberRefR\amembers\"\x8f\x01\n" +
+	"\amembers\x18\x04 \x03(\v2\x1b.granary.admin.v1.MemberRefR\amembers\x12\x16\n" +
+	"\x06unites\x18\x05 \x01(\bR\x06unites\"\x8f\x01\n" +
 	"\rMemberChanged\x123\n" +
 	"\x06member\x18\x01 \x01(\v2\x1b.granary.admin.v1.MemberRefR\x06member\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +

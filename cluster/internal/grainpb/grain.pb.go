@@ -122,7 +122,10 @@ type Waiting struct {
 	Term  uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
 	Seq   uint64                 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
 	// The grain goes on with other messages while it waits: to call it is no cycle.
-	Open          bool `protobuf:"varint,5,opt,name=open,proto3" json:"open,omitempty"`
+	Open bool `protobuf:"varint,5,opt,name=open,proto3" json:"open,omitempty"`
+	// The name of the grain's cluster. Empty where a member has passed the turn
+	// on that does not know this field: it may be of any.
+	Cluster       string `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,6 +193,13 @@ func (x *Waiting) GetOpen() bool {
 		return x.Open
 	}
 	return false
+}
+
+func (x *Waiting) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
 }
 
 // GrainResponse is what the method returned.
@@ -358,13 +368,14 @@ const file_wire_grainpb_grain_proto_rawDesc = "" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12#\n" +
 	"\rtimeout_nanos\x18\x04 \x01(\x03R\ftimeoutNanos\x123\n" +
 	"\awaiting\x18\x05 \x03(\v2\x19.granary.grain.v1.WaitingR\awaiting\x12\x12\n" +
-	"\x04call\x18\x06 \x01(\tR\x04call\"k\n" +
+	"\x04call\x18\x06 \x01(\tR\x04call\"\x85\x01\n" +
 	"\aWaiting\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x10\n" +
 	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04open\x18\x05 \x01(\bR\x04open\"=\n" +
+	"\x04open\x18\x05 \x01(\bR\x04open\x12\x18\n" +
+	"\acluster\x18\x06 \x01(\tR\acluster\"=\n" +
 	"\rGrainResponse\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"<\n" +
