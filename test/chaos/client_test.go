@@ -43,7 +43,7 @@ type client struct {
 }
 
 func newClient(ctx context.Context, r role, system *actor.ActorSystem, recorder *history.Recorder) (player, error) {
-	c := &client{role: r, holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
+	c := &client{role: r, holdings: holdings{process: r.Name, folder: r.Folder, recorder: recorder}, recorder: recorder}
 	var err error
 	if c.cluster, err = configure(r, system); err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func newMember(ctx context.Context, r role, system *actor.ActorSystem, recorder 
 	if err != nil {
 		return nil, err
 	}
-	m := &member{holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
+	m := &member{holdings: holdings{process: r.Name, folder: r.Folder, recorder: recorder}, recorder: recorder}
 	keeper := func(do keeping) *actor.Props {
 		return actor.PropsFromProducer(func() actor.Actor { return &keeper{recorder: recorder, store: store, strict: r.leased(), do: do} })
 	}
