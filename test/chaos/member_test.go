@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -79,6 +80,12 @@ func (m *member) do(word string) error {
 		m.courier.begin()
 	case toRest:
 		m.courier.rest()
+	case toWeigh:
+		n := 0
+		for _, active := range m.cluster.ActiveGrains() {
+			n += active
+		}
+		fmt.Println(hostsWord + strconv.Itoa(n))
 	case toGauge, toGaugeAfter:
 		return m.holdings.take(word == toGaugeAfter)
 	default:

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,7 @@ type episode struct {
 	Setting string        `json:"setting"`
 	What    string        `json:"what"`    // the drill's name
 	Took    time.Duration `json:"took"`    // until every grain had answered a call that began after what it is measured from
+	Grains  int           `json:"grains"`  // that were active on the member that it was done to
 	Lasted  time.Duration `json:"lasted"`  // the fault, with what it takes to undo it
 	Longest time.Duration `json:"longest"` // that somebody waited for one grain
 	// Calls are those that were under way at some time from when it struck until it was over and all grains had answered.
@@ -116,10 +119,10 @@ func measureRecovery(t *testing.T, s setting) (all []episode) {
 	c.each(c.members, toBegin)
 	c.each(c.clients, toBegin)
 	c.each(c.clients, toProbe)
-	for i := range *timesFlag {
+	for range *timesFlag {
 		for _, d := range drills {
 			if !d.service || len(c.services) > 0 {
-				all = append(all, n.drill(t, d, i%recoveryMembers))
+				all = append(all, n.drill(t, d))
 			}
 		}
 	}
@@ -147,8 +150,43 @@ func measureRecovery(t *testing.T, s setting) (all []episode) {
 	return all
 }
 
-// drill does a fault, and measures until all grains answer.
-func (n *nemesis) drill(t *testing.T, d drill, who int) episode {
+// heaviest finds the member with the most grains. One that was started just now has none, and nobody would miss it.
+func (c *crew) heaviest() (who, grains int) {
+	for i, s := range c.members {
+		var n int
+		l, err := s.asked(toWeigh, hostsWord)
+		if err == nil {
+			n, err = strconv.Atoi(l)
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if n > grains {
+			who, grains = i, n
+		}
+	}
+	return who, grains
+}
+
+// asked tells the process something, and gives what it says after a word.
+func (s *station) asked(word, before string) (said string, err error) {
+	if _, err := io.WriteString(s.in, word+"\n"); err != nil {
+		return "", fmt.Errorf("%s was told to %s: %w", s.name, word, err)
+	}
+	for _, start := range []string{before, doneWord + word} {
+		l, err := s.process.Next(context.Background(), limit, "what it says to: "+word, func(l string) bool { return strings.HasPrefix(l, start) })
+		if err != nil {
+			return "", err
+		}
+		if start == before {
+			said = strings.TrimPrefix(l.Text, before)
+		}
+	}
+	return said, nil
+}
+
+// drill does a fault, to the member with the most grains if it is one of a member, and measures until all grains answer.
+func (n *nemesis) drill(t *testing.T, d drill) episode {
 	c := n.crew
 	e := episode{Setting: c.setting.name, What: d.name}
 	struck, over := make(chan struct{}), make(chan error, 1)
@@ -157,7 +195,10 @@ func (n *nemesis) drill(t *testing.T, d drill, who int) episode {
 	defer mend()
 	f := fault{What: d.what, For: time.Duration(d.leases * float64(c.setting.lease))}
 	if d.what == kill || d.what == isolate {
-		f.Who = []int{who}
+		who, grains := c.heaviest()
+		if f.Who, e.Grains = []int{who}, grains; grains == 0 {
+			t.Fatalf("%s: no member has a grain", d.name)
+		}
 	}
 	go func() { over <- n.run(ctx, []fault{f}) }() // waited for below
 	end := func(err error) {
@@ -188,7 +229,7 @@ func (n *nemesis) drill(t *testing.T, d drill, who int) episode {
 	}
 	c.each(c.clients, toProbe) // also those that moved when it ended
 	e.over, e.Lasted = n.recorder.Now(), e.undone-e.struck
-	t.Logf("%s: %s", d.name, e.Took.Round(time.Millisecond))
+	t.Logf("%s of a member with %d grains: %s", d.name, e.Grains, e.Took.Round(time.Millisecond))
 	return e
 }
 
@@ -231,14 +272,15 @@ func spread(all []time.Duration) string {
 // recoveryTable is what was measured in Markdown.
 func recoveryTable(all []episode) string {
 	var b strings.Builder
-	b.WriteString("| on | lease time | fault | times | all grains answer again: least, median, p90, most | longest wait for one grain: median, most | calls meanwhile | of them failed: refused, unknown |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| on | lease time | fault | times | grains on that member: median | all grains answer again: least, median, p90, most | longest wait for one grain: median, most | calls meanwhile | of them failed: refused, unknown |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range recoveries {
 		for _, d := range drills {
 			var took, waits []time.Duration
+			var grains []int
 			var calls, refused, unknown int
 			for _, e := range all {
 				if e.Setting == s.name && e.What == d.name {
-					took, waits = append(took, e.Took), append(waits, e.Longest)
+					took, waits, grains = append(took, e.Took), append(waits, e.Longest), append(grains, e.Grains)
 					calls, refused, unknown = calls+e.Calls, refused+e.Refused, unknown+e.Unknown
 				}
 			}
@@ -246,7 +288,12 @@ func recoveryTable(all []episode) string {
 				continue
 			}
 			slices.Sort(waits)
-			fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %.2f, %.2f s | %d | %d, %d |\n", s.name, s.lease, d.name, len(took), spread(took),
+			slices.Sort(grains)
+			of := "–"
+			if n := grains[(len(grains)-1)/2]; n > 0 {
+				of = strconv.Itoa(n)
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %.2f, %.2f s | %d | %d, %d |\n", s.name, s.lease, d.name, len(took), of, spread(took),
 				waits[(len(waits)-1)/2].Seconds(), waits[len(waits)-1].Seconds(), calls, refused, unknown)
 		}
 	}
