@@ -72,14 +72,15 @@ type episode struct {
 	Grains  int           `json:"grains"`  // that were active on the member that it was done to
 	Lasted  time.Duration `json:"lasted"`  // the fault, with what it takes to undo it
 	Longest time.Duration `json:"longest"` // that somebody waited for one grain
-	// Calls are those that were under way at some time from when it struck until it was over and all grains had answered.
+	// Calls are those that were under way at some time from when it struck until it was over and all grains had answered, without
+	// those that an earlier fault has left waiting.
 	Calls   int `json:"calls"`
 	Refused int `json:"refused"`
 	Unknown int `json:"unknown"`
 	// Held are answers of kinds with leases in an outage after all leases had ended: nobody may give one.
 	Held int `json:"held"`
 
-	struck, undone, over time.Duration
+	asked, struck, undone, over time.Duration
 }
 
 // TestRecovery measures how long it takes until all grains answer again after a fault, with calls going on.
@@ -188,7 +189,7 @@ func (s *station) asked(word, before string) (said string, err error) {
 // drill does a fault, to the member with the most grains if it is one of a member, and measures until all grains answer.
 func (n *nemesis) drill(t *testing.T, d drill) episode {
 	c := n.crew
-	e := episode{Setting: c.setting.name, What: d.name}
+	e := episode{Setting: c.setting.name, What: d.name, asked: n.recorder.Now()}
 	struck, over := make(chan struct{}), make(chan error, 1)
 	n.struck = func() { e.struck = n.recorder.Now(); close(struck) }
 	ctx, mend := context.WithCancel(t.Context())
@@ -241,7 +242,7 @@ func (e *episode) count(h *history.History) {
 	during := &history.History{Last: e.over}
 	lease := recoveries[slices.IndexFunc(recoveries, func(s setting) bool { return s.name == e.Setting })].lease
 	for _, o := range h.Operations {
-		if o.Start > e.over || o.End < e.struck {
+		if o.Start < e.asked || o.Start > e.over || o.End < e.struck {
 			continue
 		}
 		during.Operations = append(during.Operations, o)
