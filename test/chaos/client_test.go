@@ -43,7 +43,7 @@ type client struct {
 }
 
 func newClient(ctx context.Context, r role, system *actor.ActorSystem, recorder *history.Recorder) (player, error) {
-	c := &client{role: r, holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
+	c := &client{role: r, holdings: holdings{process: r.Name, folder: r.Folder, recorder: recorder}, recorder: recorder}
 	var err error
 	if c.cluster, err = configure(r, system); err != nil {
 		return nil, err
@@ -300,10 +300,10 @@ func (c *client) probe() error {
 	var errs []error
 	for _, w := range c.workloads() {
 		for i := range w.names {
-			a := w.ask(c, rand.New(rand.NewPCG(uint64(i), 0)))
+			r := rand.New(rand.NewPCG(uint64(i), 0))
 			wg.Go(func() {
-				for {
-					err := c.call(w.name, w.kind, w.identity(c.epoch(), i), a)
+				for { // each try with a value of its own: an earlier one whose outcome is unknown may run as well
+					err := c.call(w.name, w.kind, w.identity(c.epoch(), i), w.ask(c, r))
 					if err == nil {
 						return
 					}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,11 +38,10 @@ type station struct {
 	pod    pod
 	rate   float64
 
-	mu       sync.Mutex // held while something is done to the process, or its place is empty
-	process  *process.Process
-	in       io.WriteCloser
-	started  atomic.Int32 // processes so far; read by faults of the network, too
-	survivor bool         // it is the first process still
+	mu      sync.Mutex // held while something is done to the process, or its place is empty
+	process *process.Process
+	in      io.WriteCloser
+	started atomic.Int32 // processes so far; read by faults of the network, too
 }
 
 // crew are the processes of a run, the network between them, and the services.
@@ -101,7 +101,7 @@ func newCrew(t *testing.T, s setting, p plan, folder, program string, cold int) 
 		if v.place == nil {
 			continue
 		}
-		for _, m := range append(c.members, c.clients...) {
+		for _, m := range slices.Concat(c.members, c.clients) {
 			m.pod = v.place(!m.client)
 		}
 	}
@@ -199,7 +199,6 @@ func (s *station) start(offset time.Duration) error {
 	if s.in, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
-	s.survivor = s.started.Load() == 0
 	s.started.Add(1)
 	name := s.processName()
 	hear := func(l process.Line) { s.crew.notes.add(name, l.Text) }

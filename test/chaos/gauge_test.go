@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -16,18 +18,36 @@ const (
 	gaugePause = 250 * time.Millisecond
 )
 
-// holdings is what a process held before the first fault.
+// holdings is what a process held before the first fault. One that was started amid faults takes what the first process at its
+// station held, which that has left in a file, for what it may hold itself.
 type holdings struct {
 	process  string
+	folder   string
 	recorder *history.Recorder
 	before   history.Gauge
+}
+
+// left is the file in which the first process of a station leaves its gauge.
+func (h *holdings) left() string {
+	return filepath.Join(h.folder, history.Station(h.process)+".gauge")
 }
 
 // take records what the process holds when it has nothing to do; afterwards, as soon as that is no more than before.
 func (h *holdings) take(after bool) error {
 	g, err := h.now()
-	if !after {
+	switch {
+	case err != nil:
+	case !after:
 		h.before = g
+		var text []byte
+		if text, err = json.Marshal(g); err == nil {
+			err = os.WriteFile(h.left(), text, 0o600)
+		}
+	case h.before.Process == "":
+		var text []byte
+		if text, err = os.ReadFile(h.left()); err == nil {
+			err = json.Unmarshal(text, &h.before)
+		}
 	}
 	for until := time.Now().Add(settling); err == nil && after && h.more(g) && time.Now().Before(until); {
 		<-time.After(gaugePause)

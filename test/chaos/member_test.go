@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/granary-go/granary/actor"
@@ -42,7 +43,7 @@ func newMember(ctx context.Context, r role, system *actor.ActorSystem, recorder 
 	if err != nil {
 		return nil, err
 	}
-	m := &member{holdings: holdings{process: r.Name, recorder: recorder}, recorder: recorder}
+	m := &member{holdings: holdings{process: r.Name, folder: r.Folder, recorder: recorder}, recorder: recorder}
 	keeper := func(do keeping) *actor.Props {
 		return actor.PropsFromProducer(func() actor.Actor { return &keeper{recorder: recorder, store: store, strict: r.leased(), do: do} })
 	}
@@ -79,6 +80,12 @@ func (m *member) do(word string) error {
 		m.courier.begin()
 	case toRest:
 		m.courier.rest()
+	case toWeigh:
+		n := 0
+		for _, active := range m.cluster.ActiveGrains() {
+			n += active
+		}
+		fmt.Println(hostsWord + strconv.Itoa(n))
 	case toGauge, toGaugeAfter:
 		return m.holdings.take(word == toGaugeAfter)
 	default:

@@ -18,6 +18,7 @@ type nemesis struct {
 	crew     *crew
 	recorder *history.Recorder
 	offset   time.Duration // of the clocks of a process that it starts, if that can be had
+	struck   func()        // called when a fault has struck; nil for nobody
 
 	wg   sync.WaitGroup
 	mu   sync.Mutex // guards what follows
@@ -85,8 +86,16 @@ func (n *nemesis) one(ctx context.Context, f fault) error {
 	default:
 		defer n.record(f)()
 		defer n.bend(n.links(f))()
+		n.strikes()
 		pause(ctx, f.For)
 		return nil
+	}
+}
+
+// strikes says that what a fault does has been done. A restart in turn says so when the first member is told to leave.
+func (n *nemesis) strikes() {
+	if n.struck != nil {
+		n.struck()
 	}
 }
 
@@ -109,12 +118,14 @@ func (n *nemesis) process(ctx context.Context, s *station, f fault) error {
 		killed := s.processName()
 		s.process.Kill()
 		n.recorder.Killed(killed)
+		n.strikes()
 		pause(ctx, f.For)
 		return n.restart(s)
 	}
 	if err := s.process.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
+	n.strikes()
 	pause(ctx, f.For)
 	return s.process.Signal(syscall.SIGCONT)
 }
@@ -129,8 +140,11 @@ func (n *nemesis) restart(s *station) error {
 
 // roll restarts all members in turn.
 func (n *nemesis) roll() error {
-	for _, s := range n.crew.members {
+	for i, s := range n.crew.members {
 		s.mu.Lock()
+		if i == 0 {
+			n.strikes()
+		}
 		err := s.leave()
 		if err == nil {
 			err = n.restart(s)
@@ -148,6 +162,7 @@ func (n *nemesis) away(ctx context.Context, d time.Duration) {
 	for _, s := range n.crew.services {
 		s.stop()
 	}
+	n.strikes()
 	pause(ctx, d)
 	for _, s := range n.crew.services {
 		s.again()
@@ -213,7 +228,7 @@ func (n *nemesis) bend(links func(from, to *network.Host) network.Link) func() {
 // apply sets all links to what the faults make of them together. It is called with the mutex held.
 func (n *nemesis) apply() {
 	var hosts []*network.Host
-	for _, s := range append(n.crew.members, n.crew.clients...) {
+	for _, s := range slices.Concat(n.crew.members, n.crew.clients) {
 		hosts = append(hosts, s.host)
 	}
 	for _, s := range n.crew.services {

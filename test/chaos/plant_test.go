@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/granary-go/granary/test/chaos/history"
 )
 
 // A planted fault is a change of the product's source that breaks what it promises.
@@ -42,10 +44,15 @@ func TestPlanted(t *testing.T) {
 	if !flagGiven("chaos.planted") {
 		t.Skip("takes up to half an hour: `make chaos-planted` runs it")
 	}
+	s := find(t, *onFlag)
+	if s.backend == "automanaged" || s.lookup != "" {
+		t.Fatalf("on %s there are no leases, or no owners: nothing can be planted in them", s.name)
+	}
+	given := *programFlag
 	for _, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
+			defer func() { *programFlag = given }()
 			*programFlag = p.build(t)
-			s := find(t, *onFlag)
 			for seed := range uint64(plantedRuns) {
 				r := run(t, s, newPlan(seed+1, portion, true), portion)
 				t.Logf("seed %d: %d answered, findings: %s", seed+1, r.Answered, strings.Join(r.Findings, "; "))
@@ -53,7 +60,7 @@ func TestPlanted(t *testing.T) {
 					continue
 				}
 				t.Logf("found in run %d", seed+1)
-				*programFlag = ""
+				*programFlag = given
 				if r := run(t, s, newPlan(seed+1, portion, true), portion); len(r.Findings) > 0 {
 					t.Errorf("the same faults without what was planted: %s", strings.Join(r.Findings, "; "))
 				}
@@ -64,11 +71,25 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// found reports whether a run has found what was planted.
+// found reports whether a run has found what was planted: a failure, and by one of the rules. What is undecided is nothing found.
 func (p planted) found(r result) bool {
 	return slices.ContainsFunc(r.Findings, func(f string) bool {
-		return slices.ContainsFunc(p.rules, func(rule string) bool { return strings.Contains(f, rule) })
+		return strings.HasPrefix(f, history.Failure.String()+": ") && slices.ContainsFunc(p.rules, func(rule string) bool { return strings.Contains(f, rule) })
 	})
+}
+
+func TestFound(t *testing.T) {
+	for finding, want := range map[string]bool{
+		"FAILURE: overlap: Tally tally-1: a turn":                                   true,
+		"FAILURE: audit:  : x has grains that owners and hosts do not agree on = 1": true,
+		"UNDECIDED: not linearizable: Register r: it takes longer":                  false,
+		"FAILURE: leak:  : goroutines":                                              false,
+		"the run itself: overlap":                                                   false,
+	} {
+		if got := plants[0].found(result{Findings: []string{finding}}); got != want {
+			t.Errorf("%q: found %v", finding, got)
+		}
+	}
 }
 
 // build compiles this package with the fault in place of what is right.

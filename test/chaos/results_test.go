@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ const (
 // table is what came of runs in Markdown, a row for each setting.
 func table(all []result) string {
 	var b strings.Builder
+	b.WriteString(revisions(all))
 	b.WriteString("| on | runs | calls answered | failed: refused, unknown | faults | longest wait for a promised grain: median, worst | " +
 		"overlaps: promised, not promised | messages | pairs with one lost, twice or out of order | findings |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
@@ -28,6 +30,23 @@ func table(all []result) string {
 		}
 	}
 	return b.String()
+}
+
+// revisions says of which trees the runs are, each judged by the rules of its own.
+func revisions(all []result) string {
+	runs := make(map[string]int)
+	for _, r := range all {
+		if r.Revision == "" {
+			r.Revision = "unknown"
+		}
+		runs[r.Revision]++
+	}
+	var each []string
+	for _, revision := range slices.Sorted(maps.Keys(runs)) {
+		each = append(each, fmt.Sprintf("%s (%d)", revision, runs[revision]))
+	}
+	return fmt.Sprintf("%d runs, of %d revisions of the tree, each run judged by the rules of its own: %s. A plus is a tree that differed from its commit.\n\n",
+		len(all), len(runs), strings.Join(each, ", "))
 }
 
 func row(s setting, of []result) string {
@@ -87,7 +106,7 @@ func write(page, begins, ends, table string) error {
 func TestTableOfResults(t *testing.T) {
 	runs := []result{
 		{
-			Setting: "etcd", Answered: 10, Failed: map[string]int64{"refused: a": 1, "unknown: b": 2}, Findings: []string{"a"},
+			Setting: "etcd", Revision: "abc+", Answered: 10, Failed: map[string]int64{"refused: a": 1, "unknown: b": 2}, Findings: []string{"a"},
 			Longest: map[string]time.Duration{tallyKind: time.Second, looseKind: time.Minute},
 			Counts: map[string]int64{
 				"processes: faults, kill": 2, "processes: faults, pause": 1, "activations: overlaps, Loose (best effort)": 4,
@@ -108,7 +127,7 @@ func TestTableOfResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "| etcd | 3 | 60 | 1, 2 | 3 | 2.0 s, 3.0 s | 1, 4 | 7 | 1 | 1 |\n" + tableEnds + "after\n"} {
+	for _, want := range []string{"before\n", "3 runs, of 2 revisions of the tree, each run judged by the rules of its own: abc+ (1), unknown (2).", "| etcd | 3 | 60 | 1, 2 | 3 | 2.0 s, 3.0 s | 1, 4 | 7 | 1 | 1 |\n" + tableEnds + "after\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -66,9 +66,11 @@ const (
 	toTally = "tally" // a client reads all accounts
 	toGauge = "gauge" // it says what it holds
 	toAudit = "audit" // a client has the members compare what they have
+	toWeigh = "weigh" // a member says how many grains are active there
 	// toGaugeAfter is the same, when all faults are over.
 	toGaugeAfter = "gauge after"
 
+	hostsWord  = "hosts "  // before how many
 	memberWord = "member " // before the id under which it has joined
 	doneWord   = "done "   // before what it was told
 	upWord     = "up"      // it may be told things

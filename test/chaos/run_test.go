@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +93,9 @@ func (r *result) floors() {
 	for what, n := range map[string]int64{
 		"an answer": int64(r.Answered), "a fault": faults, "a turn": r.Counts["activations: turns"], "a token": r.Counts["tokens: answers with a token"],
 		"an operation that is linearizable": r.Counts["linearizability: operations checked"], "a transfer": r.Counts["bank: transfers done"],
-		"a message": r.Counts["messages: delivered"], "a gauge to compare": r.Counts["gauges: gauges compared"],
+		"a message": r.Counts["messages: delivered"],
+		// Of every process that is there in the end.
+		"a gauge of each to compare": r.Counts["gauges: gauges compared"] / int64(r.Members+clients),
 	} {
 		if n == 0 {
 			r.Findings = append(r.Findings, "a run without "+what+" shows nothing")
@@ -147,10 +148,10 @@ func (c *crew) live(p plan, recorder *history.Recorder) (recovered time.Duration
 	return recovered, errors.Join(err, c.told(c.clients[:1], toTally), c.told(c.clients[:1], toAudit), c.gauges(toGaugeAfter))
 }
 
-// gauges has all members that live since the first fault, and the clients, say what they hold.
+// gauges has all members and the clients say what they hold. Members that were started amid faults are compared with the first
+// at their station.
 func (c *crew) gauges(word string) error {
-	survivors := slices.DeleteFunc(slices.Clone(c.members), func(s *station) bool { return !s.survivor })
-	return errors.Join(c.told(survivors, word), c.told(c.clients, word))
+	return errors.Join(c.told(c.members, word), c.told(c.clients, word))
 }
 
 // leave has all processes end gracefully.
@@ -190,8 +191,8 @@ func (c *crew) complaints(recorder *history.Recorder) {
 	}
 }
 
-// judge reads what everybody has recorded.
-func (c *crew) judge(r *result) {
+// judge reads what everybody has recorded, and gives it; nil if it cannot be read.
+func (c *crew) judge(r *result) *history.History {
 	files, err := filepath.Glob(filepath.Join(c.folder, "*.jsonl"))
 	if err != nil {
 		c.t.Fatal(err)
@@ -199,7 +200,7 @@ func (c *crew) judge(r *result) {
 	h, err := history.Read(files...)
 	if err != nil {
 		r.Findings = append(r.Findings, "the records: "+err.Error())
-		return
+		return nil
 	}
 	v := history.Judge(h, history.Options{})
 	r.verdict, r.Answered = v, v.Served.Answered
@@ -226,7 +227,7 @@ func (c *crew) judge(r *result) {
 		}
 	}
 	if len(r.Findings) == 0 {
-		return
+		return h
 	}
 	var text, picture strings.Builder
 	v.Print(&text)
@@ -237,6 +238,7 @@ func (c *crew) judge(r *result) {
 	if err != nil {
 		c.t.Error(err)
 	}
+	return h
 }
 
 // told is each, with an error.

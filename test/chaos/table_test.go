@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ var (
 	timeFlag   = flag.Duration("chaos.time", 0, "after which time TestTable begins no further run; 0 for none")
 	_          = flag.Bool("chaos.planted", false, "do TestPlanted")
 	onlyFlag   = flag.String("chaos.only", "", "the settings that TestTable runs, with commas between; all without")
+	sinceFlag  = flag.String("chaos.since", "", "a commit: TestTable counts the runs of it and of later ones only, and does the others again; all without")
 	docsFlag   = flag.String("chaos.docs", "", "the page in which TestTable writes its table anew")
 )
 
@@ -76,7 +78,7 @@ func TestTable(t *testing.T) {
 	}
 	wg.Wait()
 	all := results(t)
-	t.Logf("%d runs\n%s", len(all), table(all))
+	t.Logf("\n%s", table(all))
 	if *docsFlag != "" {
 		if err := write(*docsFlag, tableBegins, tableEnds, table(all)); err != nil {
 			t.Fatal(err)
@@ -115,7 +117,42 @@ func results(t *testing.T) (all []result) {
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return all
+	if *sinceFlag == "" {
+		return all
+	}
+	known := make(map[string]bool)
+	return slices.DeleteFunc(all, func(r result) bool {
+		if _, ok := known[r.Revision]; !ok {
+			known[r.Revision] = after(t, *sinceFlag, r.Revision)
+		}
+		return !known[r.Revision]
+	})
+}
+
+// after reports whether a revision of a result is a commit, or of a tree that has come from it. One that nobody knows is not.
+func after(t *testing.T, commit, revision string) bool {
+	if revision = strings.TrimSuffix(revision, "+"); revision == "" || revision == "unknown" {
+		return false
+	}
+	err := exec.CommandContext(t.Context(), "git", "merge-base", "--is-ancestor", commit, revision).Run()
+	var no *exec.ExitError
+	if err != nil && (!errors.As(err, &no) || no.ExitCode() != 1) {
+		t.Fatalf("git cannot say whether %s comes after %s: %v", revision, commit, err)
+	}
+	return err == nil
+}
+
+// TestAfter asks for commits of this tree.
+func TestAfter(t *testing.T) {
+	head := strings.TrimSuffix(treeOf(t), "+")
+	if head == "unknown" {
+		t.Skip("the tree is of no repository")
+	}
+	for revision, want := range map[string]bool{head: true, head + "+": true, "": false, "unknown": false} {
+		if after(t, head, revision) != want {
+			t.Errorf("%q after %s: %v", revision, head, !want)
+		}
+	}
 }
 
 func appendResult(t *testing.T, r result) {

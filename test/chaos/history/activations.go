@@ -25,11 +25,22 @@ func CheckActivations(h *History, _ Options) Report {
 		turns[g] = append(turns[g], t)
 		r.countf(1, "turns")
 	}
-	for _, g := range sortedGrains(turns) {
-		h.overlaps(&r, g, turns[g])
-		sameTime(&r, g, turns[g])
+	activations := map[grain][]*Activation{}
+	for _, a := range h.Activations {
+		g := grain{a.Kind, a.Identity}
+		activations[g] = append(activations[g], a)
+		if turns[g] == nil {
+			turns[g] = []*Turn{} // it is looked at, too
+		}
+		r.countf(1, "activations started")
 	}
-	h.sharedTokens(&r)
+	for _, g := range sortedGrains(turns) {
+		if len(turns[g]) > 0 {
+			h.overlaps(&r, g, turns[g])
+			sameTime(&r, g, turns[g])
+		}
+		sharedTokens(&r, g, activations[g], turns[g])
+	}
 	return r
 }
 
@@ -121,39 +132,34 @@ func sameTime(r *Report, g grain, turns []*Turn) {
 }
 
 // sharedTokens finds tokens that two members have for one identity. A grain that starts again after a panic keeps its own.
-func (h *History) sharedTokens(r *Report) {
-	type key struct {
-		grain
-		Token
-	}
+func sharedTokens(r *Report, g grain, activations []*Activation, turns []*Turn) {
 	type holder struct {
-		key
+		Token
 		member string
 		at     time.Duration
 	}
-	all := make([]holder, 0, len(h.Activations)+len(h.Turns))
-	for _, a := range h.Activations {
-		all = append(all, holder{key{grain{a.Kind, a.Identity}, a.Token}, a.Member, a.Started})
-		r.countf(1, "activations started")
+	all := make([]holder, 0, len(activations)+len(turns))
+	for _, a := range activations {
+		all = append(all, holder{a.Token, a.Member, a.Started})
 	}
-	for _, t := range h.Turns {
-		all = append(all, holder{key{grain{t.Kind, t.Identity}, t.Token}, t.Member, t.Begin})
+	for _, t := range turns {
+		all = append(all, holder{t.Token, t.Member, t.Begin})
 	}
 	slices.SortStableFunc(all, func(a, b holder) int { return cmp.Compare(a.at, b.at) })
-	first := map[key]string{}
-	told := map[key]bool{}
+	first := map[Token]string{}
+	told := map[Token]bool{}
 	for _, a := range all {
-		member, ok := first[a.key]
+		member, ok := first[a.Token]
 		switch {
-		case a.IsZero() && !told[a.key]:
-			told[a.key] = true
-			r.find(Finding{Rule: "no token", Kind: a.kind, Identity: a.identity, At: a.at, Text: "an activation on " + a.member + " has no token"})
+		case a.IsZero() && !told[a.Token]:
+			told[a.Token] = true
+			r.find(Finding{Rule: "no token", Kind: g.kind, Identity: g.identity, At: a.at, Text: "an activation on " + a.member + " has no token"})
 		case !ok:
-			first[a.key] = a.member
-		case member != a.member && !told[a.key]:
-			told[a.key] = true
+			first[a.Token] = a.member
+		case member != a.member && !told[a.Token]:
+			told[a.Token] = true
 			r.find(Finding{
-				Rule: "shared token", Kind: a.kind, Identity: a.identity, At: a.at,
+				Rule: "shared token", Kind: g.kind, Identity: g.identity, At: a.at,
 				Text: fmt.Sprintf("activations on %s and on %s have the same token %s", member, a.member, a.Token),
 			})
 		}

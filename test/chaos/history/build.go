@@ -31,6 +31,7 @@ type builder struct {
 	torn      map[string]bool
 	open      map[ref]any // *Operation, or the End of what goes on, *time.Duration
 	killed    []killed
+	texts     map[string]string // one of each name: millions of lines have the same few
 }
 
 // ref names what goes on: its process, and its number there.
@@ -42,6 +43,7 @@ type ref struct {
 func newBuilder() *builder {
 	return &builder{
 		history: &History{First: Never}, processes: map[string]*Process{}, torn: map[string]bool{}, open: map[ref]any{},
+		texts: map[string]string{},
 	}
 }
 
@@ -50,8 +52,37 @@ func (b *builder) saw(at time.Duration) {
 	b.history.First, b.history.Last = min(b.history.First, at), max(b.history.Last, at)
 }
 
+// share puts texts that were read before in place of those that are equal.
+func (b *builder) share(texts ...*string) {
+	for _, t := range texts {
+		one, ok := b.texts[*t]
+		if !ok {
+			b.texts[*t], one = *t, *t
+		}
+		*t = one
+	}
+}
+
+// shareNames does so with the names of a line.
+func (b *builder) shareNames(l *line) {
+	b.share(&l.By)
+	switch {
+	case l.Begin != nil:
+		b.share(&l.Begin.Client, &l.Begin.Workload, &l.Begin.Kind, &l.Begin.Identity, &l.Begin.Do)
+	case l.End != nil:
+		b.share(&l.End.Error)
+	case l.Turn != nil:
+		b.share(&l.Turn.Kind, &l.Turn.Identity, &l.Turn.Member)
+	case l.Activation != nil:
+		b.share(&l.Activation.Kind, &l.Activation.Identity, &l.Activation.Member)
+	case l.Message != nil:
+		b.share(&l.Message.From, &l.Message.To, &l.Message.Reason)
+	}
+}
+
 // add takes in a line of which check has nothing to say.
 func (b *builder) add(l *line) error {
+	b.shareNames(l)
 	if l.Opened != nil {
 		return b.opened(l)
 	}

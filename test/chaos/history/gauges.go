@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,17 +19,22 @@ var DefaultSlack = Slack{Heap: 16 << 20, Goroutines: 20, Descriptors: 10, Connec
 
 // CheckGauges compares what each process held before and after faults: two gauges of the same [Gauge.Mark]. One that is higher
 // afterwards by more than the slack is a leak. So is one that has grown from a process's first gauge to its last, as a leak may be
-// small each time. An "after" without its "before" compares with nothing and is counted; so is a "before" whose process has ended.
+// small each time. An "after" of a process without its "before" is compared with that of the first process of its [Station]; if
+// there is none it compares with nothing and is counted. So is a "before" whose process has ended.
 func CheckGauges(h *History, o Options) Report {
 	o = o.withDefaults()
 	r := Report{Oracle: "gauges"}
 	type pair struct{ process, mark string }
 	before := map[pair]*Gauge{}
+	stations := map[pair]*Gauge{} // the first before of each
 	first, last := map[string]*Gauge{}, map[string]*Gauge{}
 	for _, g := range h.Gauges {
 		r.countf(1, "gauges")
 		if !g.After {
 			before[pair{g.Process, g.Mark}] = g
+			if at := (pair{Station(g.Process), g.Mark}); stations[at] == nil {
+				stations[at] = g
+			}
 			if first[g.Process] == nil {
 				first[g.Process] = g
 			}
@@ -36,7 +42,13 @@ func CheckGauges(h *History, o Options) Report {
 		}
 		b := before[pair{g.Process, g.Mark}]
 		if b == nil {
-			r.countf(1, "gauges after, with none before")
+			if b = stations[pair{Station(g.Process), g.Mark}]; b == nil {
+				r.countf(1, "gauges after, with none before")
+				continue
+			}
+			r.countf(1, "gauges compared")
+			r.countf(1, "gauges compared with that of an earlier process")
+			leak(&r, b, g, o.Slack, "mark "+g.Mark+" of "+b.Process)
 			continue
 		}
 		delete(before, pair{g.Process, g.Mark})
@@ -51,6 +63,15 @@ func CheckGauges(h *History, o Options) Report {
 		}
 	}
 	return r
+}
+
+// Station is the place of a process in a run, of which it is one life: its name without the number behind the last dot, as
+// [Open] has it.
+func Station(process string) string {
+	if dot := strings.LastIndexByte(process, '.'); dot > 0 {
+		return process[:dot]
+	}
+	return process
 }
 
 // leak compares two gauges of a process.

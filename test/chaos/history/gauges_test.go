@@ -10,6 +10,11 @@ func TestGauges(t *testing.T) {
 	g := func(mark string, after bool, n int) *Gauge {
 		return &Gauge{Process: "m.1", Mark: mark, After: after, Heap: uint64(n), Goroutines: n, Descriptors: n, Connections: n}
 	}
+	later := func(n int) *Gauge {
+		later := g("1", true, n)
+		later.Process = "m.3"
+		return later
+	}
 	one := func(change func(*Gauge)) []*Gauge {
 		after := g("1", true, 50)
 		change(after)
@@ -19,14 +24,17 @@ func TestGauges(t *testing.T) {
 		gauges []*Gauge
 		rule   string
 	}{
-		"same":             {one(func(*Gauge) {}), ""},
-		"less":             {one(func(g *Gauge) { *g = Gauge{Process: "m.1", Mark: "1", After: true} }), ""},
-		"within the slack": {one(func(g *Gauge) { g.Heap, g.Goroutines = 150, 60 }), ""},
-		"heap":             {one(func(g *Gauge) { g.Heap = 151 }), "leak"},
-		"goroutines":       {one(func(g *Gauge) { g.Goroutines = 61 }), "leak"},
-		"descriptors":      {one(func(g *Gauge) { g.Descriptors = 61 }), "leak"},
-		"connections":      {one(func(g *Gauge) { g.Connections = 61 }), "leak"},
-		"none before":      {[]*Gauge{g("1", false, 0), g("2", true, 99)}, ""},
+		"same":                   {one(func(*Gauge) {}), ""},
+		"less":                   {one(func(g *Gauge) { *g = Gauge{Process: "m.1", Mark: "1", After: true} }), ""},
+		"within the slack":       {one(func(g *Gauge) { g.Heap, g.Goroutines = 150, 60 }), ""},
+		"heap":                   {one(func(g *Gauge) { g.Heap = 151 }), "leak"},
+		"goroutines":             {one(func(g *Gauge) { g.Goroutines = 61 }), "leak"},
+		"descriptors":            {one(func(g *Gauge) { g.Descriptors = 61 }), "leak"},
+		"connections":            {one(func(g *Gauge) { g.Connections = 61 }), "leak"},
+		"none before":            {[]*Gauge{g("1", false, 0), g("2", true, 99)}, ""},
+		"a later process":        {[]*Gauge{g("1", false, 50), later(60)}, ""},
+		"a later process, leaks": {[]*Gauge{g("1", false, 50), later(61)}, "leak"},
+		"a later process of two": {[]*Gauge{g("1", false, 50), g("1", true, 50), later(61)}, "leak"},
 		"a little each time": {[]*Gauge{
 			g("1", false, 50), g("1", true, 58), g("2", false, 58), g("2", true, 66),
 		}, "leak"},

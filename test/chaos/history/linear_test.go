@@ -56,6 +56,9 @@ func TestLinearizable(t *testing.T) {
 		{"unknown append is seen and gone", List, "a 1-? append x\n b 3-4 read = [x]\n b 5-6 read = []", true},
 		{"unknown append that a length tells", List, "a 1-2 append w = [w]\n a 3-? append x\n b 4-? append z\n b 5-6 append y = 3", false},
 		{"length that none tells", List, "a 1-2 append w = [w]\n a 3-? append x\n b 5-6 append y = 4", true},
+		{"unknown append that was tried again", List, "a 1-? append x\n a 3-4 append x = 1\n b 5-6 append y = 2\n b 7-8 read = [x y]\n b 9-10 read = [x y]", false},
+		{"unknown append that was tried again and ran", List, "a 1-? append x\n a 3-4 append x = 2\n b 7-8 read = [x x]", false},
+		{"unknown append that was tried again and ran thrice", List, "a 1-? append x\n a 3-4 append x = 2\n b 7-8 read = [x x x]", true},
 		{"refused append is seen", List, "a 1-! append x\n b 3-4 read = [x]", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

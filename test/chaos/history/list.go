@@ -121,9 +121,14 @@ func boundList(calls []*call) []*call {
 		}
 	}
 	slices.Sort(behind)
+	_, several := writersOf(calls)
 	var seen, rest []*call
 	for _, c := range calls {
 		at, listed := by[c.value]
+		if c.open && several[c.value] { // what was seen may be another's: nothing bounds it
+			seen = append(seen, c)
+			continue
+		}
 		if c.open && listed {
 			bounded := *c
 			bounded.ret = min(c.ret, max(at, c.Start))
