@@ -319,6 +319,50 @@ func TestArrivedIsSaidToThePeer(t *testing.T) {
 	})
 }
 
+// A peer that does not hear that it was connected asks once more, and the connection over which nothing came does not answer
+// for those before it.
+func TestArrivedOutlivesAConnectionThatThePeerNeverHad(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		before          bool // there was a connection over which messages came
+		messages, since uint64
+	}{{"after another", true, 43, 40}, {"the first", false, 90, 90}} {
+		t.Run(test.name, func(t *testing.T) {
+			attacked(t, func(t *testing.T, n *memNetwork, _ *process) {
+				attempt := uint64(1)
+				connect := func(first uint64) *rawPeer {
+					h := goodHello("b:1")
+					h.First, h.Attempt = first, attempt
+					attempt++
+					return rawReceiver(t, n, h)
+				}
+				if test.before {
+					p := connect(40)
+					for i := range 3 {
+						p.batch(echoBatch(text("%d", i)))
+						p.wantEcho(fmt.Sprint(i))
+					}
+					n.cut("b:1")
+					synctest.Wait()
+				}
+				connect(90) // 43 to 89 were written, and the peer does not hear that this one was taken
+				n.cut("b:1")
+				synctest.Wait()
+				p, h := n.rawPeer(t, "b:1"), goodHello("b:1")
+				h.First, h.Attempt = 90, attempt
+				p.hello(h)
+				f, err := p.stream.Recv()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if a := f.GetHelloReply().GetArrived(); a.GetIncarnation() != 5 || a.GetMessages() != test.messages || a.GetSince() != test.since {
+					t.Errorf("says that %v arrived, want %d, known since %d", a, test.messages, test.since)
+				}
+			})
+		})
+	}
+}
+
 // Nobody sends anything after a connection that broke at once: the peer is asked nevertheless, after the pause.
 func TestPeerIsAskedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *memNetwork, a, b *process) {

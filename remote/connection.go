@@ -132,7 +132,7 @@ func (c *conn) supervise(attempts uint64) {
 	c.hangUp()
 	both.Wait()
 	c.owed.end()
-	c.remote.arrivals.remember(c.peer.address, c.incarnation, c.owed.arrived.Load())
+	c.remote.arrivals.remember(c.peer.address, c.incarnation, c.peer.first, c.owed.arrived.Load())
 	doubt := c.ep.broken(c, c.cause)
 	if doubt != nil {
 		c.ep.settle(c, doubt)

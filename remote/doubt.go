@@ -28,6 +28,7 @@ type doubt struct {
 // answer is what the peer says of the messages that it had of this process.
 type answer struct {
 	upTo  uint64 // those with lower numbers arrived
+	since uint64 // of those with numbers lower than this one nothing is known
 	known bool   // false if the peer does not know, or is another process by now
 }
 
@@ -36,14 +37,14 @@ func (r *Remote) answerOf(a *remotepb.Arrived) answer {
 	if a == nil || a.Incarnation != r.incarnation {
 		return answer{}
 	}
-	return answer{upTo: a.Messages, known: true}
+	return answer{upTo: a.Messages, since: a.Since, known: true}
 }
 
 // split tells what did not arrive, or may not have if that is not known, and why.
 func (d *doubt) split(a answer, peer string, cause error) (lost []flying, known bool, reason string) {
 	last := d.first + uint64(len(d.items))
 	switch {
-	case !a.known || a.upTo > last:
+	case !a.known || a.upTo > last || a.since > d.first:
 		return d.items, false, fmt.Sprintf("remote: the connection to %s was lost (%v) and whether the message had arrived is unknown", peer, cause)
 	case a.upTo <= d.first:
 		lost = d.items
@@ -142,21 +143,27 @@ type arrivals struct {
 	order []string // addresses, the one that was first remembered first
 }
 
-// remember keeps the count of a peer. Beyond most, the peer that was remembered first is forgotten.
-func (a *arrivals) remember(address string, incarnation, messages uint64) {
+// remember keeps how far the messages of a peer came, from its first on a connection that has ended. Where none came, what an
+// earlier connection has told stays true: the peer may never have known that there was this one, and still ask for that. Beyond
+// most, the peer that was remembered first is forgotten.
+func (a *arrivals) remember(address string, incarnation, first, messages uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.of == nil {
 		a.of = make(map[string]*remotepb.Arrived)
 	}
-	if _, known := a.of[address]; !known {
+	earlier, known := a.of[address]
+	if known && earlier.Incarnation == incarnation && first == messages {
+		return
+	}
+	if !known {
 		if len(a.order) >= a.most {
 			delete(a.of, a.order[0])
 			a.order = a.order[1:]
 		}
 		a.order = append(a.order, address)
 	}
-	a.of[address] = &remotepb.Arrived{Incarnation: incarnation, Messages: messages}
+	a.of[address] = &remotepb.Arrived{Incarnation: incarnation, Messages: messages, Since: first}
 }
 
 // from returns what is known of a peer; nil if nothing is.

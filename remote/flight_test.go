@@ -86,6 +86,8 @@ func TestDoubt(t *testing.T) {
 		{answer{upTo: 11, known: true}, []string{"11", "12"}, true},
 		{answer{upTo: 13, known: true}, nil, true},
 		{answer{upTo: 14, known: true}, []string{"10", "11", "12"}, false},
+		{answer{upTo: 11, since: 10, known: true}, []string{"11", "12"}, true},
+		{answer{upTo: 13, since: 13, known: true}, []string{"10", "11", "12"}, false},
 	}
 	for _, test := range tests {
 		lost, known, reason := d.split(test.answer, "there:1", cause)
@@ -102,8 +104,8 @@ func TestDoubt(t *testing.T) {
 func TestArrivalsAreBounded(t *testing.T) {
 	a := arrivals{most: 3}
 	for i := range 5 {
-		a.remember(fmt.Sprint(i), 1, uint64(i))
-		a.remember(fmt.Sprint(i), 2, uint64(10*i))
+		a.remember(fmt.Sprint(i), 1, 0, uint64(i))
+		a.remember(fmt.Sprint(i), 2, 0, uint64(10*i))
 	}
 	for i, known := range []bool{false, false, true, true, true} {
 		got := a.from(fmt.Sprint(i))

@@ -554,7 +554,9 @@ type Arrived struct {
 	// The incarnation of the process that wrote them.
 	Incarnation uint64 `protobuf:"fixed64,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	// All with a lower number were received, and none with this or a higher one.
-	Messages      uint64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	Messages uint64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	// Of messages with a number lower than this one nothing is known.
+	Since         uint64 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -599,6 +601,13 @@ func (x *Arrived) GetIncarnation() uint64 {
 func (x *Arrived) GetMessages() uint64 {
 	if x != nil {
 		return x.Messages
+	}
+	return 0
+}
+
+func (x *Arrived) GetSince() uint64 {
+	if x != nil {
+		return x.Since
 	}
 	return 0
 }
@@ -1901,10 +1910,11 @@ const file_wire_remotepb_remote_proto_rawDesc = "" +
 	"\fcapabilities\x18\n" +
 	" \x03(\tR\fcapabilities\x12\x14\n" +
 	"\x05first\x18\v \x01(\x04R\x05first\x124\n" +
-	"\aarrived\x18\f \x01(\v2\x1a.granary.remote.v1.ArrivedR\aarrived\"G\n" +
+	"\aarrived\x18\f \x01(\v2\x1a.granary.remote.v1.ArrivedR\aarrived\"]\n" +
 	"\aArrived\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x06R\vincarnation\x12\x1a\n" +
-	"\bmessages\x18\x02 \x01(\x04R\bmessages\"\xca\x02\n" +
+	"\bmessages\x18\x02 \x01(\x04R\bmessages\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x04R\x05since\"\xca\x02\n" +
 	"\n" +
 	"HelloReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
