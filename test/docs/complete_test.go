@@ -111,6 +111,7 @@ func (b block) complete(u *unit, hidden, signature string) error {
 		return nil
 	}
 	declared, statements := split(b)
+	u.main = u.main || strings.Contains(hidden, "\nfunc main() {\n")
 	if output, ok := outputComment(statements); ok {
 		u.main, u.runs, u.output = true, true, output
 		signature = "()"

@@ -35,7 +35,7 @@
 //
 // # What is run
 //
-// A program of package main that is followed by a block `text`, or by a block `console` with the line "$ go run . ARGUMENTS", has
+// A program of package main, or a block with a hidden func main, that is followed by a block `text`, or by a block `console` with the line "$ go run . ARGUMENTS", has
 // to print just what stands there, behind that line. Statements that end in a comment "// Output:", as examples of packages do, are run as
 // main, and have to print what the comment says. Blocks of language protobuf with an option go_package that ends in ";main" are
 // generated into the programs that follow on the page.

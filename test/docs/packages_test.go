@@ -12,7 +12,7 @@ var packages = named(
 	},
 	[]string{ // of the house
 		"actor", "actor/actortest", "cluster", "cluster/admin", "cluster/automanaged", "cluster/clustertest", "cluster/clustertest/bubble", "cluster/consul",
-		"cluster/driver", "cluster/drivertest", "cluster/etcd", "cluster/health", "cluster/k8s", "cluster/mongo", "cluster/redis", "cluster/zk", "dashboard",
+		"cluster/driver", "cluster/drivertest", "cluster/etcd", "cluster/health", "cluster/k8s", "cluster/mongo", "cluster/record", "cluster/redis", "cluster/zk", "dashboard",
 		"examples/ledger", "remote", "router", "wire/actorpb", "test/docs/carts",
 	},
 	map[string]string{
