@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/remote/internal/remotepb"
@@ -370,6 +372,29 @@ func TestServiceBesides(t *testing.T) {
 	defer client.Close()
 	if _, err := healthpb.NewHealthClient(client).Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// An option of the program wins over the remote's own.
+func TestServerOptions(t *testing.T) {
+	var methods []string
+	count := func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		methods = append(methods, info.FullMethod)
+		return handle(ctx, request)
+	}
+	register := func(s grpc.ServiceRegistrar) { healthpb.RegisterHealthServer(s, health.NewServer()) }
+	p := startProcess(t, Configure("127.0.0.1", 0, WithServerOptions(grpc.ChainUnaryInterceptor(count), grpc.MaxRecvMsgSize(8))), WithService(register))
+	client, err := grpc.NewClient(p.remote.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ask := healthpb.NewHealthClient(client)
+	if _, err := ask.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil || len(methods) != 1 || methods[0] != healthpb.Health_Check_FullMethodName {
+		t.Errorf("%v; calls that passed by the interceptor: %q", err, methods)
+	}
+	if _, err := ask.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "of a long name"}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a request beyond the option's limit: %v", err)
 	}
 }
 

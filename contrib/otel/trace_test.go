@@ -7,12 +7,14 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
+	granaryotel "github.com/granary-go/granary/contrib/otel"
 )
 
 // A trace goes from a client to the method of a grain and on to what that calls, in
@@ -79,6 +81,26 @@ func TestContextOfAMethod(t *testing.T) {
 	}
 	if user != "ada" {
 		t.Errorf("the baggage says %q", user)
+	}
+}
+
+// A propagator of the program's takes the place of the usual ones: what only they carry does not arrive.
+func TestPropagator(t *testing.T) {
+	w := newWorld(t)
+	w.options = []granaryotel.Option{granaryotel.WithPropagator(propagation.Baggage{})}
+	w.start(tellers(nil))
+	client := w.start()
+	if _, err := callTeller(t.Context(), client.Cluster, "a", "Tell", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	traces := make(map[trace.TraceID]bool)
+	for _, s := range w.spans.take(t) {
+		if s.Name() == "Teller/Tell" {
+			traces[s.SpanContext().TraceID()] = true
+		}
+	}
+	if len(traces) != 2 {
+		t.Errorf("the spans of caller and grain are of %d traces, want 2, as nothing carries the trace", len(traces))
 	}
 }
 

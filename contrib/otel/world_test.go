@@ -90,6 +90,7 @@ func callTeller(ctx context.Context, c *cluster.Cluster, id, method, text string
 type world struct {
 	t        testing.TB
 	provider func() driver.Provider // of the next process
+	options  []granaryotel.Option   // of all
 	spans    *spans                 // of all
 	secret   bool                   // no identities in spans
 }
@@ -138,7 +139,7 @@ func (w *world) start(opts ...cluster.Option) *process {
 
 func (w *world) instrumentation(t testing.TB, opts ...granaryotel.Option) *granaryotel.Instrumentation {
 	t.Helper()
-	opts = append(opts, granaryotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans))))
+	opts = append(append(opts, w.options...), granaryotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans))))
 	if w.secret {
 		opts = append(opts, granaryotel.WithoutIdentities())
 	}
