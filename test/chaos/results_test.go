@@ -45,8 +45,7 @@ func revisions(all []result) string {
 	for _, revision := range slices.Sorted(maps.Keys(runs)) {
 		each = append(each, fmt.Sprintf("%s (%d)", revision, runs[revision]))
 	}
-	return fmt.Sprintf("%d runs, of %d revisions of the tree, each run judged by the rules of its own: %s. A plus is a tree that differed from its commit.\n\n",
-		len(all), len(runs), strings.Join(each, ", "))
+	return fmt.Sprintf("%d runs, each judged by the rules of its revision of the tree: %s.\n\n", len(all), strings.Join(each, ", "))
 }
 
 func row(s setting, of []result) string {
@@ -127,7 +126,7 @@ func TestTableOfResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"before\n", "3 runs, of 2 revisions of the tree, each run judged by the rules of its own: abc+ (1), unknown (2).", "| etcd | 3 | 60 | 1, 2 | 3 | 2.0 s, 3.0 s | 1, 4 | 7 | 1 | 1 |\n" + tableEnds + "after\n"} {
+	for _, want := range []string{"before\n", "3 runs, each judged by the rules of its revision of the tree: abc+ (1), unknown (2).", "| etcd | 3 | 60 | 1, 2 | 3 | 2.0 s, 3.0 s | 1, 4 | 7 | 1 | 1 |\n" + tableEnds + "after\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
