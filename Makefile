@@ -53,7 +53,7 @@ setup-all: ## the same, and those that only test-all needs
 LATER = ./cluster/k8s ./cluster/consul ./cluster/mongo ./test/providers ./test/chaos ./test/browser ./examples ./examples/member ./bench ./bench/peer/granary ./bench/peer/grpc
 
 # -p=3: packages that wait for leases leave a core to others, so three are tested at a time on two.
-test: setup ## the tests of the core, the command, and what stands on servers that Debian packages, with the race detector; closes with a line of counts
+test: setup ## the tests of all modules but those of LATER, with the race detector; closes with a line of counts
 	@$(GO) run ./tools/testcount -later="$(LATER)" -- -timeout=10m -p=3 $(TESTFLAGS)
 
 test-all: setup-all ## the tests of all modules, also in a browser, and against servers that are compiled, once, in up to half an hour: newest etcd, Consul, Kubernetes, FerretDB; and each fuzz target for TESTFUZZTIME
@@ -63,7 +63,7 @@ demo: ## a cluster of processes on this machine that loses a member while it is 
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
 
 first-hour: ## how long it takes to the demo, to the README's first grain, and to green tests; FIRSTTESTS=no leaves these out
-	@./scripts/first-hour
+	@GO="$(GO)" ./scripts/first-hour
 
 lint: ## formatting, vet, golangci-lint, the exported names in api/ and the rules of the house
 	@./scripts/lint

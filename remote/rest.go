@@ -122,11 +122,13 @@ func (ep *endpoint) isResting() bool {
 	return ep.link.resting
 }
 
-// rested ends a connection that rests. What was sent meanwhile makes the next one.
+// rested ends a connection that rests. What was sent meanwhile makes the next one. If this process began to leave after the two
+// had agreed, the writer may have taken what was held back: that comes to nothing.
 func (ep *endpoint) rested(c *conn) {
 	ep.remote.disconnected(c)
 	ep.mu.Lock()
-	ep.flight.land() // nothing is in it
+	unsent := c.writer.rest()
+	flown, _ := ep.flight.land()
 	after := ep.step(event{kind: eventBroken, conn: c, idle: true})
 	var dropped []flying
 	var ended watches
@@ -137,6 +139,10 @@ func (ep *endpoint) rested(c *conn) {
 	}
 	ep.mu.Unlock()
 	after()
+	ep.deadLetter(unsent, ErrShutDown.Error())
+	for i := range flown {
+		ep.lost(&flown[i], false, ErrShutDown.Error())
+	}
 	ep.deadLetter(dropped, ErrShutDown.Error())
 	ended.end(ep.remote.system, ep.address)
 }

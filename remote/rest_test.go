@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,31 @@ func TestShutdownAtRest(t *testing.T) {
 			t.Errorf("%d arrived, %d dead letters; want one of the two", len(in.list()), len(a.dead.list()))
 		}
 	})
+}
+
+// What the writer takes between the agreement to rest and the end of the connection, as it may when the process begins to leave
+// just then, is not forgotten.
+func TestTakenAfterTheAgreementToRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *memNetwork, a, b *process) {
+		a.mustAsk(b.echo("echo"), "connects")
+		time.Sleep(2 * owedFor) // everything is acknowledged
+		synctest.Wait()
+		ep := b.remote.endpoint(a.remote.Address())
+		ep.mu.Lock()
+		c := ep.link.current
+		ep.flight.add([]flying{flyingTo("written", 1)})
+		c.writer.unsent = append(c.writer.unsent, flyingTo("unsent", 1))
+		ep.mu.Unlock()
+		c.fail(errIdle)
+		synctest.Wait()
+		var ids []string
+		for _, letter := range b.dead.list() {
+			ids = append(ids, letter.PID.Id)
+		}
+		if slices.Sort(ids); !slices.Equal(ids, []string{"unsent", "written"}) {
+			t.Errorf("dead letters: %q", ids)
+		}
+	}, WithIdleTimeout(idleFor))
 }
 
 func TestPeerThatNeverRests(t *testing.T) {

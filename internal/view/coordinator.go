@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
 )
@@ -243,6 +244,9 @@ func (m *Machine) refusal(e Entry) string {
 		return fmt.Sprintf("ping address %s leads back to the coordinator %s; advertise an address by which others reach this process", e.Ping, m.self.Member)
 	case p != nil && p.missed > 0:
 		return fmt.Sprintf("the coordinator %s cannot reach it at its ping address %s: %s", m.self.Member, e.Ping, p.why)
+	}
+	if m.later(e) {
+		return fmt.Sprintf("the coordinator %s has just united two sides of a split, and does so at most once in %s", m.self.Member, time.Duration(Time(m.cfg.Missed)*m.cfg.Interval))
 	}
 	return m.obstacle(m.view.Entries, e)
 }

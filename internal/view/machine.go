@@ -244,6 +244,8 @@ func (m *Machine) renewed(old View) {
 		}
 	case m.view.Previous != old.Epoch || m.view.Incarnation != old.Incarnation:
 		m.anew = 0
+		// Nor is it known that what came after the view that it follows saw those that this member was in.
+		m.own = m.own[:slices.Index(m.own, m.view.Previous)+1]
 	}
 }
 

@@ -90,6 +90,43 @@ func TestOneUnionForASide(t *testing.T) {
 	}
 }
 
+// A view that this member was in counts as its own only while views followed one another: another line may have gone past it, with
+// owners that never saw its terms.
+func TestViewsOfAnotherLineAreForeign(t *testing.T) {
+	s := newScript(t, "a", "b", "d")
+	s.pass(0)
+	follows := func(epoch, previous uint64, members ...string) View {
+		v := s.view(epoch, members...)
+		v.Previous = previous
+		return v
+	}
+	const n = 10 << idBits
+	all := s.view(n, "a", "b", "m", "d")
+	ofA := follows(n+1<<idBits+5, n, "a", "m")
+	ofB := follows(n+1<<idBits+9, n, "b", "m", "d") // d was never in the view of a
+	last := follows(n+2<<idBits+9, ofB.Epoch, "m", "d")
+	for _, step := range []struct {
+		from string
+		view View
+		want string
+	}{{"a", all, "a b m d"}, {"a", ofA, "a m"}, {"b", ofB, "b m d"}, {"b", last, "m d"}} {
+		s.hear(member(step.from, step.view))
+		s.want(step.want)
+	}
+	g := newcomer("a2")
+	g.Former = ofA.Epoch
+	s.hear(g)
+	s.pass(0)
+	s.reply(g)
+	for i := 0; i < 20 && s.members() == "m d"; i++ {
+		s.answers(100*ms, g, member("d", s.machine.view))
+	}
+	s.want("m d a2")
+	if v, _ := s.machine.View(); v.Previous != 0 {
+		t.Errorf("the view %x follows %x, but d has terms from before what a2 comes of", v.Epoch, v.Previous)
+	}
+}
+
 // Whoever may ping is believed about views, as docs/security.md says: it takes no split to have owners begin anew, or a member
 // removed.
 func TestViewsAreBelieved(t *testing.T) {

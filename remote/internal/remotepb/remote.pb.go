@@ -426,7 +426,8 @@ type Hello struct {
 	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// The number of the first message that the dialler writes on this stream.
 	First uint64 `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`
-	// What arrived over the last connection of the two.
+	// What arrived over the last connection of the two, or over the last one over
+	// which something came, if this was one of the same incarnation.
 	Arrived       *Arrived `protobuf:"bytes,12,opt,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -553,9 +554,12 @@ type Arrived struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The incarnation of the process that wrote them.
 	Incarnation uint64 `protobuf:"fixed64,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	// All with a lower number were received, and none with this or a higher one.
+	// All from since on with a lower number were received, and none with this or a
+	// higher one.
 	Messages uint64 `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
-	// Of messages with a number lower than this one nothing is known.
+	// Of messages with a number lower than this one nothing is known. Former versions
+	// do not say it: what both ends have to know, for messages that were under way
+	// when a connection broke, is then taken from messages alone.
 	Since         uint64 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
