@@ -65,9 +65,11 @@ const (
 	drift = 0.04
 	// every is the time between the beginnings of two faults, on average.
 	every = 2500 * time.Millisecond
+	// last is how long before the end the last fault begins, at least; a quarter of a run that is shorter than four of it.
+	last = 7500 * time.Millisecond
 )
 
-// newPlan draws a plan. Faults begin within the first three quarters of the length and all end within it. Without a service there are no faults of it.
+// newPlan draws a plan. All faults end within the length. Without a service there are no faults of it.
 func newPlan(seed uint64, length time.Duration, service bool) plan {
 	r := rand.New(rand.NewPCG(seed, 0x6368616f73))
 	p := plan{Seed: seed, Members: fewest + r.IntN(most-fewest+1), Offset: time.Duration(1+r.IntN(1000)) * time.Hour}
@@ -80,7 +82,7 @@ func newPlan(seed uint64, length time.Duration, service bool) plan {
 	}
 	for at := time.Duration(0); ; {
 		at += every/2 + time.Duration(r.Int64N(int64(every)))
-		if at > length*3/4 {
+		if at > length-min(last, length/4) {
 			break
 		}
 		p.Faults = append(p.Faults, draw(r, p.Members, troubles, at, length))
@@ -147,5 +149,14 @@ func TestPlan(t *testing.T) {
 		if seen[what] < 50 {
 			t.Errorf("%s: %d in 200 plans", what, seen[what])
 		}
+	}
+}
+
+// A long run has faults until shortly before its end.
+func TestLongPlan(t *testing.T) {
+	const length = 30 * time.Minute
+	faults := newPlan(1, length, true).Faults
+	if at := faults[len(faults)-1].At; at < length-4*last || at > length-last {
+		t.Errorf("the last of %d faults begins at %s of %s", len(faults), at, length)
 	}
 }
