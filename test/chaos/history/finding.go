@@ -49,6 +49,7 @@ type Report struct {
 	// More counts findings beyond those that are kept, of each level.
 	More   [len(levels)]int
 	Counts []Count
+	Notes  []string // what was seen, for people
 }
 
 // maxFindings bounds the findings that a report keeps, of each level.

@@ -46,15 +46,13 @@ func CheckGauges(h *History, o Options) Report {
 				r.countf(1, "gauges after, with none before")
 				continue
 			}
-			r.countf(1, "gauges compared")
 			r.countf(1, "gauges compared with that of an earlier process")
-			leak(&r, b, g, o.Slack, "mark "+g.Mark+" of "+b.Process)
+			compared(&r, b, g, o.Slack, "mark "+g.Mark+" of "+b.Process)
 			continue
 		}
 		delete(before, pair{g.Process, g.Mark})
-		r.countf(1, "gauges compared")
 		last[g.Process] = g
-		leak(&r, b, g, o.Slack, "mark "+g.Mark)
+		compared(&r, b, g, o.Slack, "mark "+g.Mark)
 	}
 	r.countf(int64(len(before)), "gauges before, with none after")
 	for _, process := range sortedKeys(last) {
@@ -73,6 +71,17 @@ func Station(process string) string {
 	}
 	return process
 }
+
+// compared notes two gauges, and compares them.
+func compared(r *Report, before, after *Gauge, s *Slack, where string) {
+	r.countf(1, "gauges compared")
+	r.Notes = append(r.Notes, fmt.Sprintf("%s then %s: heap %.1f then %.1f MiB, goroutines %d then %d, descriptors %d then %d, connections %d then %d",
+		before.Process, after.Process, mebibytes(before.Heap), mebibytes(after.Heap), before.Goroutines, after.Goroutines,
+		before.Descriptors, after.Descriptors, before.Connections, after.Connections))
+	leak(r, before, after, s, where)
+}
+
+func mebibytes(n uint64) float64 { return float64(n) / (1 << 20) }
 
 // leak compares two gauges of a process.
 func leak(r *Report, before, after *Gauge, s *Slack, where string) {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,6 +43,21 @@ func TestGauges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			expect(t, CheckGauges(&History{Gauges: c.gauges}, Options{Slack: slack}), c.rule, Failure)
 		})
+	}
+}
+
+// What was compared can be read.
+func TestNotesOfGauges(t *testing.T) {
+	h := &History{Gauges: []*Gauge{{Process: "m.1", Mark: "1", Heap: 3 << 19, Goroutines: 7}, {Process: "m.1", Mark: "1", After: true, Heap: 1 << 20, Goroutines: 8}}}
+	r := CheckGauges(h, Options{})
+	const want = "m.1 then m.1: heap 1.5 then 1.0 MiB, goroutines 7 then 8, descriptors 0 then 0, connections 0 then 0"
+	if len(r.Notes) != 1 || r.Notes[0] != want {
+		t.Errorf("%q, want %q", r.Notes, want)
+	}
+	var text strings.Builder
+	(&Verdict{Reports: []Report{r}}).Print(&text)
+	if !strings.Contains(text.String(), "gauges: "+want+"\n") {
+		t.Errorf("it is not printed:\n%s", &text)
 	}
 }
 

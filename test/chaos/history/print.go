@@ -27,6 +27,11 @@ func (v *Verdict) Print(w io.Writer) {
 	}
 	fmt.Fprintf(table, "  calls\t%d\tanswered\n  calls\t%d\tfailed\n", v.Served.Answered, v.Served.Failed)
 	_ = table.Flush() // as with Fprintf, a writer that fails is the caller's affair
+	for i := range v.Reports {
+		for _, note := range v.Reports[i].Notes {
+			fmt.Fprintf(w, "  %s: %s\n", v.Reports[i].Oracle, note)
+		}
+	}
 	v.printServed(w)
 	for level := Failure; level <= Permitted; level++ {
 		v.printFindings(w, level)
