@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/granary-go/granary/cluster/driver"
 )
@@ -246,7 +245,7 @@ func (m *Machine) refusal(e Entry) string {
 		return fmt.Sprintf("the coordinator %s cannot reach it at its ping address %s: %s", m.self.Member, e.Ping, p.why)
 	}
 	if m.later(e) {
-		return fmt.Sprintf("the coordinator %s has just united two sides of a split, and does so at most once in %s", m.self.Member, time.Duration(Time(m.cfg.Missed)*m.cfg.Interval))
+		return fmt.Sprintf("the coordinator %s has just united two sides of a split, and does so at most once in %d intervals of pings: it waits", m.self.Member, m.cfg.Missed)
 	}
 	return m.obstacle(m.view.Entries, e)
 }
