@@ -1,6 +1,9 @@
 package view
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // comes has a newcomer come that was in a view before, and gives the view a moment later.
 func (s *script) comes(name string, former uint64) View {
@@ -39,6 +42,9 @@ func TestUnionsAreRare(t *testing.T) {
 	s.comes("c", far(50))
 	s.comes("d", far(90))
 	s.want("m b")
+	if why := s.machine.refusal(entry("c")); !strings.Contains(why, "has just united two sides of a split") {
+		t.Errorf("c is told %q", why)
+	}
 	if v := s.comes("e", 0); v.Previous != united {
 		t.Errorf("a new process comes into view %x from %x, want from %x", v.Epoch, v.Previous, united)
 	}
