@@ -23,6 +23,10 @@ const (
 	callTimeout = 4 * time.Second
 	// patience bounds how long a grain, or a transfer, may take when nothing is broken any more.
 	patience = 90 * time.Second
+	// coldWorkers are the calls of new grains that a client has under way at a time.
+	coldWorkers = 16
+	// valuesOfOne is more than a client writes in its life.
+	valuesOfOne = 1_000_000_000
 	// retryPause is between two tries.
 	retryPause = 50 * time.Millisecond
 	accounts   = 6
@@ -141,14 +145,14 @@ func (c *client) value() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.made++
-	return fmt.Sprint(int64(c.role.Number+1)*1_000_000 + c.made)
+	return fmt.Sprint(int64(c.role.Number+1)*valuesOfOne + c.made)
 }
 
 // recent gives one of the last numbers, which may be in a register.
 func (c *client) recent(r *rand.Rand) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprint(int64(c.role.Number+1)*1_000_000 + max(0, c.made-r.Int64N(8)))
+	return fmt.Sprint(int64(c.role.Number+1)*valuesOfOne + max(0, c.made-r.Int64N(8)))
 }
 
 // workloads are those of this client. MongoDB's stand-in reads all documents for each claim of a grain: there are few then,
@@ -183,9 +187,11 @@ func (c *client) begin() {
 	}
 	start(50*time.Millisecond, c.transfer)
 	if c.role.Cold > 0 {
-		start(time.Second/time.Duration(c.role.Cold), func(*rand.Rand) {
-			_ = c.call("cold", briefKind, "cold-"+c.value(), ask{do: history.DoAdd, argument: "1"})
-		})
+		for range coldWorkers { // several, as one would wait for what faults hold up
+			start(coldWorkers*time.Second/time.Duration(c.role.Cold), func(*rand.Rand) {
+				_ = c.call("cold", briefKind, "cold-"+c.value(), ask{do: history.DoAdd, argument: "1"})
+			})
+		}
 	}
 }
 
