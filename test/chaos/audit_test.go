@@ -42,11 +42,12 @@ func (c *client) audit(ctx context.Context) error {
 	return nil
 }
 
-// auditOf asks again while a member is not in the cluster, which the last fault may have removed it from: it joins again by itself.
+// auditOf asks again while a member is not in the cluster, which the last fault may have removed it from, or still in one of its own,
+// where nobody calls: it joins the others again by itself.
 func auditOf(ctx context.Context, admin adminpb.AdminClient) (*adminpb.AuditResponse, error) {
 	for {
 		said, err := admin.Audit(ctx, &adminpb.AuditRequest{})
-		settled := err == nil && len(said.Failures) == 0
+		settled := err == nil && len(said.Failures) == 0 && said.Hosted+said.Entered > 0
 		if settled || err != nil && status.Code(err) != codes.Unavailable || !pause(ctx, gaugePause) {
 			return said, err
 		}
