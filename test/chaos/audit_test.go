@@ -24,7 +24,7 @@ func (c *client) audit(ctx context.Context) error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	said, err := auditOf(ctx, adminpb.NewAdminClient(conn))
+	said, err := c.auditOf(ctx, adminpb.NewAdminClient(conn))
 	if err != nil {
 		return err
 	}
@@ -42,12 +42,19 @@ func (c *client) audit(ctx context.Context) error {
 	return nil
 }
 
-// auditOf asks again while a member is not in the cluster, which the last fault may have removed it from, or still in one of its own,
-// where nobody calls: it joins the others again by itself.
-func auditOf(ctx context.Context, admin adminpb.AdminClient) (*adminpb.AuditResponse, error) {
+// auditOf asks again while a member is not in the cluster, which the last fault may have removed it from: it joins again by itself.
+// Where there is no grain, as all members stopped theirs to join another one's view when nobody called any more, all are called
+// once more.
+func (c *client) auditOf(ctx context.Context, admin adminpb.AdminClient) (*adminpb.AuditResponse, error) {
 	for {
 		said, err := admin.Audit(ctx, &adminpb.AuditRequest{})
-		settled := err == nil && len(said.Failures) == 0 && said.Hosted+said.Entered > 0
+		empty := err == nil && said.Hosted+said.Entered == 0
+		if empty {
+			if err := c.probe(); err != nil {
+				return nil, err
+			}
+		}
+		settled := err == nil && len(said.Failures) == 0 && !empty
 		if settled || err != nil && status.Code(err) != codes.Unavailable || !pause(ctx, gaugePause) {
 			return said, err
 		}
