@@ -63,7 +63,7 @@ demo: ## a cluster of processes on this machine that loses a member while it is 
 	@$(GO) run ./cmd/granary demo $(DEMOFLAGS)
 
 first-hour: ## how long it takes to the demo, to the README's first grain, and to green tests; FIRSTTESTS=no leaves these out
-	@GO="$(GO)" ./scripts/first-hour
+	@./scripts/first-hour
 
 lint: ## formatting, vet, golangci-lint, the exported names in api/ and the rules of the house
 	@./scripts/lint

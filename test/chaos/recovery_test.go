@@ -230,7 +230,7 @@ func (n *nemesis) drill(t *testing.T, d drill) episode {
 	}
 	c.each(c.clients, toProbe) // also those that moved when it ended
 	e.over, e.Lasted = n.recorder.Now(), e.undone-e.struck
-	t.Logf("%s of a member with %d grains: %s", d.name, e.Grains, e.Took.Round(time.Millisecond))
+	t.Logf("%s, member %v with %d grains: %s", d.name, f.Who, e.Grains, e.Took.Round(time.Millisecond))
 	return e
 }
 
