@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/granary-go/granary/actor"
 	"github.com/granary-go/granary/cluster"
 	"github.com/granary-go/granary/cluster/admin"
 	"github.com/granary-go/granary/cluster/clustertest"
+	"github.com/granary-go/granary/cluster/health"
 	"github.com/granary-go/granary/test/chaos/history"
 )
 
@@ -86,12 +88,29 @@ func (m *member) do(word string) error {
 			n += active
 		}
 		fmt.Println(hostsWord + strconv.Itoa(n))
+	case toSettle:
+		return m.settle()
 	case toGauge, toGaugeAfter:
 		return m.holdings.take(word == toGaugeAfter)
 	default:
 		return errors.New("a member does no such thing")
 	}
 	return nil
+}
+
+// settle waits until the member is ready.
+func (m *member) settle() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		why := health.Ready(ctx, m.cluster)
+		if len(why) == 0 {
+			return nil
+		}
+		if !pause(ctx, gaugePause) {
+			return fmt.Errorf("it is not ready %s after the last fault: %s", patience, strings.Join(why, "; "))
+		}
+	}
 }
 
 // finish leaves. While the network is broken a graceful shutdown may come to its end without having been one.

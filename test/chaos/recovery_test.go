@@ -129,6 +129,7 @@ func measureRecovery(t *testing.T, s setting) (all []episode) {
 	}
 	c.each(c.clients, toRest)
 	c.each(c.members, toRest)
+	c.each(c.members, toSettle)
 	c.each(c.clients[:1], toTally)
 	c.each(c.clients[:1], toAudit)
 	r := result{Counts: make(map[string]int64)}

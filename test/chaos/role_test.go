@@ -67,6 +67,8 @@ const (
 	toGauge = "gauge" // it says what it holds
 	toAudit = "audit" // a client has the members compare what they have
 	toWeigh = "weigh" // a member says how many grains are active there
+	// toSettle has a member wait until it is in the view, with a lease that is valid: the last fault may have taken these.
+	toSettle = "settle"
 	// toGaugeAfter is the same, when all faults are over.
 	toGaugeAfter = "gauge after"
 

@@ -145,7 +145,7 @@ func (c *crew) live(p plan, recorder *history.Recorder) (recovered time.Duration
 		recovered = time.Since(began)
 		return err
 	})
-	return recovered, errors.Join(err, c.told(c.clients[:1], toTally), c.told(c.clients[:1], toAudit), c.gauges(toGaugeAfter))
+	return recovered, errors.Join(err, c.told(c.members, toSettle), c.told(c.clients[:1], toTally), c.told(c.clients[:1], toAudit), c.gauges(toGaugeAfter))
 }
 
 // gauges has all members and the clients say what they hold. Members that were started amid faults are compared with the first
