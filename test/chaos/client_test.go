@@ -334,7 +334,7 @@ func (c *client) tally() error {
 	for epoch := range c.epoch() + 1 {
 		for i := range accounts {
 			name := accountName(epoch, i)
-			text, err := c.callFor("balance", accountKind, name, ask{do: history.DoRead})
+			text, err := c.balance(name)
 			var has kept
 			if err == nil {
 				err = json.Unmarshal([]byte(text), &has)
@@ -344,4 +344,17 @@ func (c *client) tally() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// balance asks an account until it answers. Without leases an activation of the side of a split that has ended answers once that it
+// has a successor, and is another one then.
+func (c *client) balance(name string) (text string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		text, err = c.callFor("balance", accountKind, name, ask{do: history.DoRead})
+		if err == nil || !pause(ctx, retryPause) {
+			return text, err
+		}
+	}
 }
