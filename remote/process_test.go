@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,16 +169,23 @@ func (l *letters) list() []*actor.DeadLetterEvent {
 
 func (l *letters) wait(t testing.TB, n int) []*actor.DeadLetterEvent {
 	t.Helper()
+	return l.waitFor(t, n, func(*actor.DeadLetterEvent) bool { return true })
+}
+
+// waitFor returns the dead letters that count, once there are n of them.
+func (l *letters) waitFor(t testing.TB, n int, counts func(*actor.DeadLetterEvent) bool) []*actor.DeadLetterEvent {
+	t.Helper()
 	timeout := time.NewTimer(30 * time.Second)
 	defer timeout.Stop()
 	for {
-		if all := l.list(); len(all) >= n {
+		all := slices.DeleteFunc(l.list(), func(e *actor.DeadLetterEvent) bool { return !counts(e) })
+		if len(all) >= n {
 			return all
 		}
 		select {
 		case <-l.arrived:
 		case <-timeout.C:
-			t.Fatalf("only %d of %d dead letters", len(l.list()), n)
+			t.Fatalf("only %d of %d dead letters", len(all), n)
 		}
 	}
 }
