@@ -175,7 +175,7 @@ func (a *activator) Activate(id driver.Identity, f driver.Fence, asked actor.Mes
 	}
 	props := act.kind.props
 	pid, err := c.system.Root.SpawnNamed(props.Configure(
-		actor.WithProducer(func() actor.Actor { return &lateActor{kind: id.Kind, produce: props.ProducerIn(c.system)} }),
+		actor.WithProducer(func() actor.Actor { return &lateActor{of: act, produce: props.ProducerIn(c.system)} }),
 		actor.WithOutermostMiddleware(a.observe(act))), name)
 	if err != nil {
 		// The system has been shut down, or the system's defaults for all

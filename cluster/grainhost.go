@@ -92,13 +92,11 @@ func (h *GrainHost[G]) Receive(ctx actor.Context, desc *GrainDesc[G], factory fu
 	case *actor.Started:
 		h.start(ctx, desc, factory, idle)
 	case *actor.ReceiveTimeout:
-		if len(h.parked) > 0 || h.activation != nil && h.activation.continuing.Load() > 0 {
-			return // a message for one of them will come
+		if h.activation == nil { // no cluster has spawned it
+			ctx.Poison(ctx.Self())
+			return
 		}
-		if h.activation != nil {
-			h.activation.ends(DeactivatedIdle)
-		}
-		ctx.Poison(ctx.Self())
+		h.activation.passivate(ctx)
 	case *actor.Stopping:
 		h.stop(ctx)
 	case *actor.Restarting:

@@ -51,10 +51,10 @@ func NewKind(name string, props *actor.Props, opts ...KindOption) *Kind {
 	return k
 }
 
-// WithPassivation stops a generated grain that has had no message for the
-// given time; its next call activates it again. Zero, the default, means
-// never. It has no effect on a kind whose props are of actors that were not
-// generated: those set their own receive timeout.
+// WithPassivation stops a grain that has had no message for the given time; its
+// next call activates it again. Zero, the default, means never. An actor that was
+// not generated and sets another receive timeout, or cancels it, has that instead:
+// it is told, and stops itself or not.
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(k *Kind) { k.idle = idle })
 }

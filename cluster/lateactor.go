@@ -48,9 +48,10 @@ func newFailedStart(ctx actor.Context, err error) failedStart {
 // lateActor makes the actor of a kind by the first message, in the grain's own
 // goroutine: a producer that is slow holds up its own grain only. One that fails
 // answers callers with the reason; after failureIdle the activation ends, so
-// that the next call tries anew.
+// that the next call tries anew. It is also lateActor that looks for whether a grain is
+// idle, whatever its actor is.
 type lateActor struct {
-	kind    string
+	of      *activation
 	produce actor.Producer
 	made    actor.Actor
 	failure failedStart
@@ -60,7 +61,7 @@ type lateActor struct {
 // that is no grain.
 func KindOf(ctx actor.Context) string {
 	if l, ok := ctx.Actor().(*lateActor); ok {
-		return l.kind
+		return l.of.identity.Kind
 	}
 	return ""
 }
@@ -73,8 +74,13 @@ func (l *lateActor) Receive(ctx actor.Context) {
 			l.failure = newFailedStart(ctx, err)
 			return
 		}
+		ctx.SetReceiveTimeout(l.of.kind.idle) // before the actor's own, which counts
 	}
-	if l.made != nil {
+	switch {
+	case l.made != nil && l.isIdle(ctx):
+		l.of.passivate(ctx)
+		return
+	case l.made != nil:
 		l.made.Receive(ctx)
 		return
 	}
@@ -88,6 +94,13 @@ func (l *lateActor) Receive(ctx actor.Context) {
 			ctx.Stop(ctx.Self())
 		}
 	}
+}
+
+// isIdle reports whether the message says that the grain has been idle for the time of its kind,
+// and not for one that its actor has set.
+func (l *lateActor) isIdle(ctx actor.Context) bool {
+	_, timeout := ctx.Message().(*actor.ReceiveTimeout)
+	return timeout && l.of.kind.idle > 0 && ctx.ReceiveTimeout() == l.of.kind.idle
 }
 
 func (l *lateActor) make() (made actor.Actor, err error) {

@@ -67,6 +67,16 @@ func (r DeactivationReason) String() string {
 // ends notes why the activation is about to stop. The first reason counts.
 func (a *activation) ends(why DeactivationReason) { a.why.CompareAndSwap(0, uint32(why)) }
 
+// passivate ends an activation that has been idle, unless it awaits something: a message
+// will come for that.
+func (a *activation) passivate(ctx actor.Context) {
+	if a.parked.Load() > 0 || a.continuing.Load() > 0 {
+		return
+	}
+	a.ends(DeactivatedIdle)
+	ctx.Poison(ctx.Self())
+}
+
 // start makes the grain. If that fails, its callers are told why; a call that
 // comes later tries anew, at once after the first failure and then after
 // pauses that double up to a second.

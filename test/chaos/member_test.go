@@ -91,7 +91,7 @@ func (m *member) do(word string) error {
 	case toSettle:
 		return m.settle()
 	case toGauge, toGaugeAfter:
-		return m.holdings.take(word == toGaugeAfter)
+		return errors.Join(m.passivated(), m.holdings.take(word == toGaugeAfter))
 	default:
 		return errors.New("a member does no such thing")
 	}
@@ -109,6 +109,21 @@ func (m *member) settle() error {
 		}
 		if !pause(ctx, gaugePause) {
 			return fmt.Errorf("it is not ready %s after the last fault: %s", patience, strings.Join(why, "; "))
+		}
+	}
+}
+
+// passivated waits until no grain is active that has to go when it is idle.
+func (m *member) passivated() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	defer cancel()
+	for {
+		n := m.cluster.ActiveGrains()[briefKind]
+		if n == 0 {
+			return nil
+		}
+		if !pause(ctx, gaugePause) {
+			return fmt.Errorf("%d grains are active %s after the last call; they were to be passivated after %s", n, settling, idle)
 		}
 	}
 }
