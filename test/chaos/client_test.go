@@ -23,8 +23,8 @@ const (
 	callTimeout = 4 * time.Second
 	// patience bounds how long a grain, or a transfer, may take when nothing is broken any more.
 	patience = 90 * time.Second
-	// coldWorkers are the calls of new grains that a client has under way at a time.
-	coldWorkers = 16
+	// mostCold is how many calls of new grains a client has under way, at most: faults hold many up, and the others go on.
+	mostCold = 256
 	// valuesOfOne is more than a client writes in its life.
 	valuesOfOne = 1_000_000_000
 	// retryPause is between two tries.
@@ -187,11 +187,18 @@ func (c *client) begin() {
 	}
 	start(50*time.Millisecond, c.transfer)
 	if c.role.Cold > 0 {
-		for range coldWorkers { // several, as one would wait for what faults hold up
-			start(coldWorkers*time.Second/time.Duration(c.role.Cold), func(*rand.Rand) {
+		underWay := make(chan struct{}, mostCold)
+		start(time.Second/time.Duration(c.role.Cold), func(*rand.Rand) {
+			select {
+			case underWay <- struct{}{}:
+			default:
+				return
+			}
+			c.wg.Go(func() {
 				_ = c.call("cold", briefKind, "cold-"+c.value(), ask{do: history.DoAdd, argument: "1"})
+				<-underWay
 			})
-		}
+		})
 	}
 }
 
