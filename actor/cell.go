@@ -27,12 +27,11 @@ type cell struct {
 	state   atomic.Int32    // idle, running or paused
 	door    atomic.Int32    // open, aside or shut
 
-	life      lifecycle
-	suspended bool // user messages wait
-	mute      bool // the instance has received its last message
-	detour    bool // messages may be elsewhere than in user: see popDetour
-	// generation is how often the instance was replaced. The cell alone writes it.
-	generation atomic.Uint32
+	life       lifecycle
+	suspended  bool       // user messages wait
+	mute       bool       // the instance has received its last message
+	detour     bool       // messages may be elsewhere than in user: see popDetour
+	generation generation // of the instance
 	actor      Actor
 	env        MessageEnvelope // being handled
 	extras     *extras

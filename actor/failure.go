@@ -23,7 +23,7 @@ func (c *cell) suspend(reason, message any) {
 	if x.stats == nil {
 		x.stats = &RestartStatistics{}
 	}
-	f := &failure{who: c, generation: c.generation.Load(), stats: x.stats, reason: reason, message: message}
+	f := &failure{who: c, generation: c.generation.now(), stats: x.stats, reason: reason, message: message}
 	if c.parent == nil {
 		c.supervise(c.props.guardian, (*guardian)(c), f)
 		return
@@ -32,9 +32,9 @@ func (c *cell) suspend(reason, message any) {
 }
 
 // childFailed decides about a child. One that a parent is about to stop anyway
-// needs no decision.
+// needs no decision, nor does one that is restarted, for a sister's failure.
 func (c *cell) childFailed(f *failure) {
-	if c.life == lifeAlive {
+	if c.life == lifeAlive && !f.who.generation.past(f.generation) {
 		c.supervise(c.props.supervisor, (*supervisor)(c), f)
 	}
 }
@@ -83,7 +83,7 @@ func (d *decision) failed(pid *PID) bool { return pid == &d.about.who.pid }
 
 // carryOut tells others of the decision as the supervisor does, and who failed
 // directly, unless that has stopped meanwhile.
-func (d *decision) carryOut(directive Directive, toFailed any, pids []*PID, others func(pids ...*PID)) {
+func (d *decision) carryOut(directive Directive, toFailed func(who *cell), pids []*PID, others func(pids ...*PID)) {
 	for _, pid := range pids {
 		if !d.failed(pid) {
 			d.publish(directive, pid)
@@ -92,7 +92,7 @@ func (d *decision) carryOut(directive Directive, toFailed any, pids []*PID, othe
 		}
 		if who := d.about.who; who.door.Load() != shut {
 			d.publish(directive, pid)
-			who.SendSystemMessage(pid, toFailed)
+			toFailed(who)
 		}
 	}
 }
@@ -103,15 +103,15 @@ func (d *decision) EscalateFailure(reason, message any) {
 }
 
 func (d *decision) RestartChildren(pids ...*PID) {
-	d.carryOut(RestartDirective, &restart{d.about.generation}, pids, d.Supervisor.RestartChildren)
+	d.carryOut(RestartDirective, func(who *cell) { who.orderRestart(d.about.generation) }, pids, d.Supervisor.RestartChildren)
 }
 
 func (d *decision) StopChildren(pids ...*PID) {
-	d.carryOut(StopDirective, stopMessage, pids, d.Supervisor.StopChildren)
+	d.carryOut(StopDirective, func(who *cell) { who.SendSystemMessage(&who.pid, stopMessage) }, pids, d.Supervisor.StopChildren)
 }
 
 func (d *decision) ResumeChildren(pids ...*PID) {
-	d.carryOut(ResumeDirective, resumeMessage, pids, d.Supervisor.ResumeChildren)
+	d.carryOut(ResumeDirective, func(who *cell) { who.SendSystemMessage(&who.pid, resumeMessage) }, pids, d.Supervisor.ResumeChildren)
 }
 
 // supervisor is a cell as the supervisor of its children.
@@ -142,9 +142,15 @@ func stack() string { return string(debug.Stack()) }
 func (s *ActorSystem) restart(pids []*PID) {
 	for _, pid := range pids {
 		if c, ok := pid.resolve(s.ProcessRegistry).(*cell); ok {
-			c.SendSystemMessage(pid, &restart{c.generation.Load()})
+			c.orderRestart(c.generation.now())
 		}
 	}
+}
+
+// orderRestart has the cell replace an instance, if it is the present one when the cell comes to it.
+func (c *cell) orderRestart(number uint32) {
+	c.generation.order(number)
+	c.SendSystemMessage(&c.pid, &restart{number})
 }
 
 func (s *ActorSystem) tell(message any, pids []*PID) {

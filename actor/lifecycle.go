@@ -110,12 +110,13 @@ func (c *cell) finish() {
 
 // beginRestart replaces the instance.
 func (c *cell) beginRestart(m *restart) {
-	if c.life != lifeAlive || m.generation != c.generation.Load() {
+	if c.life != lifeAlive || m.generation != c.generation.now() {
+		c.generation.takeBack(m.generation)
 		return // it was restarted for another reason since
 	}
 	c.life = lifeRestarting
 	c.suspended = true
-	c.generation.Add(1)
+	c.generation.next()
 	c.forgetChildren()
 	c.CancelReceiveTimeout()
 	c.deliverFinal(restartingMessage)

@@ -22,7 +22,7 @@ func (c *cell) ReenterAfter(f *Future, continuation func(result any, err error))
 	if f == nil || continuation == nil {
 		panic("actor: ReenterAfter needs a future and a continuation")
 	}
-	k := &Continuation{cell: c, asked: c.env, run: continuation, generation: c.generation.Load()}
+	k := &Continuation{cell: c, asked: c.env, run: continuation, generation: c.generation.now()}
 	f.onComplete(func(result any, err error) {
 		k.result, k.err = result, err
 		c.SendUserMessage(&c.pid, MessageEnvelope{Message: k})
@@ -32,7 +32,7 @@ func (c *cell) ReenterAfter(f *Future, continuation func(result any, err error))
 // reenter begins the turn of a continuation, unless its instance is gone, or it is
 // nobody's or somebody else's.
 func (c *cell) reenter(k *Continuation) {
-	if k == nil || k.cell != c || k.generation != c.generation.Load() {
+	if k == nil || k.cell != c || k.generation != c.generation.now() {
 		c.system.DeadLetter(&c.pid, MessageEnvelope{Message: k}, DeadLetterRestarted)
 		return
 	}

@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,30 +262,98 @@ func TestLateRestartOfAnotherActor(t *testing.T) {
 	})
 }
 
-// Two children that fail at one moment are restarted once each, with their sisters.
+// afterwards is a strategy that does something more behind each decision.
+type afterwards struct {
+	actor.SupervisorStrategy
+
+	do func()
+}
+
+func (a afterwards) HandleFailure(system *actor.ActorSystem, by actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
+	a.SupervisorStrategy.HandleFailure(system, by, child, rs, reason, message)
+	a.do()
+}
+
+// Two children that fail at one moment are restarted once each, with their sisters, whether these are there again before
+// the second failure is looked at or not.
 func TestAllForOneOfTwoFailures(t *testing.T) {
+	for name, waits := range map[string]int{"all are there again": 3, "one is": 1, "as it comes": 0} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+				r := &recorder{}
+				gate, started := make(chan struct{}), make(chan struct{}, 100)
+				var once sync.Once
+				strategy := afterwards{actor.NewAllForOneStrategy(10, time.Minute, nil), func() {
+					once.Do(func() {
+						for range waits {
+							<-started
+						}
+					})
+				}}
+				parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(strategy)))
+				var children [3]*actor.PID
+				s.Root.Send(parent, do(func(ctx actor.Context) {
+					for i := range children {
+						children[i] = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+							if m, ok := ctx.Message().(fall); ok {
+								panic(m.with)
+							}
+							r.add(describe(ctx.Message()))
+							if _, ok := ctx.Message().(*actor.Started); ok {
+								started <- struct{}{}
+							}
+						}))
+					}
+					<-gate
+				}))
+				r.take()
+				for range children {
+					<-started
+				}
+				s.Root.Send(children[0], fall{"boom"})
+				s.Root.Send(children[1], fall{"boom"})
+				synctest.Wait() // both have failed, and the parent does not know
+				close(gate)
+				r.heard(t, "Restarting", "Restarting", "Restarting", "Started", "Started", "Started")
+				s.Root.Send(children[0], fall{"boom"}) // a failure of who is there now
+				r.heard(t, "Restarting", "Restarting", "Restarting", "Started", "Started", "Started")
+			})
+		})
+	}
+}
+
+// An order to restart that finds a child at its restart is without effect, and the child's next failure is decided like any.
+func TestAllForOneWhileAChildRestarts(t *testing.T) {
 	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
 		r := &recorder{}
 		gate := make(chan struct{})
-		parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(actor.NewAllForOneStrategy(10, time.Minute, nil))))
-		var children [3]*actor.PID
-		s.Root.Send(parent, do(func(ctx actor.Context) {
-			for i := range children {
-				children[i] = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-					if m, ok := ctx.Message().(fall); ok {
-						panic(m.with)
-					}
-					r.add(describe(ctx.Message()))
-				}))
+		grandchild := actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*actor.Stopping); ok {
+				<-gate
 			}
-			<-gate
+		})
+		slow := actor.PropsFromFunc(func(ctx actor.Context) {
+			r.add(describe(ctx.Message()))
+			switch m := ctx.Message().(type) {
+			case *actor.Started:
+				ctx.Spawn(grandchild)
+			case fall:
+				panic(m.with)
+			}
+		})
+		var first, second *actor.PID
+		parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(actor.NewAllForOneStrategy(10, time.Minute, nil))))
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			first, second = ctx.Spawn(slow), ctx.Spawn(fragileProps(&recorder{}))
 		}))
-		synctest.Wait()
 		r.take()
-		s.Root.Send(children[0], fall{"boom"})
-		s.Root.Send(children[1], fall{"boom"})
-		pass(time.Second) // one of them may be behind the parent, which blocks, until another goroutine takes over
+		s.Root.Send(first, fall{"boom"})
+		r.heard(t, "{boom}", "Restarting") // and waits for its child
+		s.Root.Send(second, fall{"boom"})
+		r.heard(t)
 		close(gate)
-		r.heard(t, "Restarting", "Restarting", "Restarting", "Started", "Started", "Started")
+		r.heard(t, "Started")
+		s.Root.Send(first, fall{"boom"})
+		r.heard(t, "{boom}", "Restarting", "Started")
 	})
 }
