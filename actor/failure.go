@@ -32,9 +32,9 @@ func (c *cell) suspend(reason, message any) {
 }
 
 // childFailed decides about a child. One that a parent is about to stop anyway
-// needs no decision, nor does one that is restarted, for a sister's failure.
+// needs no decision.
 func (c *cell) childFailed(f *failure) {
-	if c.life == lifeAlive && !f.who.generation.past(f.generation) {
+	if c.life == lifeAlive {
 		c.supervise(c.props.supervisor, (*supervisor)(c), f)
 	}
 }
@@ -43,7 +43,7 @@ func (c *cell) supervise(strategy SupervisorStrategy, by Supervisor, f *failure)
 	if strategy == nil {
 		strategy = defaultStrategy
 	}
-	by = &decision{by, c.system.EventStream, f}
+	by = &decision{by, c.system.EventStream, f, f.who.generation.past(f.generation)}
 	defer func() {
 		if r := recover(); r != nil {
 			c.system.logger.Error("actor: a supervisor strategy panicked; the actor it was to decide about is stopped",
@@ -69,6 +69,9 @@ type decision struct {
 	Supervisor
 	events *EventStream
 	about  *failure
+	// restarted says that who failed has been restarted since, or is about to be, with whom
+	// it concerned: for a sister's failure.
+	restarted bool
 }
 
 func (d *decision) publish(directive Directive, pids ...*PID) {
@@ -103,6 +106,9 @@ func (d *decision) EscalateFailure(reason, message any) {
 }
 
 func (d *decision) RestartChildren(pids ...*PID) {
+	if d.restarted {
+		return
+	}
 	d.carryOut(RestartDirective, func(who *cell) { who.orderRestart(d.about.generation) }, pids, d.Supervisor.RestartChildren)
 }
 

@@ -112,7 +112,7 @@ func (c *cell) finish() {
 func (c *cell) beginRestart(m *restart) {
 	if c.life != lifeAlive || m.generation != c.generation.now() {
 		c.generation.takeBack(m.generation)
-		return // it was restarted for another reason since
+		return // it was restarted since for another reason, or is being restarted or stopped
 	}
 	c.life = lifeRestarting
 	c.suspended = true

@@ -22,8 +22,8 @@ func NewOneForOneStrategy(maxNrOfRetries int, withinDuration time.Duration, deci
 
 // NewAllForOneStrategy is [NewOneForOneStrategy], but that a decision to restart
 // or stop is carried out on all children. It is for children that cannot go on
-// without each other. Failures are counted for the child that failed. That of one
-// that is about to be restarted for a sister's failure is not counted, nor decided about.
+// without each other. Failures are counted for the child that failed. Children that
+// fail together are restarted together once.
 func NewAllForOneStrategy(maxNrOfRetries int, withinDuration time.Duration, decider DeciderFunc) SupervisorStrategy {
 	return newCounting(maxNrOfRetries, withinDuration, decider, true)
 }

@@ -2,7 +2,9 @@ package actor_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -355,5 +357,63 @@ func TestAllForOneWhileAChildRestarts(t *testing.T) {
 		r.heard(t, "Started")
 		s.Root.Send(first, fall{"boom"})
 		r.heard(t, "{boom}", "Restarting", "Started")
+	})
+}
+
+// The failures of children that are restarted together are all counted, and a decision other than to restart is
+// carried out, whoever failed first.
+func TestAllForOneCountsEachFailure(t *testing.T) {
+	const limit, children = 3, 20
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		var starts atomic.Int32
+		loops := actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*actor.Started); ok {
+				starts.Add(1)
+				pass(rand.N(20 * time.Millisecond)) // another one is the first in each round
+				panic("nothing works")
+			}
+		})
+		s.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*actor.Started); ok {
+				for range children {
+					ctx.Spawn(loops)
+				}
+			}
+		}, actor.WithSupervisor(actor.NewAllForOneStrategy(limit, time.Minute, nil))))
+		pass(time.Hour)
+		if n := starts.Load(); n > 2*(limit+1)*children { // some are under way while others are counted
+			t.Errorf("%d starts of %d children that may be restarted %d times", n, children, limit)
+		}
+	})
+}
+
+func TestAllForOneStopsAfterARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, s *actor.ActorSystem) {
+		r := &recorder{}
+		decide := func(reason any) actor.Directive {
+			if reason == "fatal" {
+				return actor.StopDirective
+			}
+			return actor.RestartDirective
+		}
+		parent := s.Root.Spawn(doer(&recorder{}, actor.WithSupervisor(actor.NewAllForOneStrategy(10, time.Minute, decide))))
+		gate := make(chan struct{})
+		var first, second *actor.PID
+		s.Root.Send(parent, do(func(ctx actor.Context) {
+			first, second = ctx.Spawn(fragileProps(r)), ctx.Spawn(fragileProps(r))
+			<-gate
+		}))
+		r.take()
+		s.Root.Send(first, fall{"passing"})
+		synctest.Wait()
+		s.Root.Send(second, fall{"fatal"})
+		synctest.Wait()
+		close(gate)
+		r.take()
+		for _, pid := range []*actor.PID{first, second} {
+			if _, ok := s.ProcessRegistry.Get(pid); ok {
+				t.Errorf("%s is there", pid.Id)
+			}
+		}
 	})
 }

@@ -55,7 +55,8 @@ type Supervisor interface {
 // SupervisorStrategy decides what happens when a child failed. The child is
 // suspended until one of supervisor's methods is called for it. HandleFailure
 // runs while the supervisor handles no other message; if it panics the child is
-// stopped.
+// stopped. A decision to restart is without effect if the child has been restarted
+// since it failed, or is about to be, by a decision about another one.
 type SupervisorStrategy interface {
 	// HandleFailure is told who failed, with what the handler panicked, and at
 	// which message. rs are the child's own statistics.

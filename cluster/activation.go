@@ -28,6 +28,7 @@ type activation struct {
 	parked   atomic.Int32  // reenterable methods that await something
 	// continuing is how many continuations have not run: see continuations.
 	continuing atomic.Int32
+	stashed    atomic.Int32 // messages that its actor has put aside
 	waits      *continuations
 	usage      *usage // nil for a kind without a limit
 	handled    atomic.Uint64
@@ -39,6 +40,12 @@ type activation struct {
 	// end; both are nil before and after it.
 	startCtx context.Context
 	ready    func(error)
+}
+
+// awaits reports whether something will come that the activation is needed for: then it is not
+// idle.
+func (a *activation) awaits() bool {
+	return a.parked.Load() > 0 || a.continuing.Load() > 0 || a.stashed.Load() > 0
 }
 
 // mayAct reports whether the activation may still send something.

@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"time"
+
 	"github.com/granary-go/granary/actor"
 )
 
 // continuations are the callers of an activation who wait for continuations that it
 // has begun with [actor.Context.ReenterAfter], and stands before its actor so as
-// to know of them. Whoever waits when the activation ends, or its instance is
+// to know of them, and of what decides whether it is idle. Whoever waits when the activation ends, or its instance is
 // replaced, is told that the outcome is unknown: the first half has run.
 //
 // It is used by its actor only, one turn at a time.
@@ -16,6 +18,7 @@ type continuations struct {
 	waiting  map[*waitingCaller]struct{}
 	fresh    []*waitingCaller // of the turn at hand
 	answered bool             // the turn has answered its caller
+	timeout  bool             // the instance, or who stands before it, has set or cancelled the receive timeout
 }
 
 // waitingCaller is a caller who waits; nobody if it was answered already.
@@ -27,6 +30,7 @@ func (c *continuations) turn(ctx actor.Context, env *actor.MessageEnvelope, next
 	c.Context = ctx
 	switch env.Message.(type) {
 	case *actor.Restarting:
+		defer c.renew()
 		defer c.giveUp(&GrainError{CodePanic, "the grain failed before it had answered"})
 	case *actor.Stopped:
 		defer func() {
@@ -59,6 +63,40 @@ func (c *continuations) giveUp(answer *GrainError) {
 	}
 	clear(c.waiting)
 	c.act.continuing.Store(0)
+}
+
+// renew forgets what was of an instance that is being replaced. What it has stashed is for the
+// next one, and comes back to it at once.
+func (c *continuations) renew() {
+	c.timeout = false
+	c.act.stashed.Store(0)
+}
+
+// SetReceiveTimeout implements actor.Context.
+func (c *continuations) SetReceiveTimeout(d time.Duration) {
+	c.timeout = true
+	c.Context.SetReceiveTimeout(d)
+}
+
+// CancelReceiveTimeout implements actor.Context.
+func (c *continuations) CancelReceiveTimeout() {
+	c.timeout = true
+	c.Context.CancelReceiveTimeout()
+}
+
+// Stash implements actor.Context.
+func (c *continuations) Stash() error {
+	err := c.Context.Stash()
+	if err == nil {
+		c.act.stashed.Add(1)
+	}
+	return err
+}
+
+// UnstashAll implements actor.Context.
+func (c *continuations) UnstashAll() {
+	c.act.stashed.Store(0)
+	c.Context.UnstashAll()
 }
 
 // Respond implements actor.Context.

@@ -52,9 +52,10 @@ func NewKind(name string, props *actor.Props, opts ...KindOption) *Kind {
 }
 
 // WithPassivation stops a grain that has had no message for the given time; its
-// next call activates it again. Zero, the default, means never. An actor that was
-// not generated and sets another receive timeout, or cancels it, has that instead:
-// it is told, and stops itself or not.
+// next call activates it again. Zero, the default, means never. A grain that awaits
+// something, has called ReenterAfter or has stashed messages is not idle. An actor that
+// was not generated and sets a receive timeout is told of that instead, and stops itself
+// or not; one that cancels it stays.
 func WithPassivation(idle time.Duration) KindOption {
 	return kindOption(func(k *Kind) { k.idle = idle })
 }

@@ -48,8 +48,8 @@ func newFailedStart(ctx actor.Context, err error) failedStart {
 // lateActor makes the actor of a kind by the first message, in the grain's own
 // goroutine: a producer that is slow holds up its own grain only. One that fails
 // answers callers with the reason; after failureIdle the activation ends, so
-// that the next call tries anew. It is also lateActor that looks for whether a grain is
-// idle, whatever its actor is.
+// that the next call tries anew. It also ends a grain that was idle for the time of its
+// kind, if its actor does not see to that itself, as generated ones do.
 type lateActor struct {
 	of      *activation
 	produce actor.Producer
@@ -74,7 +74,7 @@ func (l *lateActor) Receive(ctx actor.Context) {
 			l.failure = newFailedStart(ctx, err)
 			return
 		}
-		ctx.SetReceiveTimeout(l.of.kind.idle) // before the actor's own, which counts
+		l.waitForSilence(ctx)
 	}
 	switch {
 	case l.made != nil && l.isIdle(ctx):
@@ -96,11 +96,20 @@ func (l *lateActor) Receive(ctx actor.Context) {
 	}
 }
 
-// isIdle reports whether the message says that the grain has been idle for the time of its kind,
-// and not for one that its actor has set.
+// waitForSilence has the grain told when it was idle for the time of its kind. A timeout that a
+// middleware has set stays, and one that the actor sets comes instead.
+func (l *lateActor) waitForSilence(ctx actor.Context) {
+	if l.of.kind.idle > 0 && !l.of.waits.timeout {
+		ctx.SetReceiveTimeout(l.of.kind.idle)
+		l.of.waits.timeout = false
+	}
+}
+
+// isIdle reports whether the message says that the grain was idle for the time of its kind, and
+// not for one of its own.
 func (l *lateActor) isIdle(ctx actor.Context) bool {
 	_, timeout := ctx.Message().(*actor.ReceiveTimeout)
-	return timeout && l.of.kind.idle > 0 && ctx.ReceiveTimeout() == l.of.kind.idle
+	return timeout && !l.of.waits.timeout
 }
 
 func (l *lateActor) make() (made actor.Actor, err error) {

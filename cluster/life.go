@@ -70,7 +70,7 @@ func (a *activation) ends(why DeactivationReason) { a.why.CompareAndSwap(0, uint
 // passivate ends an activation that has been idle, unless it awaits something: a message
 // will come for that.
 func (a *activation) passivate(ctx actor.Context) {
-	if a.parked.Load() > 0 || a.continuing.Load() > 0 {
+	if a.awaits() {
 		return
 	}
 	a.ends(DeactivatedIdle)

@@ -123,7 +123,7 @@ func (u *usage) end() {
 
 // idle reports whether an activation may go.
 func (u *usage) idle(now int64) bool {
-	return !u.busy.Load() && u.act.parked.Load() == 0 && u.act.continuing.Load() == 0 && (u.used.Load() || now-u.last.Load() > int64(freshTime))
+	return !u.busy.Load() && !u.act.awaits() && (u.used.Load() || now-u.last.Load() > int64(freshTime))
 }
 
 // shrink stops activations, the least recently used first, until there are not too

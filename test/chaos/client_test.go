@@ -337,11 +337,13 @@ func (c *client) probe() error {
 
 // tally records what all accounts hold.
 func (c *client) tally() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	var errs []error
 	for epoch := range c.epoch() + 1 {
 		for i := range accounts {
 			name := accountName(epoch, i)
-			text, err := c.balance(name)
+			text, err := c.balance(ctx, name)
 			var has kept
 			if err == nil {
 				err = json.Unmarshal([]byte(text), &has)
@@ -353,11 +355,9 @@ func (c *client) tally() error {
 	return errors.Join(errs...)
 }
 
-// balance asks an account until it answers. Without leases an activation of the side of a split that has ended answers once that it
+// balance asks an account until it answers, or the context ends. Without leases an activation of the side of a split that has ended answers once that it
 // has a successor, and is another one then.
-func (c *client) balance(name string) (text string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+func (c *client) balance(ctx context.Context, name string) (text string, err error) {
 	for {
 		text, err = c.callFor("balance", accountKind, name, ask{do: history.DoRead})
 		if err == nil || !pause(ctx, retryPause) {

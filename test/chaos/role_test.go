@@ -69,7 +69,7 @@ const (
 	toWeigh = "weigh" // a member says how many grains are active there
 	// toSettle has a member wait until it is in the view, with a lease that is valid: the last fault may have taken these.
 	toSettle = "settle"
-	// toGaugeAfter is the same, when all faults are over.
+	// toGaugeAfter is toGauge, when all faults are over.
 	toGaugeAfter = "gauge after"
 
 	hostsWord  = "hosts "  // before how many

@@ -58,7 +58,9 @@ func (l *load) flood(ctx context.Context) {
 		p := l.floodOnce(ctx, i == 2)
 		for try := 1; i == 0 && p.Refused > 0 && try < keepUpTries; try++ {
 			l.awaitArrival(ctx)
+			failed := p.Failed
 			p = l.floodOnce(ctx, false)
+			p.Failed += failed
 		}
 		text, err := json.Marshal(p)
 		if err != nil {
