@@ -261,7 +261,7 @@ func renewed(tr *providerTrial) {
 // twoClusters has two clusters whose members have the same addresses.
 func twoClusters(tr *providerTrial) {
 	other := &providerTrial{
-		service: tr.service, t: tr.t, ctx: tr.ctx, cluster: tr.cluster + "2", backend: tr.backend, ttl: tr.ttl,
+		service: tr.service, t: tr.t, ctx: tr.ctx, cancel: tr.cancel, cluster: tr.cluster + "2", backend: tr.backend, ttl: tr.ttl,
 		begun: tr.begun, incarnations: 1, views: make(map[uint64]driver.View),
 	}
 	var here, there []*process

@@ -17,6 +17,9 @@ type providerCase struct {
 	run  func(*providerTrial)
 }
 
+// haste is how long, besides two lease times, a case may go on in which a wait was in vain.
+const haste = 10 * time.Second
+
 // overdue is how long after its time a case may take to end.
 const overdue = 20 * time.Second
 
@@ -25,7 +28,7 @@ func (s ProviderService) check(t testing.TB, c providerCase, backend Backend) []
 	ctx, cancel := context.WithTimeout(t.Context(), patience+12*(s.TTL+s.Late))
 	defer cancel()
 	tr := &providerTrial{
-		service: s, t: t, ctx: ctx, cluster: "kit-" + rand.Text(), backend: backend, ttl: s.TTL,
+		service: s, t: t, ctx: ctx, cancel: cancel, cluster: "kit-" + rand.Text(), backend: backend, ttl: s.TTL,
 		begun: time.Now(), incarnations: 1, views: make(map[uint64]driver.View),
 	}
 	done := make(chan struct{})
@@ -56,6 +59,8 @@ type providerTrial struct {
 	service ProviderService
 	t       testing.TB
 	ctx     context.Context
+	cancel  context.CancelFunc // of ctx
+	hurry   sync.Once
 	cluster string
 	backend Backend
 	// ttl is the lease time of the processes that are begun.
@@ -77,6 +82,13 @@ func (tr *providerTrial) errorf(format string, args ...any) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.errs = append(tr.errs, fmt.Errorf(format, args...))
+}
+
+// fails is errorf for a wait that was in vain. What else the case waits for has little time from then on, as it may
+// wait for the same.
+func (tr *providerTrial) fails(format string, args ...any) {
+	tr.errorf(format, args...)
+	tr.hurry.Do(func() { time.AfterFunc(haste+2*(tr.service.TTL+tr.service.Late), tr.cancel) })
 }
 
 // notef adds a line to what is told of a case that fails.
