@@ -218,7 +218,7 @@ func (p *process) until(what string, done func(driver.View) bool) {
 	for {
 		v, err := p.watch(p.trial.ctx)
 		if err != nil {
-			p.trial.fails("%v waits for a view with %s: %w", p, what, err)
+			p.trial.failsf("%v waits for a view with %s: %w", p, what, err)
 			return
 		}
 		if done(v) {

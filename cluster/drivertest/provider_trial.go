@@ -84,9 +84,9 @@ func (tr *providerTrial) errorf(format string, args ...any) {
 	tr.errs = append(tr.errs, fmt.Errorf(format, args...))
 }
 
-// fails is errorf for a wait that was in vain. What else the case waits for has little time from then on, as it may
+// failsf is errorf for a wait that was in vain. What else the case waits for has little time from then on, as it may
 // wait for the same.
-func (tr *providerTrial) fails(format string, args ...any) {
+func (tr *providerTrial) failsf(format string, args ...any) {
 	tr.errorf(format, args...)
 	tr.hurry.Do(func() { time.AfterFunc(haste+2*(tr.service.TTL+tr.service.Late), tr.cancel) })
 }
