@@ -69,8 +69,8 @@ type decision struct {
 	Supervisor
 	events *EventStream
 	about  *failure
-	// restarted says that who failed has been restarted since, or is about to be, with whom
-	// it concerned: for a sister's failure.
+	// restarted says that who failed has been restarted since, or is about to be, for a
+	// sister's failure.
 	restarted bool
 }
 

@@ -8,8 +8,8 @@ import (
 
 // continuations are the callers of an activation who wait for continuations that it
 // has begun with [actor.Context.ReenterAfter], and stands before its actor so as
-// to know of them, and of what decides whether it is idle. Whoever waits when the activation ends, or its instance is
-// replaced, is told that the outcome is unknown: the first half has run.
+// to know of them, and of what decides whether it is idle. Whoever waits when the
+// activation ends, or its instance is replaced, is told that the outcome is unknown: the first half has run.
 //
 // It is used by its actor only, one turn at a time.
 type continuations struct {
@@ -18,7 +18,7 @@ type continuations struct {
 	waiting  map[*waitingCaller]struct{}
 	fresh    []*waitingCaller // of the turn at hand
 	answered bool             // the turn has answered its caller
-	timeout  bool             // the instance, or who stands before it, has set or cancelled the receive timeout
+	silence  bool             // the receive timeout is that of the kind, not one that the actor has set
 }
 
 // waitingCaller is a caller who waits; nobody if it was answered already.
@@ -68,19 +68,19 @@ func (c *continuations) giveUp(answer *GrainError) {
 // renew forgets what was of an instance that is being replaced. What it has stashed is for the
 // next one, and comes back to it at once.
 func (c *continuations) renew() {
-	c.timeout = false
+	c.silence = false
 	c.act.stashed.Store(0)
 }
 
 // SetReceiveTimeout implements actor.Context.
 func (c *continuations) SetReceiveTimeout(d time.Duration) {
-	c.timeout = true
+	c.silence = false
 	c.Context.SetReceiveTimeout(d)
 }
 
 // CancelReceiveTimeout implements actor.Context.
 func (c *continuations) CancelReceiveTimeout() {
-	c.timeout = true
+	c.silence = false
 	c.Context.CancelReceiveTimeout()
 }
 

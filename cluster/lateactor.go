@@ -96,12 +96,12 @@ func (l *lateActor) Receive(ctx actor.Context) {
 	}
 }
 
-// waitForSilence has the grain told when it was idle for the time of its kind. A timeout that a
-// middleware has set stays, and one that the actor sets comes instead.
+// waitForSilence has the grain told when it was idle for the time of its kind. A timeout that
+// somebody before it has set stays, and one that the actor sets comes instead.
 func (l *lateActor) waitForSilence(ctx actor.Context) {
-	if l.of.kind.idle > 0 && !l.of.waits.timeout {
+	if l.of.kind.idle > 0 && ctx.ReceiveTimeout() == 0 {
 		ctx.SetReceiveTimeout(l.of.kind.idle)
-		l.of.waits.timeout = false
+		l.of.waits.silence = true
 	}
 }
 
@@ -109,7 +109,7 @@ func (l *lateActor) waitForSilence(ctx actor.Context) {
 // not for one of its own.
 func (l *lateActor) isIdle(ctx actor.Context) bool {
 	_, timeout := ctx.Message().(*actor.ReceiveTimeout)
-	return timeout && !l.of.waits.timeout
+	return timeout && l.of.waits.silence
 }
 
 func (l *lateActor) make() (made actor.Actor, err error) {

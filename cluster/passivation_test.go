@@ -94,17 +94,24 @@ func TestPassivationOfPlainActors(t *testing.T) {
 			next(ctx, env)
 		}
 	})
+	decorated := actor.WithContextDecorator(func(next actor.ContextDecoratorFunc) actor.ContextDecoratorFunc {
+		return func(ctx actor.Context) actor.Context {
+			setsTimeout(plainIdle / 2)(ctx)
+			return next(ctx)
+		}
+	})
 	for name, test := range map[string]struct {
 		plain plain
 		told  time.Duration // after which silence the actor is told; 0 for never
 		ends  bool
 	}{
-		"without a timeout of its own": {ends: true},
-		"with an earlier one":          {plain: plain{start: setsTimeout(plainIdle / 2)}, told: plainIdle / 2},
-		"with the same":                {plain: plain{start: setsTimeout(plainIdle)}, told: plainIdle},
-		"with a later one":             {plain: plain{start: setsTimeout(2 * plainIdle)}, told: 2 * plainIdle},
-		"which cancels it":             {plain: plain{start: actor.Context.CancelReceiveTimeout}},
-		"behind a middleware with one": {plain: plain{props: []actor.PropsOption{before}}, told: plainIdle / 2},
+		"without a timeout of its own":  {ends: true},
+		"with an earlier one":           {plain: plain{start: setsTimeout(plainIdle / 2)}, told: plainIdle / 2},
+		"with the same":                 {plain: plain{start: setsTimeout(plainIdle)}, told: plainIdle},
+		"with a later one":              {plain: plain{start: setsTimeout(2 * plainIdle)}, told: 2 * plainIdle},
+		"which cancels it":              {plain: plain{start: actor.Context.CancelReceiveTimeout}},
+		"behind a middleware with one":  {plain: plain{props: []actor.PropsOption{before}}, told: plainIdle / 2},
+		"with a decorator that has one": {plain: plain{props: []actor.PropsOption{decorated}}, told: plainIdle / 2},
 	} {
 		for _, leased := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, leased %t", name, leased), func(t *testing.T) {

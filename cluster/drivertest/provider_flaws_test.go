@@ -204,6 +204,35 @@ func TestProvidersCatchesWithOneCase(t *testing.T) {
 	}
 }
 
+// removed ends at its first look at a view.
+type removed struct{ driver.Session }
+
+func (s removed) Watch(context.Context, uint64) (driver.View, error) {
+	return driver.View{}, errors.Join(driver.ErrRemoved, s.Close())
+}
+
+// Where one member is removed that was not to be, the others do not wait for it until the time of the case is over.
+func TestProvidersCatchesARemovalSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		var one atomic.Bool
+		broken := func(p driver.Provider, _ func() driver.Provider) driver.Provider {
+			return flawed{p, func(s driver.Session) driver.Session {
+				if one.CompareAndSwap(false, true) {
+					return removed{s}
+				}
+				return s
+			}}
+		}
+		if errs := drivertest.CheckProvider(t, changed(nil, broken), "members come and go"); !contains(errs, "waits for a view") {
+			t.Errorf("the kit found %v", errs)
+		}
+		if took := time.Since(begun); took > 2*time.Minute {
+			t.Errorf("it took %v of the bubble's time", took)
+		}
+	})
+}
+
 // unites has all views but the first follow none.
 type unites struct{ driver.Session }
 

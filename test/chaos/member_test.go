@@ -100,30 +100,32 @@ func (m *member) do(word string) error {
 
 // settle waits until the member is ready.
 func (m *member) settle() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		why := health.Ready(ctx, m.cluster)
-		if len(why) == 0 {
-			return nil
-		}
-		if !pause(ctx, gaugePause) {
-			return fmt.Errorf("it is not ready %s after the last fault: %s", patience, strings.Join(why, "; "))
-		}
-	}
+	return within(patience, func(ctx context.Context) (missing string) {
+		return strings.Join(health.Ready(ctx, m.cluster), "; ")
+	})
 }
 
 // passivated waits until no grain is active that has to go when it is idle.
 func (m *member) passivated() error {
-	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	return within(settling, func(context.Context) (missing string) {
+		if n := m.cluster.ActiveGrains()[briefKind]; n > 0 {
+			missing = fmt.Sprintf("%d grains are active that were to be passivated after %s", n, idle)
+		}
+		return missing
+	})
+}
+
+// within looks again and again until nothing is missing. The time counts from now, when nothing is broken any more.
+func within(limit time.Duration, look func(ctx context.Context) (missing string)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	for {
-		n := m.cluster.ActiveGrains()[briefKind]
-		if n == 0 {
+		missing := look(ctx)
+		if missing == "" {
 			return nil
 		}
 		if !pause(ctx, gaugePause) {
-			return fmt.Errorf("%d grains are active %s after the last call; they were to be passivated after %s", n, settling, idle)
+			return fmt.Errorf("after %s: %s", limit, missing)
 		}
 	}
 }
